@@ -1,0 +1,79 @@
+//! The images that a policy wants, as one set with a stable hash.
+
+use std::collections::BTreeSet;
+
+use ahash::{HashSet, HashSetExt};
+use sha2::{Digest, Sha256};
+
+use crate::image::ImageRef;
+use crate::pod::Container;
+
+/// Enough of a SHA-256 to tell image sets apart, short enough for people to compare by eye.
+const HASH_LENGTH: usize = 12;
+
+/// The images a policy wants. Order and spelling do not matter: two sets that accept the same images
+/// have the same [`hash`](DesiredImages::hash).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DesiredImages {
+    images: BTreeSet<ImageRef>,
+    digests: HashSet<Box<str>>,
+    hash: Box<str>,
+}
+
+impl DesiredImages {
+    /// Collects references into a set.
+    pub fn new(images: impl IntoIterator<Item = ImageRef>) -> Self {
+        let images: BTreeSet<ImageRef> = images.into_iter().collect();
+        let mut digests = HashSet::new();
+        for image in &images {
+            digests.extend(image.digest().map(Box::from));
+        }
+        let hash = hash_of(images.iter().map(ToString::to_string));
+        Self { images, digests, hash }
+    }
+
+    /// Whether nothing is wanted. A policy without images restarts nothing.
+    pub fn is_empty(&self) -> bool {
+        self.images.is_empty()
+    }
+
+    /// The references in canonical order.
+    pub fn iter(&self) -> impl Iterator<Item = &ImageRef> {
+        self.images.iter()
+    }
+
+    /// Names this set in restart tokens. Lower-case hexadecimal.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// Whether a container runs a wanted image.
+    ///
+    /// What the pod's *spec* says decides. When that is not in the set, the container's status may still prove
+    /// it equal: the kubelet reports another name of the same image (k/k#51017), or a digest that is wanted.
+    pub fn accepts(&self, container: &Container) -> bool {
+        self.accepts_reference(container.image.as_ref())
+            || self.accepts_reference(container.running_image.as_ref())
+            || container.running_digest.as_ref().is_some_and(|digest| self.digests.contains(digest.as_ref()))
+    }
+
+    /// Whether no image satisfies both sets.
+    pub fn excludes(&self, other: &Self) -> bool {
+        self.images.is_disjoint(&other.images)
+    }
+
+    fn accepts_reference(&self, image: Option<&ImageRef>) -> bool {
+        image.is_some_and(|image| self.images.contains(image) || self.images.iter().any(|one| one.is_same_image(image)))
+    }
+}
+
+/// A short stable name for a set of lines, independent of process, platform and order of insertion.
+pub(crate) fn hash_of(lines: impl Iterator<Item = String>) -> Box<str> {
+    let mut hasher = Sha256::new();
+    for line in lines {
+        hasher.update(line.as_bytes());
+        hasher.update(b"\n");
+    }
+    let hex: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    hex[..HASH_LENGTH].into()
+}

@@ -1,0 +1,135 @@
+//! A validated `FlippyConfig` spec: what the core works with.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+
+use crate::desired::DesiredImages;
+use crate::scope::Scope;
+use crate::workload::{Kind, NamedWorkload};
+
+/// Which config a policy was made from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PolicyName {
+    /// Namespace of the `FlippyConfig`.
+    pub namespace: Arc<str>,
+    /// Name of the `FlippyConfig`.
+    pub name: Arc<str>,
+}
+
+impl fmt::Display for PolicyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// What somebody wants, checked and with every default filled in.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Which config it was made from.
+    pub name: PolicyName,
+    /// The wanted images. Empty: nothing is restarted.
+    pub images: DesiredImages,
+    /// Which workloads it is about.
+    pub scope: Scope,
+    /// The kinds to restart, in order. Kinds not named are left alone.
+    pub restart_objects: Vec<RestartObject>,
+    /// What must be completely rolled out before and during the campaign.
+    pub preconditions: Vec<Precondition>,
+    /// What is restarted before everything else, in order, once per campaign, if anything needs a restart.
+    pub restart_first: Vec<RestartFirst>,
+    /// No further restart starts.
+    pub suspended: bool,
+    /// Plan and report only.
+    pub dry_run: bool,
+    /// What was odd in the spec and how it was understood.
+    pub notes: Vec<SpecNote>,
+}
+
+/// One kind to restart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestartObject {
+    /// The kind.
+    pub kind: Kind,
+    /// Whether the next restart waits for this one.
+    pub waiting: Waiting,
+}
+
+/// One workload that is restarted before the rest, whatever its pods run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestartFirst {
+    /// The workload.
+    pub target: NamedWorkload,
+    /// Whether the next restart waits for this one.
+    pub waiting: Waiting,
+}
+
+/// Whether later restarts wait until this one is completely rolled out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// The next restart starts at once; this one is still observed.
+    NotWaited,
+    /// The next restart waits, at most this long; after that this one counts as failed.
+    AtMost(SignedDuration),
+}
+
+/// A workload that must be completely rolled out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Precondition {
+    /// The workload.
+    pub target: NamedWorkload,
+    /// After how long it is reported as overdue.
+    pub patience: SignedDuration,
+    /// Whether restarts stay forbidden after that. If not, the wait is at most `patience`.
+    pub required: bool,
+}
+
+/// Something in a spec that was understood in a way its author may not expect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpecNote {
+    /// Where, for example `spec.RestartObjects[0].StatusCheckConfig.MaxRetry`.
+    pub path: String,
+    /// What was found there, how it was understood and what to write instead.
+    pub message: String,
+}
+
+impl fmt::Display for SpecNote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.message)
+    }
+}
+
+impl Policy {
+    /// Why it can never select anything, if so: an empty filter selects nothing, as in the original.
+    pub fn selects_nothing(&self) -> Option<&'static str> {
+        if self.images.is_empty() {
+            Some("spec.ImageList is empty: name the wanted images")
+        } else if self.restart_objects.is_empty() {
+            Some("spec.RestartObjects is empty: name the kinds to restart, for example Deployment")
+        } else if self.scope.containers.is_empty() {
+            Some("spec.ProcessFilter.Containers is empty: name the sidecar container, for example istio-proxy")
+        } else {
+            None
+        }
+    }
+
+    /// The kinds that must be watched to follow this policy.
+    pub fn kinds(&self) -> BTreeSet<Kind> {
+        let restarted = self.restart_objects.iter().map(|object| object.kind);
+        let gates = self.preconditions.iter().map(|precondition| precondition.target.kind);
+        let first = self.restart_first.iter().map(|first| first.target.kind);
+        restarted.chain(gates).chain(first).collect()
+    }
+
+    /// Whether it restarts this workload before everything else.
+    pub(crate) fn restarts_first(&self, named: &NamedWorkload) -> bool {
+        self.restart_first.iter().any(|first| first.target == *named)
+    }
+
+    /// Position of a kind in the order of restarts.
+    pub(crate) fn rank_of(&self, kind: Kind) -> Option<(usize, Waiting)> {
+        self.restart_objects.iter().position(|object| object.kind == kind).map(|at| (at, self.restart_objects[at].waiting))
+    }
+}

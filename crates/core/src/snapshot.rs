@@ -1,0 +1,147 @@
+//! What the cluster looked like at one instant.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ahash::{HashMap, HashMapExt};
+
+use crate::labels::Labels;
+use crate::pod::Pod;
+use crate::workload::{NamedWorkload, Workload};
+
+/// Namespaces, workloads, replica sets and pods, as far as decisions need them.
+///
+/// Kept up to date by whoever watches the cluster; core only reads it. Upserts and removals are idempotent, and a
+/// removal names the uid, so that a late notice of an old object's end never removes its successor of the same name.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    namespaces: BTreeMap<Arc<str>, Labels>,
+    workloads: BTreeMap<NamedWorkload, Workload>,
+    replica_sets: HashMap<Arc<str>, ReplicaSet>,
+    pods: HashMap<Arc<str>, Pod>,
+}
+
+/// The link between a pod and its Deployment or Argo Rollout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplicaSet {
+    /// Its uid.
+    pub uid: Arc<str>,
+    /// Uid of the controller that owns it, if any.
+    pub owner_uid: Option<Arc<str>>,
+}
+
+/// The live pods of each workload, found through owner references. Made once per pass.
+pub struct PodIndex<'a>(HashMap<&'a str, Vec<&'a Pod>>);
+
+impl PodIndex<'_> {
+    /// The live pods of a workload, in no particular order.
+    pub fn of(&self, workload_uid: &str) -> &[&Pod] {
+        self.0.get(workload_uid).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl Snapshot {
+    /// Labels of a namespace, if it exists.
+    pub fn namespace(&self, name: &str) -> Option<&Labels> {
+        self.namespaces.get(name)
+    }
+
+    /// A workload, if it exists.
+    pub fn workload(&self, named: &NamedWorkload) -> Option<&Workload> {
+        self.workloads.get(named)
+    }
+
+    /// Every workload, by kind, namespace and name.
+    pub fn workloads(&self) -> impl Iterator<Item = &Workload> {
+        self.workloads.values()
+    }
+
+    /// Every pod, in no particular order.
+    pub fn pods(&self) -> impl Iterator<Item = &Pod> {
+        self.pods.values()
+    }
+
+    /// Groups the live pods by the workload at the end of their owner chain
+    /// (pod → `ReplicaSet` → Deployment or Rollout; pod → `StatefulSet` or `DaemonSet`).
+    pub fn pods_by_workload(&self) -> PodIndex<'_> {
+        let mut index: HashMap<&str, Vec<&Pod>> = HashMap::with_capacity(self.workloads.len());
+        for pod in self.pods.values().filter(|pod| pod.is_live()) {
+            let Some(owner) = &pod.owner else { continue };
+            let root = match self.replica_sets.get(&owner.uid) {
+                Some(ReplicaSet { owner_uid: Some(root), .. }) => root,
+                _ => &owner.uid,
+            };
+            index.entry(root).or_default().push(pod);
+        }
+        PodIndex(index)
+    }
+
+    /// Adds or replaces a namespace.
+    pub fn upsert_namespace(&mut self, name: Arc<str>, labels: Labels) {
+        self.namespaces.insert(name, labels);
+    }
+
+    /// Removes a namespace.
+    pub fn remove_namespace(&mut self, name: &str) {
+        self.namespaces.remove(name);
+    }
+
+    /// Adds or replaces a workload. An older generation of the same object is dropped: the answer to our own
+    /// patch may overtake events that the watch still delivers from before it.
+    pub fn upsert_workload(&mut self, workload: Workload) {
+        let is_older = self
+            .workloads
+            .get(&workload.id.named)
+            .is_some_and(|held| held.id.uid == workload.id.uid && held.generation > workload.generation);
+        if !is_older {
+            self.workloads.insert(workload.id.named.clone(), workload);
+        }
+    }
+
+    /// Removes a workload, if it is still that very object.
+    pub fn remove_workload(&mut self, named: &NamedWorkload, uid: &str) {
+        if self.workloads.get(named).is_some_and(|held| held.id.uid.as_ref() == uid) {
+            self.workloads.remove(named);
+        }
+    }
+
+    /// Keeps only the workloads that `keep` accepts.
+    pub fn retain_workloads(&mut self, mut keep: impl FnMut(&Workload) -> bool) {
+        self.workloads.retain(|_, workload| keep(workload));
+    }
+
+    /// Keeps only the namespaces that `keep` accepts.
+    pub fn retain_namespaces(&mut self, mut keep: impl FnMut(&str) -> bool) {
+        self.namespaces.retain(|name, _| keep(name));
+    }
+
+    /// Adds or replaces a replica set.
+    pub fn upsert_replica_set(&mut self, replica_set: ReplicaSet) {
+        self.replica_sets.insert(replica_set.uid.clone(), replica_set);
+    }
+
+    /// Removes a replica set.
+    pub fn remove_replica_set(&mut self, uid: &str) {
+        self.replica_sets.remove(uid);
+    }
+
+    /// Keeps only the replica sets whose uid `keep` accepts.
+    pub fn retain_replica_sets(&mut self, mut keep: impl FnMut(&str) -> bool) {
+        self.replica_sets.retain(|uid, _| keep(uid));
+    }
+
+    /// Adds or replaces a pod.
+    pub fn upsert_pod(&mut self, pod: Pod) {
+        self.pods.insert(pod.uid.clone(), pod);
+    }
+
+    /// Removes a pod.
+    pub fn remove_pod(&mut self, uid: &str) {
+        self.pods.remove(uid);
+    }
+
+    /// Keeps only the pods whose uid `keep` accepts.
+    pub fn retain_pods(&mut self, mut keep: impl FnMut(&str) -> bool) {
+        self.pods.retain(|uid, _| keep(uid));
+    }
+}

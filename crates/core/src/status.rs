@@ -1,0 +1,249 @@
+//! What is reported of a policy: facts only, ready to be written into a status.
+
+use jiff::Timestamp;
+
+use crate::gate::{Gate, GateFact, PreconditionFact};
+use crate::pace::{Decision, Hold};
+use crate::plan::{FirstRestart, FirstState, Plan, PlanEntry};
+use crate::policy::Policy;
+use crate::verdict::{FailedReason, Verdict};
+
+/// Entries of a bounded list. A status is read by people and stored by etcd: neither wants ten thousand lines.
+const LIST_LIMIT: usize = 50;
+
+/// Everything a status says, apart from times of transition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusFacts {
+    /// Conditions in the kstatus convention.
+    pub conditions: Vec<Condition>,
+    /// Workloads per verdict.
+    pub counters: Counters,
+    /// When the first restart for the wanted images was made.
+    pub started_at: Option<Timestamp>,
+    /// Restarts under way, at most 50.
+    pub in_flight: Vec<ListedWorkload>,
+    /// Stale workloads that are not restarted, at most 50.
+    pub blocked: Vec<ListedWorkload>,
+    /// Workloads whose restart failed, at most 50.
+    pub failed: Vec<ListedWorkload>,
+    /// The preconditions.
+    pub preconditions: Vec<PreconditionFact>,
+}
+
+/// How many workloads have each verdict. The sum is everything in scope.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "named like the verdicts")]
+pub struct Counters {
+    pub fresh: usize,
+    pub restart: usize,
+    pub in_flight: usize,
+    pub converging: usize,
+    pub blocked: usize,
+    pub futile: usize,
+    pub idle: usize,
+    pub failed: usize,
+}
+
+/// One workload in a bounded list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedWorkload {
+    /// Kind, namespace/name.
+    pub workload: String,
+    /// One word from the closed list of reasons.
+    pub reason: String,
+    /// One line for people.
+    pub message: String,
+}
+
+/// A condition, without its time of transition: that is the reporter's business.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// `Ready`, `Reconciling`, `Stalled` or `RestartsAllowed`.
+    pub kind: &'static str,
+    /// Whether it holds.
+    pub status: ConditionStatus,
+    /// One word from a closed list.
+    pub reason: &'static str,
+    /// One line for people.
+    pub message: String,
+}
+
+/// `status` of a condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConditionStatus {
+    /// `"True"`
+    True,
+    /// `"False"`
+    False,
+}
+
+impl Counters {
+    fn of(plan: &Plan) -> Self {
+        let mut counters = Self::default();
+        for entry in &plan.entries {
+            *match entry.verdict {
+                Verdict::Fresh => &mut counters.fresh,
+                Verdict::Restart(_) => &mut counters.restart,
+                Verdict::InFlight => &mut counters.in_flight,
+                Verdict::Converging => &mut counters.converging,
+                Verdict::Blocked(_) => &mut counters.blocked,
+                Verdict::Futile(_) => &mut counters.futile,
+                Verdict::Idle => &mut counters.idle,
+                Verdict::Failed(_) => &mut counters.failed,
+            } += 1;
+        }
+        counters
+    }
+
+    /// Workloads in scope.
+    pub fn total(&self) -> usize {
+        self.fresh + self.restart + self.in_flight + self.converging + self.blocked + self.futile + self.idle + self.failed
+    }
+
+    /// Workloads that nothing more is to be done for.
+    pub fn done(&self) -> usize {
+        self.fresh + self.idle
+    }
+}
+
+/// Collects what is to be reported.
+pub fn status_facts(
+    policy: &Policy,
+    plan: &Plan,
+    gate: &GateFact,
+    preconditions: Vec<PreconditionFact>,
+    decision: &Decision,
+) -> StatusFacts {
+    let counters = Counters::of(plan);
+    let in_flight = listed(plan.entries.iter().filter(|entry| entry.verdict == Verdict::InFlight));
+    let blocked = listed(plan.entries.iter().filter(|entry| matches!(entry.verdict, Verdict::Blocked(_) | Verdict::Futile(_))));
+    let failed = listed(plan.entries.iter().filter(|entry| matches!(entry.verdict, Verdict::Failed(_))));
+    let first = first_in_flight(&plan.first);
+    let stalled = stalled(policy, plan, gate, decision, &counters);
+    let moving = plan.is_moving() || (plan.needs_restart() && stalled.is_none() && !policy.suspended && !policy.dry_run);
+    let conditions = vec![
+        ready(policy, plan, &counters, stalled.as_ref()),
+        reconciling(moving, &counters),
+        stalled.map_or_else(
+            || condition("Stalled", ConditionStatus::False, "NotStalled", "nothing needs a person".to_owned()),
+            |(reason, message)| condition("Stalled", ConditionStatus::True, reason, message),
+        ),
+        restarts_allowed(policy, gate, decision),
+    ];
+    let marks = plan.entries.iter().filter_map(|entry| entry.mark.as_ref());
+    StatusFacts {
+        conditions,
+        counters,
+        started_at: marks.map(|mark| mark.at).min(),
+        in_flight: first.chain(in_flight).take(LIST_LIMIT).collect(),
+        blocked: blocked.take(LIST_LIMIT).collect(),
+        failed: failed.take(LIST_LIMIT).collect(),
+        preconditions,
+    }
+}
+
+fn condition(kind: &'static str, status: ConditionStatus, reason: &'static str, message: String) -> Condition {
+    Condition { kind, status, reason, message }
+}
+
+fn ready(policy: &Policy, plan: &Plan, counters: &Counters, stalled: Option<&(&'static str, String)>) -> Condition {
+    if let Some(why) = policy.selects_nothing() {
+        return condition("Ready", ConditionStatus::True, "SelectsNothing", with_notes(policy, why.to_owned()));
+    }
+    if let Some((reason, message)) = stalled {
+        return condition("Ready", ConditionStatus::False, reason, message.clone());
+    }
+    if plan.needs_restart() || plan.is_moving() {
+        let reason = match (policy.suspended, policy.dry_run) {
+            (true, _) => "Suspended",
+            (_, true) => "DryRun",
+            _ => "CampaignUnderWay",
+        };
+        let message = format!("{} of {} workloads are done", counters.done(), counters.total());
+        return condition("Ready", ConditionStatus::False, reason, with_notes(policy, message));
+    }
+    let message = format!("all {} workloads in scope run the wanted images", counters.total());
+    condition("Ready", ConditionStatus::True, "AllFresh", with_notes(policy, message))
+}
+
+/// What was odd in the spec is said where everybody looks first.
+fn with_notes(policy: &Policy, message: String) -> String {
+    policy.notes.iter().fold(message, |message, note| format!("{message}; {note}"))
+}
+
+fn reconciling(moving: bool, counters: &Counters) -> Condition {
+    if moving {
+        let message = format!(
+            "{} under way, {} to restart, {} converging by themselves",
+            counters.in_flight, counters.restart, counters.converging
+        );
+        condition("Reconciling", ConditionStatus::True, "Restarting", message)
+    } else {
+        condition("Reconciling", ConditionStatus::False, "Idle", "nothing is under way".to_owned())
+    }
+}
+
+/// What needs a person, or somebody else's recovery. Most severe first.
+fn stalled(
+    policy: &Policy,
+    plan: &Plan,
+    gate: &GateFact,
+    decision: &Decision,
+    counters: &Counters,
+) -> Option<(&'static str, String)> {
+    if policy.suspended || policy.dry_run {
+        return None;
+    }
+    if plan.needs_restart() && gate.gate == Gate::Shut && gate.overdue {
+        return Some(("PreconditionsNotMet", format!("{}; restarts start by themselves once it is met", gate.message)));
+    }
+    if decision.hold == Some(Hold::Futile) || (counters.futile > 0 && plan.proof.is_futile()) {
+        let message = "restarted pods come up with the same stale image: upgrade the mesh, or correct spec.ImageList; \
+                       restarts go on by themselves once a new pod runs a wanted image";
+        return Some(("RestartsFutile", message.to_owned()));
+    }
+    if plan.needs_restart() || plan.is_moving() {
+        return None;
+    }
+    let counted = |entry: &&PlanEntry| matches!(entry.verdict, Verdict::Failed(FailedReason::NotCompleteInTime));
+    let failed_first = plan.first.iter().filter(|first| first.state == FirstState::Failed).count();
+    if let Some(example) = plan.entries.iter().find(counted) {
+        let count = plan.entries.iter().filter(counted).count() + failed_first;
+        return Some(("RestartsFailed", format!("{count} failed, for example {}: {}", example.id, example.verdict)));
+    }
+    let stuck = |entry: &&PlanEntry| matches!(entry.verdict, Verdict::Blocked(_) | Verdict::Futile(_) | Verdict::Failed(_));
+    let example = plan.entries.iter().find(stuck)?;
+    let count = plan.entries.iter().filter(stuck).count();
+    Some(("WorkloadsBlocked", format!("{count} cannot be made fresh, for example {}: {}", example.id, example.verdict)))
+}
+
+fn restarts_allowed(policy: &Policy, gate: &GateFact, decision: &Decision) -> Condition {
+    let (reason, message) = if policy.suspended {
+        ("Suspended", "spec.Suspend is true: set it to false to let restarts start".to_owned())
+    } else if policy.dry_run {
+        ("DryRun", "spec.DryRun is true: nothing is restarted".to_owned())
+    } else if gate.gate == Gate::Shut {
+        ("PreconditionsNotMet", gate.message.clone())
+    } else if decision.hold == Some(Hold::Futile) {
+        ("RestartsFutile", "restarted pods come up with the same stale image".to_owned())
+    } else {
+        return condition("RestartsAllowed", ConditionStatus::True, "Open", "restarts may start".to_owned());
+    };
+    condition("RestartsAllowed", ConditionStatus::False, reason, message)
+}
+
+fn listed<'a>(entries: impl Iterator<Item = &'a PlanEntry>) -> impl Iterator<Item = ListedWorkload> {
+    entries.map(|entry| ListedWorkload {
+        workload: entry.id.to_string(),
+        reason: entry.verdict.reason().unwrap_or(entry.verdict.as_str()).to_owned(),
+        message: entry.verdict.to_string(),
+    })
+}
+
+fn first_in_flight(first: &[FirstRestart]) -> impl Iterator<Item = ListedWorkload> {
+    first.iter().filter(|first| matches!(first.state, FirstState::InFlight(_))).map(|first| ListedWorkload {
+        workload: first.target.to_string(),
+        reason: "RestartedFirst".to_owned(),
+        message: "being restarted before the workloads in scope".to_owned(),
+    })
+}

@@ -1,0 +1,249 @@
+//! Workloads: owners of pods with a pod template that can be restarted.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::labels::Labels;
+use crate::mark::RestartMark;
+
+/// The kinds of workload that Flippy restarts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Kind {
+    /// `apps/v1` Deployment.
+    Deployment,
+    /// `apps/v1` `StatefulSet`.
+    StatefulSet,
+    /// `apps/v1` `DaemonSet`.
+    DaemonSet,
+    /// `argoproj.io/v1alpha1` Rollout.
+    ArgoRollout,
+}
+
+/// A `Type` in a config that names no kind Flippy knows.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("`{0}` is not a kind that can be restarted: write Deployment, StatefulSet, DaemonSet or ArgoRollout")]
+pub struct KindParseError(pub String);
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Deployment, Self::StatefulSet, Self::DaemonSet, Self::ArgoRollout];
+
+    /// The name used in a `FlippyConfig` and in everything people read.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deployment => "Deployment",
+            Self::StatefulSet => "StatefulSet",
+            Self::DaemonSet => "DaemonSet",
+            Self::ArgoRollout => "ArgoRollout",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Kind {
+    type Err = KindParseError;
+
+    /// Case does not matter, as in the original.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.as_str().eq_ignore_ascii_case(text.trim()))
+            .ok_or_else(|| KindParseError(text.to_owned()))
+    }
+}
+
+/// A workload that a config names: it may not exist.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NamedWorkload {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its namespace.
+    pub namespace: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+}
+
+impl fmt::Display for NamedWorkload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
+    }
+}
+
+/// A workload that exists, this very object: one deleted and created again under the same name is another one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WorkloadRef {
+    /// Where it is found.
+    pub named: NamedWorkload,
+    /// Which object it is.
+    pub uid: Arc<str>,
+}
+
+impl fmt::Display for WorkloadRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.named.fmt(f)
+    }
+}
+
+/// The controller of an object, from the owner reference with `controller: true`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Owner {
+    /// The owner's kind as Kubernetes spells it.
+    pub kind: Arc<str>,
+    /// The owner's name.
+    pub name: Arc<str>,
+    /// The owner's uid.
+    pub uid: Arc<str>,
+}
+
+/// One workload of a [`crate::Snapshot`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workload {
+    /// Which object it is.
+    pub id: WorkloadRef,
+    /// `metadata.generation`: grows with every change of the spec.
+    pub generation: i64,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// Its own annotations.
+    pub annotations: Labels,
+    /// Labels of its pod template.
+    pub template_labels: Labels,
+    /// Annotations of its pod template.
+    pub template_annotations: Labels,
+    /// For an Argo Rollout with `workloadRef`: the workload that holds the template.
+    pub template_from: Option<NamedWorkload>,
+    /// The last restart that Flippy made.
+    pub mark: Option<RestartMark>,
+    /// Spec and status of its rollout.
+    pub rollout: RolloutFacts,
+}
+
+/// What a rollout's progress is judged by, per kind, as the API server reports it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RolloutFacts {
+    /// See [`DeploymentFacts`].
+    Deployment(DeploymentFacts),
+    /// See [`StatefulSetFacts`].
+    StatefulSet(StatefulSetFacts),
+    /// See [`DaemonSetFacts`].
+    DaemonSet(DaemonSetFacts),
+    /// See [`ArgoRolloutFacts`].
+    ArgoRollout(ArgoRolloutFacts),
+}
+
+/// Fields of an `apps/v1` Deployment. Absent numbers are what Kubernetes defaults them to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeploymentFacts {
+    /// `spec.replicas`
+    pub replicas_wanted: i64,
+    /// `spec.paused`
+    pub paused: bool,
+    /// `status.observedGeneration`
+    pub observed_generation: i64,
+    /// `status.replicas`
+    pub replicas: i64,
+    /// `status.updatedReplicas`
+    pub updated: i64,
+    /// `status.availableReplicas`
+    pub available: i64,
+    /// Condition `Progressing` has reason `ProgressDeadlineExceeded`.
+    pub progress_deadline_exceeded: bool,
+}
+
+/// How a `StatefulSet` or `DaemonSet` brings a changed template to its pods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpdateStrategy {
+    /// Pods are replaced by the controller.
+    Rolling,
+    /// Pods are replaced only when somebody deletes them: changing the template restarts nothing.
+    OnDelete,
+}
+
+/// Fields of an `apps/v1` `StatefulSet`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatefulSetFacts {
+    /// `spec.replicas`
+    pub replicas_wanted: i64,
+    /// `spec.updateStrategy.type`
+    pub strategy: UpdateStrategy,
+    /// `spec.updateStrategy.rollingUpdate.partition`, when that block exists: ordinals below it are not updated.
+    pub partition: Option<i64>,
+    /// `status.observedGeneration`
+    pub observed_generation: i64,
+    /// `status.readyReplicas`
+    pub ready: i64,
+    /// `status.updatedReplicas`
+    pub updated: i64,
+    /// `status.currentRevision` equals `status.updateRevision`
+    pub revisions_equal: bool,
+}
+
+/// Fields of an `apps/v1` `DaemonSet`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DaemonSetFacts {
+    /// `spec.updateStrategy.type`
+    pub strategy: UpdateStrategy,
+    /// `status.observedGeneration`
+    pub observed_generation: i64,
+    /// `status.desiredNumberScheduled`
+    pub scheduled_wanted: i64,
+    /// `status.updatedNumberScheduled`
+    pub updated: i64,
+    /// `status.numberAvailable`
+    pub available: i64,
+}
+
+/// `status.phase` of an Argo Rollout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArgoPhase {
+    /// Everything is done and available.
+    Healthy,
+    /// On its way.
+    Progressing,
+    /// Waits at a canary step, before promotion, or because `spec.paused` is set.
+    Paused,
+    /// Failed or aborted.
+    Degraded,
+    /// Absent, or a word we do not know.
+    Unknown,
+}
+
+/// Fields of an `argoproj.io/v1alpha1` Rollout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArgoRolloutFacts {
+    /// `spec.replicas`
+    pub replicas_wanted: i64,
+    /// `spec.paused`
+    pub paused: bool,
+    /// `spec.restartAt`
+    pub restart_at: Option<Timestamp>,
+    /// `status.restartedAt`: set once every older pod is evicted, *not* when the replacements are ready.
+    pub restarted_at: Option<Timestamp>,
+    /// `status.observedGeneration`, which Argo writes as text.
+    pub observed_generation: i64,
+    /// `status.phase`
+    pub phase: ArgoPhase,
+    /// `status.updatedReplicas`
+    pub updated: i64,
+    /// `status.availableReplicas`
+    pub available: i64,
+    /// `status.currentPodHash` differs from `status.stableRS`: a new revision is being brought out.
+    pub revision_in_progress: bool,
+}
+
+impl Workload {
+    /// Its kind.
+    pub fn kind(&self) -> Kind {
+        self.id.named.kind
+    }
+}
