@@ -1,0 +1,129 @@
+//! What users write. Every description here is what `kubectl explain` shows.
+#![allow(clippy::doc_markdown, reason = "back ticks around every field name are noise in kubectl explain")]
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// Which container images are wanted, which workloads are in scope, and how carefully to restart them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct FlippyConfigSpec {
+    /// The wanted images of the containers named in ProcessFilter.Containers. A workload is restarted when one of its
+    /// pods runs another one. Tags and digests may be mixed; `istio/proxyv2:1.30.4` and
+    /// `docker.io/istio/proxyv2:1.30.4` are the same. An empty list restarts nothing.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
+    pub image_list: Vec<String>,
+    /// Workloads that must be completely rolled out before the first restart, and stay so. When one of them is not,
+    /// no further restart starts until it is again.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
+    pub preconditions: Vec<FlippyCondition>,
+    /// Which workloads are in scope.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "is_default")]
+    pub process_filter: ProcessFilter,
+    /// The kinds of workload to restart, in order. Kinds not named are left alone; an empty list restarts nothing.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
+    pub restart_objects: Vec<RestartObject>,
+    /// Workloads that are restarted before all others, in this order, whatever they run: once per set of wanted
+    /// images, and only if anything in scope needs a restart. For example the gateways.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
+    pub post_filter_restarts: Vec<FlippyCondition>,
+    /// Start no further restart. What is under way goes on.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "is_default")]
+    pub suspend: bool,
+    /// Plan and report, but restart nothing.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "is_default")]
+    pub dry_run: bool,
+}
+
+/// A filter. Everything in it must match.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct ProcessFilter {
+    /// Labels that the pod template must carry.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "BTreeMap::is_empty")]
+    pub pod_labels: BTreeMap<String, String>,
+    /// Labels that the namespace must carry. Empty: every namespace.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Annotations that the pod template must carry.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+    /// Names of the containers whose images are compared, for example `istio-proxy`. Init containers, and so native
+    /// sidecars, are looked at too. An empty list restarts nothing.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
+    pub containers: Vec<String>,
+    /// One workload that is restarted before everything else, even before PostFilterRestarts.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "is_default")]
+    pub pre_process_restart: K8S,
+}
+
+/// A kind of workload to restart.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct RestartObject {
+    /// Deployment, StatefulSet, DaemonSet or ArgoRollout. Case does not matter.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "String::is_empty")]
+    pub r#type: String,
+    /// Whether the next restart waits until this one is completely rolled out.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "is_default")]
+    pub status_check_config: StatusCheckConfig,
+}
+
+/// A workload and how long to wait for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct FlippyCondition {
+    /// The workload.
+    #[serde(rename = "K8S", deserialize_with = "null_is_default", skip_serializing_if = "is_default")]
+    pub k8s: K8S,
+    /// Accepted for compatibility; a workload is always expected to be completely rolled out.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "String::is_empty")]
+    pub status: String,
+    /// How long to wait.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "is_default")]
+    pub status_check_config: StatusCheckConfig,
+}
+
+/// Names one workload.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct K8S {
+    /// Deployment, StatefulSet, DaemonSet or ArgoRollout. Case does not matter.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "String::is_empty")]
+    pub r#type: String,
+    /// Its name.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Its namespace.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "String::is_empty")]
+    pub namespace: String,
+}
+
+/// Whether, and for how long, to wait for a workload.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct StatusCheckConfig {
+    /// For a restart: the next one waits until this one is completely rolled out. For a precondition: restarts stay
+    /// forbidden however long it takes; if false, the wait is at most MaxRetry x RetryDuration seconds.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "is_default")]
+    pub check_status: bool,
+    /// Times RetryDuration, this is how long to wait. Nothing polls: only the product counts.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "is_default")]
+    pub max_retry: i64,
+    /// In seconds. Times MaxRetry, this is how long to wait.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "is_default")]
+    pub retry_duration: i64,
+}
+
+/// Old objects hold explicit nulls; the original read them as absent.
+pub(crate) fn null_is_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}

@@ -1,0 +1,132 @@
+//! The definition that the API server gets.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+/// Every property path of the original, which old objects may use.
+const ORIGINAL: [&str; 38] = [
+    "spec",
+    "spec.ImageList",
+    "spec.PostFilterRestarts",
+    "spec.PostFilterRestarts.K8S",
+    "spec.PostFilterRestarts.K8S.Name",
+    "spec.PostFilterRestarts.K8S.Namespace",
+    "spec.PostFilterRestarts.K8S.Type",
+    "spec.PostFilterRestarts.Status",
+    "spec.PostFilterRestarts.StatusCheckConfig",
+    "spec.PostFilterRestarts.StatusCheckConfig.CheckStatus",
+    "spec.PostFilterRestarts.StatusCheckConfig.MaxRetry",
+    "spec.PostFilterRestarts.StatusCheckConfig.RetryDuration",
+    "spec.Preconditions",
+    "spec.Preconditions.K8S",
+    "spec.Preconditions.K8S.Name",
+    "spec.Preconditions.K8S.Namespace",
+    "spec.Preconditions.K8S.Type",
+    "spec.Preconditions.Status",
+    "spec.Preconditions.StatusCheckConfig",
+    "spec.Preconditions.StatusCheckConfig.CheckStatus",
+    "spec.Preconditions.StatusCheckConfig.MaxRetry",
+    "spec.Preconditions.StatusCheckConfig.RetryDuration",
+    "spec.ProcessFilter",
+    "spec.ProcessFilter.Annotations",
+    "spec.ProcessFilter.Containers",
+    "spec.ProcessFilter.Labels",
+    "spec.ProcessFilter.PodLabels",
+    "spec.ProcessFilter.PreProcessRestart",
+    "spec.ProcessFilter.PreProcessRestart.Name",
+    "spec.ProcessFilter.PreProcessRestart.Namespace",
+    "spec.ProcessFilter.PreProcessRestart.Type",
+    "spec.RestartObjects",
+    "spec.RestartObjects.StatusCheckConfig",
+    "spec.RestartObjects.StatusCheckConfig.CheckStatus",
+    "spec.RestartObjects.StatusCheckConfig.MaxRetry",
+    "spec.RestartObjects.StatusCheckConfig.RetryDuration",
+    "spec.RestartObjects.Type",
+    "status",
+];
+
+fn schema() -> Value {
+    let definition = serde_json::to_value(flippy_api::crd()).expect("a definition is JSON");
+    definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone()
+}
+
+fn paths(schema: &Value, prefix: &str, found: &mut BTreeSet<String>) {
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+        paths(property, &path, found);
+        paths(&property["items"], &path, found);
+        found.insert(path);
+    }
+}
+
+#[test]
+fn every_property_path_of_the_original_is_still_there() {
+    let mut found = BTreeSet::new();
+    paths(&schema(), "", &mut found);
+    let missing: Vec<&str> = ORIGINAL.into_iter().filter(|path| !found.contains(*path)).collect();
+    assert!(missing.is_empty(), "missing: {missing:?}");
+}
+
+#[test]
+fn nothing_is_required_so_that_objects_of_the_original_stay_valid() {
+    let schema = schema();
+    assert_eq!(schema["required"], Value::Null);
+    assert_eq!(schema["properties"]["spec"]["required"], Value::Null);
+}
+
+/// What a derived schema says too much, wherever it says it.
+fn unwanted(schema: &Value, path: &str, found: &mut Vec<String>) {
+    let Some(fields) = schema.as_object() else { return };
+    for keyword in ["default", "nullable"] {
+        if fields.contains_key(keyword) {
+            found.push(format!("{path}: {keyword}"));
+        }
+    }
+    if let Some(format) = fields.get("format").and_then(Value::as_str).filter(|format| !format.starts_with("int")) {
+        found.push(format!("{path}: format {format}"));
+    }
+    for (name, property) in fields.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        unwanted(property, &format!("{path}.{name}"), found);
+    }
+    for inner in ["items", "additionalProperties"] {
+        unwanted(fields.get(inner).unwrap_or(&Value::Null), &format!("{path}[]"), found);
+    }
+}
+
+#[test]
+fn the_api_server_is_not_asked_to_write_defaults_into_stored_objects() {
+    let mut found = Vec::new();
+    unwanted(&schema(), "", &mut found);
+    assert!(found.is_empty(), "{found:?}");
+}
+
+#[test]
+fn every_field_of_the_spec_is_explained() {
+    fn unexplained(schema: &Value, path: &str, found: &mut Vec<String>) {
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            let path = format!("{path}.{name}");
+            if property["description"].as_str().is_none_or(str::is_empty) {
+                found.push(path.clone());
+            }
+            unexplained(property, &path, found);
+            unexplained(&property["items"], &path, found);
+        }
+    }
+    let mut found = Vec::new();
+    unexplained(&schema()["properties"]["spec"], "spec", &mut found);
+    assert!(found.is_empty(), "{found:?}");
+}
+
+#[test]
+fn conditions_are_a_map_by_type_so_that_two_writers_do_not_overwrite_each_other() {
+    let conditions = schema()["properties"]["status"]["properties"]["conditions"].clone();
+    assert_eq!(conditions["x-kubernetes-list-type"], "map");
+    assert_eq!(conditions["x-kubernetes-list-map-keys"], serde_json::json!(["type"]));
+}
+
+#[test]
+fn the_checked_in_definition_is_the_generated_one() {
+    let checked_in = include_str!("../../../deploy/crd.yaml");
+    assert!(checked_in == flippy_api::crd_yaml(), "deploy/crd.yaml is stale: run `cargo xtask generate`");
+}
