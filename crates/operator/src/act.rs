@@ -1,0 +1,119 @@
+//! Carries out restarts. The only place that changes workloads.
+
+use std::time::Duration;
+
+use flippy_core::{Kind, Start, Workload, annotation};
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client};
+use serde_json::{Value, json};
+
+use crate::interner::Interner;
+use crate::slim::{SlimDaemonSet, SlimDeployment, SlimRollout, SlimStatefulSet, SlimWorkload};
+
+/// Who appears in `managedFields` for what Flippy sets.
+pub const FIELD_MANAGER: &str = "flippy";
+
+/// How long the API server may take to answer. It takes webhooks into account, which may take ten seconds each.
+const TIME_OUT: Duration = Duration::from_secs(30);
+
+/// What became of a restart. None of these is an error: each has its place in the plan.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// Done; this is the workload since.
+    Restarted(Box<Workload>),
+    /// It changed since the decision, which is to be taken again on what it is now.
+    Outdated,
+    /// It does not exist any more.
+    Gone,
+    /// The API server did not carry it out, or nobody knows: the answer was lost. The guard on the generation makes
+    /// trying again safe in both cases.
+    Refused {
+        /// One line for people.
+        message: String,
+        /// When the API server wants to be asked again.
+        retry_after: Option<Duration>,
+        /// Whether the API server is in trouble, rather than this workload.
+        transient: bool,
+    },
+}
+
+/// Carries out one restart: exactly one request.
+pub(crate) async fn restart(client: Client, start: Start, workload: Workload) -> Outcome {
+    let patch = patch(&start, &workload);
+    match start.id.named.kind {
+        Kind::Deployment => send::<SlimDeployment>(client, &start, patch).await,
+        Kind::StatefulSet => send::<SlimStatefulSet>(client, &start, patch).await,
+        Kind::DaemonSet => send::<SlimDaemonSet>(client, &start, patch).await,
+        Kind::ArgoRollout => send::<SlimRollout>(client, &start, patch).await,
+    }
+}
+
+async fn send<K: SlimWorkload>(client: Client, start: &Start, patch: Value) -> Outcome {
+    let named = &start.id.named;
+    let patch = match serde_json::from_value(patch) {
+        Ok(patch) => Patch::Json::<()>(patch),
+        Err(error) => return refused(error.to_string()),
+    };
+    let api = Api::<K>::namespaced(client, &named.namespace);
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    match tokio::time::timeout(TIME_OUT, api.patch(&named.name, &params, &patch)).await {
+        Ok(Ok(object)) => Outcome::Restarted(Box::new(object.record(&mut Interner::new()))),
+        Ok(Err(error)) => classify(&error),
+        Err(_) => refused(format!("no answer within {} s", TIME_OUT.as_secs())),
+    }
+}
+
+fn classify(error: &kube::Error) -> Outcome {
+    let kube::Error::Api(status) = error else { return refused(error.to_string()) };
+    let details = status.details.as_ref();
+    match status.code {
+        404 => Outcome::Gone,
+        409 => Outcome::Outdated,
+        // A `test` that fails is answered with 422 and no cause; a spec that is not valid comes with causes.
+        422 if details.is_none_or(|details| details.causes.is_empty()) => Outcome::Outdated,
+        code => Outcome::Refused {
+            message: status.message.clone(),
+            transient: code == 429 || code >= 500,
+            retry_after: details
+                .map(|details| u64::from(details.retry_after_seconds))
+                .filter(|seconds| *seconds > 0)
+                .map(Duration::from_secs),
+        },
+    }
+}
+
+fn refused(message: String) -> Outcome {
+    Outcome::Refused { message, retry_after: None, transient: true }
+}
+
+/// One JSON patch that applies only to the very object and generation that the decision was taken on.
+///
+/// Without the `test` on the generation, a decision taken on stale data would restart a workload twice.
+fn patch(start: &Start, workload: &Workload) -> Value {
+    let mut patch = vec![
+        json!({"op": "test", "path": "/metadata/uid", "value": start.id.uid}),
+        json!({"op": "test", "path": "/metadata/generation", "value": start.generation}),
+    ];
+    let (parent, present) = match start.id.named.kind {
+        Kind::ArgoRollout => ("/metadata/annotations", &workload.annotations),
+        _ => ("/spec/template/metadata/annotations", &workload.template_annotations),
+    };
+    if present.is_empty() {
+        // `add` replaces what is there, and a change of the object's own annotations does not change its generation.
+        patch.push(json!({"op": "test", "path": parent, "value": null}));
+        patch.push(json!({"op": "add", "path": parent, "value": {}}));
+    }
+    let mut annotate = |key: &str, value: String| {
+        patch.push(json!({"op": "add", "path": format!("{parent}/{}", key.replace('/', "~1")), "value": value}));
+    };
+    let token = start.token.to_string();
+    annotate(annotation::RESTARTED_AT, start.at.to_string());
+    if start.unhealthy_before {
+        annotate(annotation::UNHEALTHY_BEFORE, token.clone());
+    }
+    annotate(annotation::RESTARTED_FOR, token);
+    if start.id.named.kind == Kind::ArgoRollout {
+        patch.push(json!({"op": "add", "path": "/spec/restartAt", "value": start.at.to_string()}));
+    }
+    Value::Array(patch)
+}

@@ -1,0 +1,143 @@
+//! One pass over all configs: asks core, changes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use flippy_core::{
+    Claims, NamedWorkload, Policy, PolicyName, Start, StatusFacts, Timestamp, pace, plan, preconditions, status_facts,
+};
+
+use crate::configs::ConfigRecord;
+use crate::world::{Feed, FeedState, World};
+
+/// Since when each precondition is not met.
+pub(crate) type UnmetSince = BTreeMap<NamedWorkload, Timestamp>;
+
+/// What is to be done and said about one config.
+pub(crate) struct Decided {
+    pub(crate) name: PolicyName,
+    pub(crate) uid: Arc<str>,
+    pub(crate) generation: i64,
+    pub(crate) starts: Vec<Start>,
+    pub(crate) recheck_at: Option<Timestamp>,
+    pub(crate) findings: Findings,
+    pub(crate) desired_images: Option<(Vec<String>, String)>,
+}
+
+/// What is to be said.
+pub(crate) enum Findings {
+    /// The spec is no policy: why, for people.
+    Invalid(String),
+    /// What it is about cannot be watched: why, for people.
+    NotWatched(String),
+    /// How it stands.
+    Facts(Box<StatusFacts>),
+}
+
+/// Decides for every config. `sending` grows by what is decided, so that no two configs start the same restart.
+pub(crate) fn decide(
+    world: &World,
+    unmet_since: &mut BTreeMap<PolicyName, UnmetSince>,
+    sending: &mut BTreeSet<Arc<str>>,
+    now: Timestamp,
+) -> Vec<Decided> {
+    let policies: Vec<&Policy> = world.configs.iter().filter_map(|config| config.policy.as_deref().ok()).collect();
+    let claims = Claims::new(&policies, &world.snapshot);
+    let pods = world.snapshot.pods_by_workload();
+    let names: BTreeSet<&PolicyName> = world.configs.iter().map(|config| &config.name).collect();
+    unmet_since.retain(|name, _| names.contains(name));
+    let mut all = Vec::new();
+    for config in world.configs.iter() {
+        let policy = match &config.policy {
+            Err(message) => {
+                all.push(decided(config, Findings::Invalid(message.clone())));
+                continue;
+            }
+            Ok(policy) => policy,
+        };
+        match missing_feed(policy, world) {
+            Some(None) => continue,
+            Some(Some(message)) => {
+                all.push(decided(config, Findings::NotWatched(message)));
+                continue;
+            }
+            None => {}
+        }
+        let plan = plan(policy, &claims, &world.snapshot, &pods, now);
+        let since = unmet_since.entry(config.name.clone()).or_insert_with(|| remembered(config));
+        let (mut gate, mut preconditions) = preconditions(policy, &world.snapshot, since, now);
+        *since = preconditions.iter().filter_map(|fact| Some((fact.target.clone(), fact.unmet_since?))).collect();
+        if !plan.needs_restart() {
+            // Patience begins when something waits.
+            since.clear();
+            gate.recheck_at = None;
+            gate.overdue = false;
+            for fact in &mut preconditions {
+                fact.unmet_since = None;
+            }
+        }
+        let decision = pace(policy, &plan, &gate, sending, now);
+        sending.extend(decision.starts.iter().map(|start| start.id.uid.clone()));
+        let facts = status_facts(policy, &plan, &gate, preconditions, &decision);
+        all.push(Decided {
+            starts: decision.starts,
+            recheck_at: decision.recheck_at,
+            desired_images: Some((
+                policy.images.iter().map(ToString::to_string).collect(),
+                policy.images.hash().to_owned(),
+            )),
+            ..decided(config, Findings::Facts(Box::new(facts)))
+        });
+    }
+    all
+}
+
+impl Decided {
+    /// Workloads per verdict.
+    pub(crate) fn counters(&self) -> Option<[(&'static str, usize); 8]> {
+        let Findings::Facts(facts) = &self.findings else { return None };
+        let counters = facts.counters;
+        Some([
+            ("Fresh", counters.fresh),
+            ("Restart", counters.restart),
+            ("InFlight", counters.in_flight),
+            ("Converging", counters.converging),
+            ("Blocked", counters.blocked),
+            ("Futile", counters.futile),
+            ("Idle", counters.idle),
+            ("Failed", counters.failed),
+        ])
+    }
+}
+
+fn decided(config: &ConfigRecord, findings: Findings) -> Decided {
+    Decided {
+        name: config.name.clone(),
+        uid: config.uid.clone(),
+        generation: config.generation,
+        starts: Vec::new(),
+        recheck_at: None,
+        findings,
+        desired_images: None,
+    }
+}
+
+/// What a predecessor wrote into the status: patience does not begin anew when the operator is restarted.
+fn remembered(config: &ConfigRecord) -> UnmetSince {
+    config.status.as_ref().map(flippy_api::unmet_since).unwrap_or_default()
+}
+
+/// Whether something that the policy is about is not seen yet: `Some(None)` while it is being listed, which takes a
+/// moment; `Some(Some(why))` when listing fails. A kind that the cluster does not serve has no objects.
+#[allow(clippy::option_option, reason = "three answers, used once")]
+fn missing_feed(policy: &Policy, world: &World) -> Option<Option<String>> {
+    let mut listing = None;
+    for kind in policy.kinds() {
+        match world.state_of(Feed::Workloads(kind)) {
+            FeedState::Synced | FeedState::NotServed => {}
+            FeedState::Listing => listing = Some(None),
+            FeedState::Failed(message) => return Some(Some(format!("{kind} objects cannot be watched: {message}"))),
+        }
+    }
+    listing
+}

@@ -1,0 +1,319 @@
+//! The loop: watch → snapshot → plan → pace → act → report.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ahash::HashMap;
+use flippy_core::{Kind, Policy, PolicyName, Refusal, SignedDuration, Start, Timestamp};
+use kube::Client;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::act::{self, Outcome};
+use crate::backoff::Backoff;
+use crate::clock::Clock;
+use crate::decide::{Decided, UnmetSince, decide};
+use crate::events::Events;
+use crate::feeds::Feeds;
+use crate::metrics::{FeedLabels, Metrics, RestartLabels, VerdictLabels};
+use crate::report::Reports;
+use crate::serve::Health;
+use crate::world::{Delta, Feed, World};
+
+/// Deltas taken from the feeds at once, before the loop looks at anything else.
+const BATCH: usize = 4096;
+/// The loop turns at least this often, to show that it is alive.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// A pass may take this share of the time at most: one tenth.
+const REST_PER_PASS: u32 = 10;
+const MIN_REST: Duration = Duration::from_millis(20);
+const MAX_REST: Duration = Duration::from_millis(250);
+const FIRST_RETRY: Duration = Duration::from_secs(2);
+const MAX_RETRY: Duration = Duration::from_mins(5);
+/// How long a stopping operator waits for requests that are on their way.
+const FAREWELL: Duration = Duration::from_secs(10);
+
+/// One answer to one restart.
+type Answer = (Start, Outcome);
+
+pub(crate) struct Driver {
+    pub(crate) clock: Clock,
+    /// Never retries by itself: a mutation whose answer was lost is decided anew, not sent again.
+    pub(crate) acting_client: Client,
+    pub(crate) feeds: Feeds,
+    pub(crate) events: Events,
+    pub(crate) reports: Reports,
+    pub(crate) metrics: Metrics,
+    pub(crate) health: watch::Sender<Health>,
+    /// Everything is decided anew at least this often.
+    pub(crate) resync: Duration,
+    pub(crate) world: World,
+    pub(crate) unmet_since: BTreeMap<PolicyName, UnmetSince>,
+    pub(crate) acting: Acting,
+}
+
+/// Restarts that are on their way to the API server.
+#[derive(Default)]
+pub(crate) struct Acting {
+    /// Uids of their workloads.
+    sending: BTreeSet<Arc<str>>,
+    /// Policies whose batch is being sent: the next one waits, so that restarts arrive in the order of the plan.
+    busy: BTreeSet<PolicyName>,
+    batches: JoinSet<PolicyName>,
+    /// Refusals in a row, per workload.
+    refusals: HashMap<Arc<str>, u32>,
+    /// While the API server is in trouble nothing is sent.
+    backoff: Backoff,
+    not_before: Option<Instant>,
+}
+
+impl Driver {
+    pub(crate) async fn run(mut self, mut deltas: mpsc::Receiver<Delta>, stop: CancellationToken) {
+        let (answered_tx, mut answered) = mpsc::channel::<Answer>(BATCH);
+        let mut batch = Vec::with_capacity(BATCH);
+        let mut pass_due: Option<Instant> = Some(Instant::now());
+        let mut rested_at = Instant::now();
+        let mut recheck_at = Instant::now() + self.resync;
+        loop {
+            self.beat();
+            let wake = pass_due.map_or(recheck_at, |due| due.max(rested_at)).min(Instant::now() + HEARTBEAT);
+            tokio::select! {
+                () = stop.cancelled() => break,
+                received = deltas.recv_many(&mut batch, BATCH) => {
+                    if received == 0 {
+                        break;
+                    }
+                    for delta in batch.drain(..) {
+                        self.take(delta);
+                    }
+                    pass_due.get_or_insert_with(Instant::now);
+                }
+                Some((start, outcome)) = answered.recv() => {
+                    self.note(&start, outcome);
+                    pass_due.get_or_insert_with(Instant::now);
+                }
+                Some(Ok(policy)) = self.acting.batches.join_next() => {
+                    // Answers are noted first: until then the workloads count as being sent.
+                    while let Ok((start, outcome)) = answered.try_recv() {
+                        self.note(&start, outcome);
+                    }
+                    self.acting.busy.remove(&policy);
+                    pass_due.get_or_insert_with(Instant::now);
+                }
+                () = self.reports.written() => {
+                    pass_due.get_or_insert_with(Instant::now);
+                }
+                () = tokio::time::sleep_until(wake) => {
+                    let now = Instant::now();
+                    if pass_due.is_some_and(|due| due.max(rested_at) <= now) || recheck_at <= now {
+                        pass_due = None;
+                        recheck_at = self.pass(&answered_tx).unwrap_or(now + self.resync);
+                        let took = now.elapsed();
+                        self.metrics.pass_seconds.observe(took.as_secs_f64());
+                        rested_at = Instant::now() + (took * REST_PER_PASS).clamp(MIN_REST, MAX_REST);
+                    }
+                }
+            }
+        }
+        self.stop().await;
+    }
+
+    /// One pass over all configs. Returns when to make the next although nothing was seen to change.
+    fn pass(&mut self, answered: &mpsc::Sender<Answer>) -> Option<Instant> {
+        let now = self.clock.now();
+        self.follow_kinds();
+        let not_ready = self.why_not_ready();
+        self.health.send_if_modified(|health| {
+            let changed = health.not_ready != not_ready;
+            health.not_ready.clone_from(&not_ready);
+            changed
+        });
+        if !self.world.is_ready() {
+            return None;
+        }
+        for config in self.world.configs.iter() {
+            self.reports.adopt(&config.name, &config.uid, config.status.as_ref());
+        }
+        self.reports.retain(|name| self.world.configs.get(name).is_some());
+        let mut sending = self.acting.sending.clone();
+        let decided = decide(&self.world, &mut self.unmet_since, &mut sending, now);
+        let mut recheck_at: Option<Instant> = None;
+        let mut sooner = |at: Instant| recheck_at = Some(recheck_at.map_or(at, |held| held.min(at)));
+        for one in decided {
+            if let Some(at) = one.recheck_at {
+                sooner(Instant::now() + until(at, now));
+            }
+            self.count(&one);
+            if let Some(at) = self.reports.report(&one, now, &self.events) {
+                sooner(at);
+            }
+            if let Some(at) = self.act(one, answered) {
+                sooner(at);
+            }
+        }
+        self.metrics.last_pass_timestamp.set(now.as_duration().as_secs_f64());
+        recheck_at
+    }
+
+    /// Sends a policy's restarts, one after the other. Returns when to try if nothing may be sent now.
+    fn act(&mut self, decided: Decided, answered: &mpsc::Sender<Answer>) -> Option<Instant> {
+        if decided.starts.is_empty() || self.acting.busy.contains(&decided.name) {
+            return None;
+        }
+        if let Some(not_before) = self.acting.not_before.filter(|at| *at > Instant::now()) {
+            return Some(not_before);
+        }
+        let mut restarts = Vec::with_capacity(decided.starts.len());
+        for start in decided.starts {
+            let Some(workload) = self.world.snapshot.workload(&start.id.named) else { continue };
+            self.acting.sending.insert(start.id.uid.clone());
+            restarts.push((start, workload.clone()));
+        }
+        self.acting.busy.insert(decided.name.clone());
+        let (client, answered, name) = (self.acting_client.clone(), answered.clone(), decided.name);
+        self.acting.batches.spawn(async move {
+            let mut refused = false;
+            for (start, workload) in restarts {
+                // What is left after a refusal is decided anew: it may not be wise any more.
+                let outcome = if refused {
+                    Outcome::Outdated
+                } else {
+                    act::restart(client.clone(), start.clone(), workload).await
+                };
+                refused |= matches!(outcome, Outcome::Refused { .. });
+                if answered.send((start, outcome)).await.is_err() {
+                    break;
+                }
+            }
+            name
+        });
+        None
+    }
+
+    /// Notes what became of a restart.
+    fn note(&mut self, start: &Start, outcome: Outcome) {
+        self.acting.sending.remove(&start.id.uid);
+        let label = match outcome {
+            Outcome::Restarted(workload) => {
+                tracing::info!(workload = %start.id, token = %start.token, because = start.because, "restarted");
+                let text = format!("Restarted by Flippy ({}): {}", start.token, start.because);
+                self.events.on_workload(&start.id, self.clock.now(), "Restarted", text);
+                self.acting.refusals.remove(&start.id.uid);
+                self.world.snapshot.forget_refusal(&start.id.uid);
+                // The answer is the workload as it is now: the next pass need not wait for the watch to say the same.
+                self.world.snapshot.upsert_workload(*workload);
+                "restarted"
+            }
+            Outcome::Gone => {
+                self.world.snapshot.remove_workload(&start.id.named, &start.id.uid);
+                self.acting.refusals.remove(&start.id.uid);
+                "gone"
+            }
+            Outcome::Outdated => {
+                // Until the watch shows what it is now, the same decision would be taken and fail again.
+                self.refuse(start, "it changed while it was about to be restarted", None);
+                "outdated"
+            }
+            Outcome::Refused { message, retry_after, transient } => {
+                tracing::warn!(workload = %start.id, message, "the API server did not carry out a restart; trying again later");
+                if transient {
+                    self.acting.not_before = Some(Instant::now() + self.acting.backoff.after_failure());
+                }
+                self.refuse(start, &message, retry_after);
+                "refused"
+            }
+        };
+        self.metrics
+            .restarts
+            .get_or_create(&RestartLabels { kind: start.id.named.kind.as_str(), outcome: label })
+            .inc();
+    }
+
+    fn refuse(&mut self, start: &Start, message: &str, retry_after: Option<Duration>) {
+        let refusals = self.acting.refusals.entry(start.id.uid.clone()).or_insert(0);
+        let delay =
+            FIRST_RETRY.saturating_mul(1 << (*refusals).min(8)).min(MAX_RETRY).max(retry_after.unwrap_or_default());
+        *refusals += 1;
+        let delay = SignedDuration::try_from(delay).unwrap_or(SignedDuration::MAX);
+        let refusal = Refusal {
+            generation: start.generation,
+            message: message.into(),
+            retry_at: self.clock.now().saturating_add(delay).unwrap_or(Timestamp::MAX),
+        };
+        self.world.snapshot.note_refusal(start.id.uid.clone(), refusal);
+    }
+
+    fn take(&mut self, delta: Delta) {
+        if let Delta::Served(feed, served) = &delta {
+            match (feed, served) {
+                (Feed::Configs, true) => self.feeds.run(Feed::Configs),
+                (feed, false) => {
+                    self.feeds.halt(*feed);
+                    tracing::info!(%feed, "the API server does not serve this resource; waiting for its definition");
+                }
+                // Kinds are started by the next pass, if a config names them.
+                _ => {}
+            }
+        }
+        self.world.apply(delta);
+    }
+
+    /// Watches the kinds that configs name, no others.
+    fn follow_kinds(&mut self) {
+        let policies = self.world.configs.iter().filter_map(|config| config.policy.as_ref().ok());
+        let mut kinds: BTreeSet<Kind> = policies.flat_map(|policy: &Arc<Policy>| policy.kinds()).collect();
+        kinds.retain(|kind| *kind != Kind::ArgoRollout || self.world.is_served(Feed::Workloads(*kind)));
+        for stopped in self.feeds.watch_kinds(&kinds) {
+            self.world.forget(stopped);
+        }
+        for feed in [Feed::Namespaces, Feed::Pods, Feed::ReplicaSets, Feed::Configs] {
+            let synced = i64::from(self.world.is_synced(feed));
+            self.metrics.feed_synced.get_or_create(&FeedLabels { resource: feed.to_string() }).set(synced);
+        }
+    }
+
+    fn why_not_ready(&self) -> Option<String> {
+        [Feed::Configs, Feed::Namespaces, Feed::Pods, Feed::ReplicaSets]
+            .into_iter()
+            .find_map(|feed| self.world.why_not_synced(feed))
+    }
+
+    fn count(&self, decided: &Decided) {
+        let Some(counters) = decided.counters() else { return };
+        for (verdict, count) in counters {
+            let labels = VerdictLabels {
+                config_namespace: decided.name.namespace.to_string(),
+                config: decided.name.name.to_string(),
+                verdict,
+            };
+            self.metrics.workloads.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
+    fn beat(&self) {
+        self.health.send_if_modified(|health| {
+            health.turned_at = Instant::now();
+            false
+        });
+    }
+
+    /// Starts nothing more, and waits a little for what is on its way: its answer would otherwise be lost.
+    async fn stop(mut self) {
+        let on_their_way = async {
+            while self.acting.batches.join_next().await.is_some() {}
+            self.reports.finish().await;
+        };
+        if tokio::time::timeout(FAREWELL, on_their_way).await.is_err() {
+            tracing::warn!(
+                "stopped although requests were on their way; what they did is read from the cluster next time"
+            );
+        }
+    }
+}
+
+fn until(at: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_until(at)).unwrap_or_default()
+}

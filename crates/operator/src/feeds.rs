@@ -1,0 +1,158 @@
+//! Which feeds run. Kinds that no config names are not watched.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use flippy_api::{ConversionOptions, FlippyConfig};
+use flippy_core::Kind;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::core::{DeserializeGuard, PartialObjectMeta};
+use kube::runtime::watcher::Config;
+use kube::{Api, Client};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::feed::{self, Change};
+use crate::interner::Interner;
+use crate::slim::{
+    SlimDaemonSet, SlimDeployment, SlimNamespace, SlimPod, SlimReplicaSet, SlimRollout, SlimStatefulSet, SlimWorkload,
+};
+use crate::world::{Delta, Feed};
+
+/// Resources that exist only while their definition does.
+const DEFINED_BY: [(&str, Feed); 2] =
+    [("flippyconfigs.keikoproj.io", Feed::Configs), ("rollouts.argoproj.io", Feed::Workloads(Kind::ArgoRollout))];
+
+/// Starts and stops feeds.
+pub(crate) struct Feeds {
+    client: Client,
+    options: ConversionOptions,
+    deltas: mpsc::Sender<Delta>,
+    stop: CancellationToken,
+    running: BTreeMap<Feed, CancellationToken>,
+}
+
+impl Feeds {
+    /// Starts what is always watched: namespaces, pods, replica sets, and whether the custom resources exist.
+    pub(crate) fn start(
+        client: Client,
+        options: ConversionOptions,
+        deltas: mpsc::Sender<Delta>,
+        stop: CancellationToken,
+    ) -> Self {
+        let mut feeds = Self { client, options, deltas, stop, running: BTreeMap::new() };
+        for feed in [Feed::Namespaces, Feed::Pods, Feed::ReplicaSets] {
+            feeds.run(feed);
+        }
+        for (definition, feed) in DEFINED_BY {
+            feeds.watch_definition(definition, feed);
+        }
+        feeds
+    }
+
+    /// Starts and stops feeds so that exactly `kinds` are watched, and returns those that were stopped.
+    pub(crate) fn watch_kinds(&mut self, kinds: &BTreeSet<Kind>) -> Vec<Feed> {
+        let surplus: Vec<Feed> = self
+            .running
+            .keys()
+            .filter(|feed| matches!(feed, Feed::Workloads(kind) if !kinds.contains(kind)))
+            .copied()
+            .collect();
+        for feed in &surplus {
+            self.halt(*feed);
+        }
+        for kind in kinds {
+            self.run(Feed::Workloads(*kind));
+        }
+        surplus
+    }
+
+    /// Starts a feed unless it runs.
+    pub(crate) fn run(&mut self, feed: Feed) {
+        if self.running.contains_key(&feed) {
+            return;
+        }
+        let stop = self.stop.child_token();
+        self.running.insert(feed, stop.clone());
+        match feed {
+            Feed::Namespaces => self.spawn(stop, SlimNamespace::record, Delta::Namespace),
+            Feed::Pods => self.spawn(stop, SlimPod::record, Delta::Pod),
+            Feed::ReplicaSets => self.spawn(stop, SlimReplicaSet::record, Delta::ReplicaSet),
+            Feed::Configs => {
+                let options = self.options.clone();
+                let record = move |config: DeserializeGuard<FlippyConfig>, _: &mut Interner| {
+                    crate::configs::ConfigRecord::new(config, &options)
+                };
+                self.spawn(stop, record, Delta::Config);
+            }
+            Feed::Workloads(Kind::Deployment) => self.spawn_workloads::<SlimDeployment>(stop, Kind::Deployment),
+            Feed::Workloads(Kind::StatefulSet) => self.spawn_workloads::<SlimStatefulSet>(stop, Kind::StatefulSet),
+            Feed::Workloads(Kind::DaemonSet) => self.spawn_workloads::<SlimDaemonSet>(stop, Kind::DaemonSet),
+            Feed::Workloads(Kind::ArgoRollout) => self.spawn_workloads::<SlimRollout>(stop, Kind::ArgoRollout),
+        }
+        tracing::debug!(%feed, "watching");
+    }
+
+    /// Stops a feed.
+    pub(crate) fn halt(&mut self, feed: Feed) {
+        if let Some(stop) = self.running.remove(&feed) {
+            tracing::debug!(%feed, "no longer watching");
+            stop.cancel();
+        }
+    }
+
+    fn spawn_workloads<K: SlimWorkload>(&self, stop: CancellationToken, kind: Kind) {
+        self.spawn(stop, K::record, move |change| Delta::Workload(kind, change));
+    }
+
+    fn spawn<K, R>(
+        &self,
+        stop: CancellationToken,
+        record: impl Fn(K, &mut Interner) -> R + Send + 'static,
+        wrap: impl Fn(Change<R>) -> Delta + Send + 'static,
+    ) where
+        K: kube::Resource<DynamicType = ()> + serde::de::DeserializeOwned + Clone + std::fmt::Debug + Send + 'static,
+        R: Send + 'static,
+    {
+        let mut interner = Interner::new();
+        let record = move |object| record(object, &mut interner);
+        let api = Api::<K>::all(self.client.clone());
+        tokio::spawn(feed::run(api, Config::default(), record, wrap, self.deltas.clone(), stop));
+    }
+
+    /// Follows one definition by name, so that the right to read others is not needed.
+    fn watch_definition(&self, definition: &'static str, feed: Feed) {
+        let api = Api::<PartialObjectMeta<CustomResourceDefinition>>::all(self.client.clone());
+        let config = Config::default().fields(&format!("metadata.name={definition}"));
+        let (found_tx, found) = mpsc::channel(16);
+        tokio::spawn(feed::run(api, config, drop, |change| change, found_tx, self.stop.child_token()));
+        tokio::spawn(tell_whether_served(definition, feed, found, self.deltas.clone()));
+    }
+}
+
+async fn tell_whether_served(
+    definition: &'static str,
+    feed: Feed,
+    mut found: mpsc::Receiver<Change<()>>,
+    deltas: mpsc::Sender<Delta>,
+) {
+    let mut listed = false;
+    while let Some(change) = found.recv().await {
+        let delta = match change {
+            Change::ListBegins => {
+                listed = false;
+                continue;
+            }
+            Change::Listed(()) => {
+                listed = true;
+                continue;
+            }
+            Change::ListEnds => Delta::Served(feed, listed),
+            Change::Changed(()) => Delta::Served(feed, true),
+            Change::Gone(()) => Delta::Served(feed, false),
+            Change::Failed(message) => Delta::ServedUnknown(feed, format!("{definition}: {message}")),
+        };
+        if deltas.send(delta).await.is_err() {
+            return;
+        }
+    }
+}

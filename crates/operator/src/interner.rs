@@ -1,0 +1,93 @@
+//! Shares equal values, because a hundred thousand pods repeat the same few thousand strings and container lists.
+
+use std::collections::BTreeMap;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use ahash::{HashSet, HashSetExt};
+use flippy_core::{Container, Labels};
+
+/// Entries after which values that nobody else holds are dropped; doubled when that frees little.
+const FIRST_SWEEP_AT: usize = 4096;
+
+/// One per feed: nothing is shared between tasks, so nothing is locked.
+#[derive(Debug)]
+pub(crate) struct Interner {
+    texts: Pool<str>,
+    labels: Pool<BTreeMap<Arc<str>, Arc<str>>>,
+    containers: Pool<[Container]>,
+}
+
+#[derive(Debug)]
+struct Pool<T: ?Sized> {
+    values: HashSet<Arc<T>>,
+    sweep_at: usize,
+}
+
+impl Interner {
+    pub(crate) fn new() -> Self {
+        Self { texts: Pool::new(), labels: Pool::new(), containers: Pool::new() }
+    }
+
+    pub(crate) fn text(&mut self, text: &str) -> Arc<str> {
+        self.texts.share(text, |text| Arc::from(text))
+    }
+
+    pub(crate) fn labels(&mut self, labels: BTreeMap<String, String>) -> Labels {
+        let labels = labels.into_iter().map(|(key, value)| (self.text(&key), self.text(&value))).collect();
+        self.labels.share_owned(Arc::new(labels))
+    }
+
+    pub(crate) fn containers(&mut self, containers: Vec<Container>) -> Arc<[Container]> {
+        self.containers.share_owned(containers.into())
+    }
+}
+
+impl<T: ?Sized + Hash + Eq> Pool<T> {
+    fn new() -> Self {
+        Self { values: HashSet::new(), sweep_at: FIRST_SWEEP_AT }
+    }
+
+    fn share(&mut self, value: &T, own: impl FnOnce(&T) -> Arc<T>) -> Arc<T> {
+        match self.values.get(value) {
+            Some(held) => held.clone(),
+            None => self.insert(own(value)),
+        }
+    }
+
+    fn share_owned(&mut self, value: Arc<T>) -> Arc<T> {
+        match self.values.get(&value) {
+            Some(held) => held.clone(),
+            None => self.insert(value),
+        }
+    }
+
+    fn insert(&mut self, value: Arc<T>) -> Arc<T> {
+        if self.values.len() >= self.sweep_at {
+            self.values.retain(|held| Arc::strong_count(held) > 1);
+            self.sweep_at = FIRST_SWEEP_AT.max(self.values.len() * 2);
+        }
+        self.values.insert(value.clone());
+        value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_texts_are_held_once() {
+        let mut interner = Interner::new();
+        assert!(Arc::ptr_eq(&interner.text("istio-proxy"), &interner.text("istio-proxy")));
+    }
+
+    #[test]
+    fn values_that_nobody_holds_do_not_pile_up() {
+        let mut interner = Interner::new();
+        for number in 0..10 * FIRST_SWEEP_AT {
+            interner.text(&number.to_string());
+        }
+        assert!(interner.texts.values.len() <= FIRST_SWEEP_AT);
+    }
+}

@@ -1,0 +1,31 @@
+//! Acts: watches the cluster, asks core what to do, does it and reports.
+//!
+//! ```text
+//! feeds ──Delta──► World (one writer) ──Snapshot──► decide ──Start──► act    (the only one that changes workloads)
+//!                                                     └──────Facts──► report (the only one that writes statuses)
+//! ```
+//!
+//! Nothing here chooses: what, when and how is decided in [`flippy_core`].
+
+mod act;
+mod backoff;
+mod clock;
+mod configs;
+mod decide;
+mod driver;
+mod events;
+mod feed;
+mod feeds;
+mod interner;
+mod list;
+mod metrics;
+mod operator;
+mod report;
+mod serve;
+mod slim;
+mod world;
+
+pub use act::FIELD_MANAGER;
+pub use clock::Clock;
+pub use list::list_snapshot;
+pub use operator::{Clients, Operator, Settings, StartError};

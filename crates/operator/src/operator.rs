@@ -1,0 +1,130 @@
+//! The operator as a whole: what it needs to start, and how it runs and stops.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use flippy_api::ConversionOptions;
+use kube::Client;
+use thiserror::Error;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::driver::{Acting, Driver};
+use crate::events::Events;
+use crate::feeds::Feeds;
+use crate::metrics::Metrics;
+use crate::report::Reports;
+use crate::serve::{self, Health};
+use crate::world::World;
+
+/// Deltas that wait for the loop. A full channel slows the watches down; nothing is dropped.
+const DELTAS: usize = 4096;
+/// How long a stopping operator tries to send the last events.
+const LAST_EVENTS: Duration = Duration::from_secs(3);
+
+/// The two ways to the API server.
+#[derive(Clone)]
+pub struct Clients {
+    /// For watches, statuses and events.
+    pub watching: Client,
+    /// For restarts. It must not retry by itself (`kube::Config::default_retry = false`): a restart whose answer was
+    /// lost is decided anew on what the cluster then shows.
+    pub acting: Client,
+}
+
+/// What can be set.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How configs are read.
+    pub conversion: ConversionOptions,
+    /// Everything is decided anew at least this often, whatever happens.
+    pub resync: Duration,
+    /// Who this is, in events: the name of the pod.
+    pub instance: String,
+    /// Where `/healthz` and `/readyz` are served. `None`: nowhere.
+    pub health_address: Option<SocketAddr>,
+    /// Where `/metrics` is served. `None`: nowhere.
+    pub metrics_address: Option<SocketAddr>,
+}
+
+/// Why it cannot start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The address is taken, or not ours.
+    #[error("cannot listen on {address} for {purpose}: {source}; choose another one with {flag}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What for.
+        purpose: &'static str,
+        /// The flag that sets it.
+        flag: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// The operator.
+pub struct Operator {
+    /// The ways to the API server.
+    pub clients: Clients,
+    /// What can be set.
+    pub settings: Settings,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Operator {
+    /// Runs until `stop` is cancelled; then starts nothing more, waits a little for what is on its way, and returns.
+    ///
+    /// # Errors
+    /// When it cannot start. Once it runs, nothing that the cluster does ends it.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), StartError> {
+        let Self { clients, settings, clock } = self;
+        let (health, health_seen) = watch::channel(Health {
+            turned_at: Instant::now(),
+            not_ready: Some("the first lists are not complete yet".to_owned()),
+        });
+        let metrics = Metrics::new();
+        if let Some(address) = settings.health_address {
+            let listener = listen(address, "health probes", "--health-probe-bind-address").await?;
+            tokio::spawn(serve::health(listener, health_seen, stop.child_token()));
+        }
+        if let Some(address) = settings.metrics_address {
+            let listener = listen(address, "metrics", "--metrics-bind-address").await?;
+            tokio::spawn(serve::metrics(listener, metrics.clone(), stop.child_token()));
+        }
+        let (deltas_tx, deltas) = mpsc::channel(DELTAS);
+        // The feeds outlive the wish to stop: the loop ends first, and its end stops them.
+        let stop_feeds = CancellationToken::new();
+        let _feeds_end_with_us = stop_feeds.clone().drop_guard();
+        let feeds = Feeds::start(clients.watching.clone(), settings.conversion, deltas_tx, stop_feeds);
+        let (events, sending_events) = Events::start(clients.watching.clone(), settings.instance);
+        let driver = Driver {
+            clock,
+            acting_client: clients.acting,
+            feeds,
+            events,
+            reports: Reports::new(clients.watching),
+            metrics,
+            health,
+            resync: settings.resync,
+            world: World::default(),
+            unmet_since: std::collections::BTreeMap::new(),
+            acting: Acting::default(),
+        };
+        driver.run(deltas, stop).await;
+        let _ = tokio::time::timeout(LAST_EVENTS, sending_events).await;
+        Ok(())
+    }
+}
+
+async fn listen(
+    address: SocketAddr,
+    purpose: &'static str,
+    flag: &'static str,
+) -> Result<tokio::net::TcpListener, StartError> {
+    serve::bind(address).await.map_err(|source| StartError::Listen { address, purpose, flag, source })
+}

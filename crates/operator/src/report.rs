@@ -1,0 +1,156 @@
+//! Writes statuses and tells of turns of a campaign. The only place that does.
+
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::time::Duration;
+
+use flippy_api::{FlippyConfig, FlippyConfigStatus};
+use flippy_core::{PolicyName, Timestamp};
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::act::FIELD_MANAGER;
+use crate::backoff::Backoff;
+use crate::decide::{Decided, Findings};
+use crate::events::{Events, Severity};
+
+/// A change of a condition is written at most this often.
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
+/// Progress alone waits this much longer: a campaign should cost restarts, not status writes.
+const PROGRESS_WAITS: Duration = Duration::from_secs(9);
+const TIME_OUT: Duration = Duration::from_secs(10);
+
+/// The status of every config, and when it may be written.
+pub(crate) struct Reports {
+    client: Client,
+    by_config: BTreeMap<PolicyName, Report>,
+    writes: JoinSet<Write>,
+}
+
+struct Report {
+    uid: String,
+    /// What the API server has, as far as we know.
+    written: Option<FlippyConfigStatus>,
+    not_before: Instant,
+    is_writing: bool,
+    backoff: Backoff,
+}
+
+/// One write that has ended.
+struct Write {
+    name: PolicyName,
+    /// What was written, or `None` if it failed.
+    status: Option<FlippyConfigStatus>,
+    /// The config does not exist any more.
+    gone: bool,
+}
+
+impl Reports {
+    pub(crate) fn new(client: Client) -> Self {
+        Self { client, by_config: BTreeMap::new(), writes: JoinSet::new() }
+    }
+
+    /// What is known to be written for a config.
+    pub(crate) fn adopt(&mut self, name: &PolicyName, uid: &str, status: Option<&FlippyConfigStatus>) {
+        let is_known = self.by_config.get(name).is_some_and(|report| report.uid == uid);
+        if !is_known {
+            let report = Report {
+                uid: uid.to_owned(),
+                written: status.cloned(),
+                not_before: Instant::now(),
+                is_writing: false,
+                backoff: Backoff::default(),
+            };
+            self.by_config.insert(name.clone(), report);
+        }
+    }
+
+    /// Forgets configs that do not exist any more.
+    pub(crate) fn retain(&mut self, exists: impl Fn(&PolicyName) -> bool) {
+        self.by_config.retain(|name, _| exists(name));
+    }
+
+    /// Writes what was found, if it is news and not too soon. Returns when to come again if it is too soon.
+    pub(crate) fn report(&mut self, decided: &Decided, now: Timestamp, events: &Events) -> Option<Instant> {
+        let report = self.by_config.get_mut(&decided.name)?;
+        let status = status(report.written.as_ref(), decided, now);
+        if report.written.as_ref() == Some(&status) || report.is_writing {
+            return None;
+        }
+        let turn = flippy_api::turn_of(report.written.as_ref(), &status);
+        let due = if turn.is_some() { report.not_before } else { report.not_before + PROGRESS_WAITS };
+        if Instant::now() < due {
+            return Some(due);
+        }
+        if let Some(turn) = turn {
+            let severity = if turn.is_warning { Severity::Warning } else { Severity::Normal };
+            events.on_config(&decided.name, &decided.uid, now, severity, turn.reason, turn.message);
+        }
+        report.is_writing = true;
+        self.writes.spawn(write(self.client.clone(), decided.name.clone(), status));
+        None
+    }
+
+    /// Waits until a write has ended; for ever while there is none.
+    pub(crate) async fn written(&mut self) {
+        match self.writes.join_next().await {
+            Some(Ok(write)) => self.note(write),
+            Some(Err(_)) => {}
+            None => pending().await,
+        }
+    }
+
+    /// Waits for the writes that are on their way.
+    pub(crate) async fn finish(&mut self) {
+        while self.writes.join_next().await.is_some() {}
+    }
+
+    fn note(&mut self, write: Write) {
+        if write.gone {
+            self.by_config.remove(&write.name);
+            return;
+        }
+        let Some(report) = self.by_config.get_mut(&write.name) else { return };
+        report.is_writing = false;
+        let delay = if write.status.is_some() { MIN_INTERVAL } else { report.backoff.after_failure() };
+        report.not_before = Instant::now() + delay;
+        report.written = write.status.or(report.written.take());
+    }
+}
+
+fn status(prior: Option<&FlippyConfigStatus>, decided: &Decided, now: Timestamp) -> FlippyConfigStatus {
+    match &decided.findings {
+        Findings::Facts(facts) => {
+            let (images, hash) = decided.desired_images.clone().unwrap_or_default();
+            flippy_api::next_status(prior, facts, images, &hash, decided.generation, now)
+        }
+        Findings::Invalid(message) => {
+            flippy_api::problem_status(prior, "InvalidSpec", message, decided.generation, now)
+        }
+        Findings::NotWatched(message) => {
+            flippy_api::problem_status(prior, "NotWatched", message, decided.generation, now)
+        }
+    }
+}
+
+async fn write(client: Client, name: PolicyName, status: FlippyConfigStatus) -> Write {
+    let api = Api::<FlippyConfig>::namespaced(client, &name.namespace);
+    let body = flippy_api::status_patch(&name, &status);
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    let sent = tokio::time::timeout(TIME_OUT, api.patch_status(&name.name, &params, &Patch::Apply(body))).await;
+    let (written, gone) = match sent {
+        Ok(Ok(_)) => (true, false),
+        Ok(Err(kube::Error::Api(answer))) if answer.code == 404 => (false, true),
+        Ok(Err(error)) => {
+            tracing::warn!(config = %name, %error, "a status could not be written; trying again");
+            (false, false)
+        }
+        Err(_) => {
+            tracing::warn!(config = %name, "a status could not be written in time; trying again");
+            (false, false)
+        }
+    };
+    Write { name, status: written.then_some(status), gone }
+}

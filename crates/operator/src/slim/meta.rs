@@ -1,0 +1,66 @@
+//! Metadata without managed fields, finalizers and foreign annotations.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use flippy_core::{Owner, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
+use serde::{Deserialize, Deserializer};
+
+use crate::interner::Interner;
+
+/// kubectl's copy of the whole manifest: large, and no filter can reasonably name it.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Slim {
+    name: Option<String>,
+    namespace: Option<String>,
+    uid: Option<String>,
+    resource_version: Option<String>,
+    generation: Option<i64>,
+    creation_timestamp: Option<Time>,
+    deletion_timestamp: Option<Time>,
+    #[serde(default)]
+    owner_references: Option<Vec<OwnerReference>>,
+    #[serde(default)]
+    annotations: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    labels: Option<BTreeMap<String, String>>,
+}
+
+/// Decodes metadata, skipping what is not needed while parsing. `kube` wants the full type to hold it.
+pub(super) fn slim_meta<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
+    let slim = Slim::deserialize(deserializer)?;
+    Ok(ObjectMeta {
+        name: slim.name,
+        namespace: slim.namespace,
+        uid: slim.uid,
+        resource_version: slim.resource_version,
+        generation: slim.generation,
+        creation_timestamp: slim.creation_timestamp,
+        deletion_timestamp: slim.deletion_timestamp,
+        owner_references: slim.owner_references,
+        annotations: slim.annotations.map(|mut annotations| {
+            annotations.remove(LAST_APPLIED);
+            annotations
+        }),
+        labels: slim.labels,
+        ..ObjectMeta::default()
+    })
+}
+
+/// The controller among the owners, of which there is at most one.
+pub(super) fn controller(meta: &ObjectMeta, interner: &mut Interner) -> Option<Owner> {
+    let owner = meta.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))?;
+    Some(Owner { kind: interner.text(&owner.kind), name: interner.text(&owner.name), uid: interner.text(&owner.uid) })
+}
+
+pub(super) fn text(value: Option<&String>, interner: &mut Interner) -> Arc<str> {
+    interner.text(value.map_or("", String::as_str))
+}
+
+pub(super) fn created_at(meta: &ObjectMeta) -> Timestamp {
+    meta.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0)
+}

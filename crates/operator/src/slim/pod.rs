@@ -1,0 +1,120 @@
+//! Pods: owner, age, life, readiness and the images of their containers.
+
+use std::sync::Arc;
+
+use flippy_core::{Container, ImageRef, Pod as Record, PodState, annotation};
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::Deserialize;
+
+use super::meta::{controller, created_at, slim_meta, text};
+use crate::interner::Interner;
+
+#[derive(kube::Resource, Deserialize, Clone, Debug)]
+#[resource(inherit = "Pod")]
+pub(crate) struct SlimPod {
+    #[serde(deserialize_with = "slim_meta")]
+    metadata: ObjectMeta,
+    #[serde(default)]
+    spec: SlimSpec,
+    #[serde(default)]
+    status: SlimStatus,
+}
+
+#[derive(Deserialize, Clone, Debug, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct SlimSpec {
+    containers: Vec<SlimContainer>,
+    init_containers: Option<Vec<SlimContainer>>,
+}
+
+#[derive(Deserialize, Clone, Debug)]
+struct SlimContainer {
+    name: String,
+    #[serde(default)]
+    image: Option<String>,
+}
+
+#[derive(Deserialize, Clone, Debug, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct SlimStatus {
+    phase: Option<String>,
+    conditions: Option<Vec<SlimCondition>>,
+    container_statuses: Option<Vec<SlimContainerStatus>>,
+    init_container_statuses: Option<Vec<SlimContainerStatus>>,
+}
+
+#[derive(Deserialize, Clone, Debug)]
+struct SlimCondition {
+    #[serde(rename = "type")]
+    kind: String,
+    status: String,
+}
+
+#[derive(Deserialize, Clone, Debug)]
+#[serde(rename_all = "camelCase")]
+struct SlimContainerStatus {
+    name: String,
+    #[serde(default)]
+    image: Option<String>,
+    #[serde(default, rename = "imageID")]
+    image_id: Option<String>,
+}
+
+impl SlimPod {
+    pub(crate) fn record(self, interner: &mut Interner) -> Record {
+        let meta = &self.metadata;
+        let token = meta.annotations.as_ref().and_then(|annotations| annotations.get(annotation::RESTARTED_FOR));
+        Record {
+            // Not shared with anything: kept out of the interner.
+            uid: meta.uid.as_deref().unwrap_or_default().into(),
+            name: meta.name.as_deref().unwrap_or_default().into(),
+            namespace: text(meta.namespace.as_ref(), interner),
+            owner: controller(meta, interner),
+            created_at: created_at(meta),
+            state: self.state(),
+            ready: self.is_ready(),
+            restart_token: token.map(|token| interner.text(token)),
+            containers: self.containers(interner),
+        }
+    }
+
+    fn state(&self) -> PodState {
+        if self.metadata.deletion_timestamp.is_some() {
+            PodState::Terminating
+        } else if matches!(self.status.phase.as_deref(), Some("Succeeded" | "Failed")) {
+            PodState::Finished
+        } else {
+            PodState::Live
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        self.status.conditions.iter().flatten().any(|condition| condition.kind == "Ready" && condition.status == "True")
+    }
+
+    fn containers(&self, interner: &mut Interner) -> Arc<[Container]> {
+        let statuses = &self.status;
+        let plain = self.spec.containers.iter().map(|spec| (spec, &statuses.container_statuses));
+        let init = self.spec.init_containers.iter().flatten().map(|spec| (spec, &statuses.init_container_statuses));
+        let containers = plain.chain(init).map(|(spec, statuses)| {
+            let status = statuses.iter().flatten().find(|status| status.name == spec.name);
+            Container {
+                name: interner.text(&spec.name),
+                image: spec.image.as_deref().and_then(|image| ImageRef::parse(image).ok()),
+                running_image: status.and_then(|status| ImageRef::parse(status.image.as_deref()?).ok()),
+                running_digest: status
+                    .and_then(|status| digest(status.image_id.as_deref()?))
+                    .map(|text| interner.text(text)),
+            }
+        });
+        let containers = containers.collect();
+        interner.containers(containers)
+    }
+}
+
+/// The digest in an `imageID`: `docker.io/istio/proxyv2@sha256:…`, `docker-pullable://…@sha256:…`. A bare `sha256:…`
+/// names the image's configuration, not its manifest, and equals no digest that anybody would ask for.
+fn digest(image_id: &str) -> Option<&str> {
+    image_id.split_once('@').map(|(_, digest)| digest)
+}
