@@ -1,0 +1,52 @@
+//! Talks to people: `flippy run` is the operator, `flippy plan` shows what it would do, `flippy crd` prints its API.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program talks to people")]
+
+mod address;
+mod cli;
+mod connect;
+mod exit;
+mod explain;
+mod go_args;
+mod go_duration;
+mod logging;
+mod plan;
+mod render;
+mod run;
+mod stop;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::cli::{Cli, Command};
+use crate::exit::Failure;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse_from(go_args::understood(std::env::args_os()));
+    // The only provider that is linked. Without a default, rustls would look for one and panic if there were two.
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        unreachable!("nothing installs a crypto provider before main");
+    }
+    match perform(cli) {
+        Ok(code) => code,
+        Err(failure) => {
+            let _ = writeln!(anstream::stderr(), "{failure}");
+            failure.code()
+        }
+    }
+}
+
+fn perform(cli: Cli) -> Result<ExitCode, Failure> {
+    match cli.command {
+        Command::Run(args) => block_on(run::run(args, cli.connection)),
+        Command::Plan(args) => block_on(plan::plan(args, cli.connection)),
+        Command::Crd => exit::print(&flippy_api::crd_yaml()).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+fn block_on(command: impl Future<Output = Result<ExitCode, Failure>>) -> Result<ExitCode, Failure> {
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| Failure::error(format!("cannot start threads: {error}; check the limits of this process")))?;
+    runtime.block_on(command)
+}

@@ -1,0 +1,99 @@
+//! `flippy plan`: what would be restarted, decided by the same code as in the operator, on one look at the cluster.
+
+mod cluster;
+mod file;
+mod hint;
+mod subject;
+pub(crate) mod view;
+
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use flippy_core::{Claims, Kind, Policy, Snapshot, Timestamp};
+use indicatif::ProgressBar;
+use kube::Client;
+
+use crate::cli::{Connection, PlanArgs};
+use crate::connect;
+use crate::exit::{self, Failure};
+use crate::explain;
+use crate::render::{self, Look};
+use crate::run::conversion;
+
+use subject::{Namespaces, Subject};
+use view::ConfigView;
+
+/// How long the API server may be silent.
+const READ_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Shows the plan.
+pub(crate) async fn plan(args: PlanArgs, connection: Connection) -> Result<ExitCode, Failure> {
+    let options = conversion(args.reading);
+    let file = args.filename.as_deref().map(file::read).transpose()?;
+    if let Some(objects) = &file {
+        // Mistakes in a file need no cluster to be told.
+        subject::check(objects, args.namespace.as_deref(), &options)?;
+    }
+    let mut config = connect::config(&connection).await?;
+    config.read_timeout = Some(READ_TIMEOUT);
+    // People wait for this: an answer now, even a bad one, is better than many attempts in silence.
+    config.default_retry = false;
+    let server = config.cluster_url.to_string();
+    let namespaces = Namespaces { asked: args.namespace.clone(), current: config.default_namespace.clone() };
+    let client = connect::client(config)?;
+
+    let progress = ProgressBar::new_spinner().with_message("reading FlippyConfigs");
+    progress.enable_steady_tick(Duration::from_millis(100));
+    let installed = cluster::configs(&client, &server, file.is_some()).await?;
+    let subjects = match file {
+        Some(objects) => subject::from_file(&objects, installed, &namespaces, &options),
+        None => subject::from_cluster(installed, args.name.as_deref(), &namespaces, &options)?,
+    };
+    progress.set_message("listing namespaces, pods and workloads");
+    let snapshot = look(&client, &server, &subjects).await?;
+    progress.finish_and_clear();
+
+    let views = decide(&subjects, &snapshot, Timestamp::now());
+    exit::print(&render::plans(&views, args.output, Look::of_stdout())?)?;
+    conclude(&views, args.exit_code)
+}
+
+/// Lists what the selected policies are about. Without any, there is nothing to look at.
+async fn look(client: &Client, server: &str, subjects: &[Subject]) -> Result<Snapshot, Failure> {
+    let selected = subjects.iter().filter(|subject| subject.selected);
+    let policies: Vec<&Policy> = selected.filter_map(|subject| subject.policy.as_ref().ok()).collect();
+    if policies.is_empty() {
+        return Ok(Snapshot::default());
+    }
+    let kinds: BTreeSet<Kind> = policies.iter().flat_map(|policy| policy.kinds()).collect();
+    flippy_operator::list_snapshot(client, &kinds).await.map_err(|error| explain::failure(&error, server))
+}
+
+/// The operator's pass, for the selected subjects; the others have their say in what conflicts.
+fn decide(subjects: &[Subject], snapshot: &Snapshot, now: Timestamp) -> Vec<ConfigView> {
+    let policies: Vec<&Policy> = subjects.iter().filter_map(|subject| subject.policy.as_ref().ok()).collect();
+    let claims = Claims::new(&policies, snapshot);
+    let pods = snapshot.pods_by_workload();
+    let view = |subject: &Subject| match &subject.policy {
+        Err(problems) => ConfigView::of_problems(&subject.name, problems),
+        Ok(policy) => {
+            let plan = flippy_core::plan(policy, &claims, snapshot, &pods, now);
+            let (gate, preconditions) = flippy_core::preconditions(policy, snapshot, &subject.unmet_since, now);
+            let decision = flippy_core::pace(policy, &plan, &gate, &BTreeSet::new(), now);
+            let facts = flippy_core::status_facts(policy, &plan, &gate, preconditions, &decision);
+            let hint = plan.entries.is_empty().then(|| hint::why_empty(policy, snapshot));
+            ConfigView::of_plan(policy, &plan, &facts, &decision, hint)
+        }
+    };
+    subjects.iter().filter(|subject| subject.selected).map(view).collect()
+}
+
+fn conclude(views: &[ConfigView], exit_code: bool) -> Result<ExitCode, Failure> {
+    let problems: Vec<String> = views.iter().flat_map(ConfigView::problem_lines).collect();
+    if !problems.is_empty() {
+        return Err(Failure::error(problems.join("\n")));
+    }
+    let stale = views.iter().any(ConfigView::has_stale_workloads);
+    Ok(if exit_code && stale { exit::STALE.into() } else { ExitCode::SUCCESS })
+}

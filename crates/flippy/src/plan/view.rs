@@ -1,0 +1,243 @@
+//! A plan as it is shown: what people read in the table is what programs read as JSON.
+
+use flippy_core::{
+    Counters, Decision, DriftReason, FirstRestart, FirstState, Hold, NamedWorkload, Plan, PlanEntry, Policy,
+    PolicyName, PreconditionFact, StatusFacts, Verdict,
+};
+use serde::Serialize;
+
+/// One config.
+#[derive(Debug, Serialize)]
+pub(crate) struct ConfigView {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    /// Why it is no policy.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) problems: Vec<String>,
+    #[serde(flatten)]
+    pub(crate) plan: Option<PlanView>,
+}
+
+/// Its plan.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PlanView {
+    pub(crate) notes: Vec<NoteView>,
+    pub(crate) suspended: bool,
+    pub(crate) dry_run: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) only_namespace: Option<String>,
+    pub(crate) desired_images: Vec<String>,
+    pub(crate) desired_images_hash: String,
+    /// Why nothing is in scope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) selects_nothing: Option<String>,
+    pub(crate) preconditions: Vec<PreconditionView>,
+    pub(crate) restart_first: Vec<FirstView>,
+    pub(crate) workloads: Vec<WorkloadView>,
+    pub(crate) counters: CountersView,
+    pub(crate) starts_now: Vec<NamedView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hold: Option<HoldView>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct NoteView {
+    pub(crate) path: String,
+    pub(crate) message: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct NamedView {
+    pub(crate) kind: &'static str,
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct PreconditionView {
+    #[serde(flatten)]
+    pub(crate) workload: NamedView,
+    pub(crate) met: bool,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) message: String,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct FirstView {
+    #[serde(flatten)]
+    pub(crate) workload: NamedView,
+    pub(crate) state: &'static str,
+    pub(crate) message: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct WorkloadView {
+    #[serde(flatten)]
+    pub(crate) workload: NamedView,
+    pub(crate) uid: String,
+    pub(crate) verdict: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<&'static str>,
+    pub(crate) message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) container: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) image: Option<String>,
+    pub(crate) pods: usize,
+    pub(crate) stale_pods: usize,
+    pub(crate) healthy: bool,
+    /// The how-manieth restart for these images the next one would be.
+    pub(crate) attempt: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) restarted_at: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CountersView {
+    pub(crate) fresh: usize,
+    pub(crate) restart: usize,
+    pub(crate) in_flight: usize,
+    pub(crate) converging: usize,
+    pub(crate) blocked: usize,
+    pub(crate) futile: usize,
+    pub(crate) idle: usize,
+    pub(crate) failed: usize,
+    pub(crate) total: usize,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct HoldView {
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
+}
+
+impl ConfigView {
+    pub(crate) fn of_problems(name: &PolicyName, problems: &[String]) -> Self {
+        Self {
+            namespace: name.namespace.to_string(),
+            name: name.name.to_string(),
+            problems: problems.to_vec(),
+            plan: None,
+        }
+    }
+
+    pub(crate) fn of_plan(
+        policy: &Policy,
+        plan: &Plan,
+        facts: &StatusFacts,
+        decision: &Decision,
+        hint: Option<String>,
+    ) -> Self {
+        let notes = policy.notes.iter().map(|note| NoteView { path: note.path.clone(), message: note.message.clone() });
+        let plan = PlanView {
+            notes: notes.collect(),
+            suspended: policy.suspended,
+            dry_run: policy.dry_run,
+            only_namespace: policy.scope.only_namespace.as_ref().map(ToString::to_string),
+            desired_images: policy.images.iter().map(ToString::to_string).collect(),
+            desired_images_hash: policy.images.hash().to_owned(),
+            selects_nothing: hint,
+            preconditions: facts.preconditions.iter().map(precondition).collect(),
+            restart_first: plan.first.iter().map(first).collect(),
+            workloads: plan.entries.iter().map(workload).collect(),
+            counters: counters(facts.counters),
+            starts_now: decision.starts.iter().map(|start| named(&start.id.named)).collect(),
+            hold: decision.hold.as_ref().map(hold),
+        };
+        Self { plan: Some(plan), ..Self::of_problems(&policy.name, &[]) }
+    }
+
+    /// What is wrong with it, one problem a line.
+    pub(crate) fn problem_lines(&self) -> impl Iterator<Item = String> {
+        self.problems.iter().map(|problem| format!("FlippyConfig {}/{}: {problem}", self.namespace, self.name))
+    }
+
+    /// Whether any workload has a stale pod.
+    pub(crate) fn has_stale_workloads(&self) -> bool {
+        self.plan.iter().flat_map(|plan| &plan.workloads).any(|workload| workload.stale_pods > 0)
+    }
+}
+
+fn named(workload: &NamedWorkload) -> NamedView {
+    NamedView {
+        kind: workload.kind.as_str(),
+        namespace: workload.namespace.to_string(),
+        name: workload.name.to_string(),
+    }
+}
+
+fn workload(entry: &PlanEntry) -> WorkloadView {
+    let drift = match &entry.verdict {
+        Verdict::Restart(drift) | Verdict::Futile(drift) => Some(drift),
+        _ => None,
+    };
+    WorkloadView {
+        workload: named(&entry.id.named),
+        uid: entry.id.uid.to_string(),
+        verdict: entry.verdict.as_str(),
+        reason: entry.verdict.reason(),
+        message: entry.verdict.to_string(),
+        container: drift.map(|DriftReason { container, .. }| container.to_string()),
+        image: drift.map(|DriftReason { image, .. }| image.clone()),
+        pods: entry.pods,
+        stale_pods: entry.stale_pods,
+        healthy: entry.healthy,
+        attempt: entry.token.attempt,
+        restarted_at: entry.mark.as_ref().map(|mark| mark.at.to_string()),
+    }
+}
+
+fn precondition(fact: &PreconditionFact) -> PreconditionView {
+    PreconditionView { workload: named(&fact.target), met: fact.met, message: fact.message.clone() }
+}
+
+fn first(first: &FirstRestart) -> FirstView {
+    let (state, message) = match &first.state {
+        FirstState::Missing => ("Missing", "there is no such workload, or none that this config may act on".to_owned()),
+        FirstState::Blocked(blocked) => ("Blocked", Verdict::Blocked(blocked.clone()).to_string()),
+        FirstState::Due { .. } => ("Due", "to be restarted, once, before the workloads in scope".to_owned()),
+        FirstState::Refused { message, retry_at } => {
+            ("Refused", format!("its restart was refused, next try at {retry_at}: {message}"))
+        }
+        FirstState::InFlight(until) => ("InFlight", format!("being restarted, until {until} at most")),
+        FirstState::Done => ("Done", "restarted for these images already".to_owned()),
+        FirstState::Failed => {
+            ("Failed", "its restart was not completely rolled out in time: look at its pods".to_owned())
+        }
+    };
+    FirstView { workload: named(&first.target), state, message }
+}
+
+fn hold(hold: &Hold) -> HoldView {
+    let (reason, message) = match hold {
+        Hold::Suspended => ("Suspended", "spec.Suspend is true: set it to false to let restarts start".to_owned()),
+        Hold::DryRun => ("DryRun", "spec.DryRun is true: set it to false to let restarts start".to_owned()),
+        Hold::Preconditions(message) => ("PreconditionsNotMet", message.clone()),
+        Hold::Futile => (
+            "RestartsFutile",
+            "restarted pods come up with the same stale image: upgrade the mesh, or correct spec.ImageList".to_owned(),
+        ),
+        Hold::Unproven => {
+            ("Unproven", "no new pod was seen with a wanted image yet: a few restarts go first".to_owned())
+        }
+        Hold::Waiting(workload) => ("Waiting", format!("the rest waits until {workload} is completely rolled out")),
+    };
+    HoldView { reason, message }
+}
+
+fn counters(counters: Counters) -> CountersView {
+    CountersView {
+        fresh: counters.fresh,
+        restart: counters.restart,
+        in_flight: counters.in_flight,
+        converging: counters.converging,
+        blocked: counters.blocked,
+        futile: counters.futile,
+        idle: counters.idle,
+        failed: counters.failed,
+        total: counters.total(),
+    }
+}

@@ -1,0 +1,64 @@
+//! An API server that knows a few answers by heart, for tests of what `flippy plan` makes of them.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use serde_json::{Value, json};
+
+/// Path, status code, body.
+pub(crate) type Answer = (&'static str, u16, Value);
+
+/// Serves these answers until the test process ends, and everything else with 404. Returns its URL.
+pub(crate) fn serve(answers: Vec<Answer>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("the system has a free port");
+    let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(stream) = stream else { break };
+            answer(stream, &answers);
+        }
+    });
+    url
+}
+
+/// A kubeconfig for a server, in a directory.
+pub(crate) fn kubeconfig(directory: &Path, server: &str) -> PathBuf {
+    let path = directory.join("kubeconfig");
+    let text = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "test",
+        "clusters": [{"name": "test", "cluster": {"server": server}}],
+        "users": [{"name": "test", "user": {}}],
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test", "namespace": "istio-system"}}],
+    });
+    std::fs::write(&path, text.to_string()).expect("the directory is writable");
+    path
+}
+
+/// A `Status` as the API server sends it.
+pub(crate) fn status(code: u16, reason: &str, message: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Status", "status": "Failure", "code": code, "reason": reason, "message": message})
+}
+
+/// A list as the API server sends it.
+pub(crate) fn list(items: &[Value]) -> Value {
+    json!({"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": "1"}, "items": items})
+}
+
+fn answer(mut stream: TcpStream, answers: &[Answer]) {
+    let mut lines = BufReader::new(stream.try_clone().expect("sockets can be cloned")).lines();
+    let Some(Ok(request)) = lines.next() else { return };
+    // The rest of the head; a GET has no body.
+    let _ = lines.map_while(Result::ok).find(String::is_empty);
+    let path = request.split(['?', ' ']).nth(1).unwrap_or_default().to_owned();
+    let unknown = status(404, "NotFound", "the server could not find the requested resource");
+    let known = answers.iter().find(|(known, ..)| *known == path);
+    let (code, body) = known.map_or((404, &unknown), |(_, code, body)| (*code, body));
+    let body = body.to_string();
+    let head = format!(
+        "HTTP/1.1 {code} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    let _ = stream.write_all((head + &body).as_bytes());
+}

@@ -1,0 +1,44 @@
+//! The manifests in `deploy/`, as far as they depend on this binary.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use assert_cmd::cargo::cargo_bin_cmd;
+use serde_json::Value;
+
+fn deploy() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy")
+}
+
+fn manifest(name: &str) -> Value {
+    let text = std::fs::read_to_string(deploy().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+#[test]
+fn the_deployment_passes_arguments_that_are_understood() {
+    let deployment = manifest("deployment.yaml");
+    let args =
+        deployment["spec"]["template"]["spec"]["containers"][0]["args"].as_array().expect("it has arguments").clone();
+    let args = args.iter().map(|arg| arg.as_str().expect("arguments are text"));
+    cargo_bin_cmd!("flippy").env_clear().args(args).arg("--help").assert().success();
+}
+
+#[test]
+fn kustomize_installs_what_kubectl_apply_installs() {
+    let listed = manifest("Kustomization")["resources"].as_array().expect("it lists resources").clone();
+    let listed: BTreeSet<String> =
+        listed.iter().map(|name| name.as_str().expect("names are text").to_owned()).collect();
+    let files = std::fs::read_dir(deploy()).expect("the directory exists");
+    let files = files.map(|file| file.expect("it is readable").file_name().into_string().expect("names are text"));
+    assert_eq!(listed, files.filter(|name| *name != "Kustomization").collect());
+}
+
+#[test]
+fn the_binding_gives_the_role_to_the_account_that_the_deployment_runs_as() {
+    let binding = manifest("clusterrolebinding.yaml");
+    let deployment = manifest("deployment.yaml");
+    assert_eq!(binding["roleRef"]["name"], manifest("clusterrole.yaml")["metadata"]["name"]);
+    assert_eq!(binding["subjects"][0]["name"], deployment["spec"]["template"]["spec"]["serviceAccountName"]);
+    assert_eq!(binding["subjects"][0]["namespace"], deployment["metadata"]["namespace"]);
+}
