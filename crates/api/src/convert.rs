@@ -1,22 +1,18 @@
 //! From what users write to what the core works with.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::Arc;
 
 use flippy_core::{
-    DesiredImages, ImageRef, Kind, NamedWorkload, Policy, PolicyName, Precondition, RestartFirst, RestartObject, Scope,
-    SignedDuration, SpecNote, Waiting,
+    DesiredImages, ImageRef, Policy, PolicyName, Precondition, RestartFirst, RestartObject, Scope, SpecNote, Waiting,
 };
-use thiserror::Error;
 
+use crate::bounds::MAX_ENTRIES;
+use crate::problem::{InvalidSpec, Problem};
 use crate::resource::FlippyConfig;
-use crate::spec::{FlippyCondition, K8S, StatusCheckConfig};
-
-/// Entries of any list. More is a mistake or an attack, and every pass would pay for it.
-const MAX_ENTRIES: usize = 1000;
-/// Nobody waits longer for one workload; larger products are understood as this.
-const MAX_WAIT: SignedDuration = SignedDuration::from_hours(24 * 30);
+use crate::spec::{self, FlippyCondition, K8S, ProcessFilter};
+use crate::target::{kind, target};
+use crate::waiting::{wait, waiting};
 
 /// What the installation says about configs.
 #[derive(Clone, Debug)]
@@ -27,57 +23,31 @@ pub struct ConversionOptions {
     pub trusted_namespaces: BTreeSet<Arc<str>>,
 }
 
-/// Everything that is wrong with a spec.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub struct InvalidSpec {
-    /// At least one.
-    pub problems: Vec<Problem>,
-}
-
-/// One thing that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// Where, for example `spec.ImageList[2]`.
-    pub path: String,
-    /// What is there, and what to write instead.
-    pub message: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path, self.message)
-    }
-}
-
-impl fmt::Display for InvalidSpec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (position, problem) in self.problems.iter().enumerate() {
-            if position > 0 {
-                f.write_str("; ")?;
-            }
-            problem.fmt(f)?;
-        }
-        Ok(())
-    }
-}
-
-/// Makes a policy of a config.
+/// Makes a policy of a config. What its author may not expect is said in [`Policy::notes`].
 ///
 /// # Errors
 /// With everything that is wrong, not only the first.
 pub fn policy(config: &FlippyConfig, options: &ConversionOptions) -> Result<Policy, InvalidSpec> {
-    let namespace = config.metadata.namespace.as_deref().unwrap_or_default();
-    let is_trusted = options.trusted_namespaces.contains(namespace);
-    let only_namespace = (!is_trusted).then(|| Arc::from(namespace));
+    let namespace: Arc<str> = config.metadata.namespace.as_deref().unwrap_or_default().into();
+    let is_trusted = options.trusted_namespaces.contains(&namespace);
+    let only_namespace = (!is_trusted).then(|| namespace.clone());
     let mut converter = Converter { problems: Vec::new(), notes: Vec::new(), only_namespace };
-    let policy = converter.convert(config, options);
-    if converter.problems.is_empty() {
-        Ok(Policy { notes: converter.notes, ..policy })
-    } else {
-        Err(InvalidSpec { problems: converter.problems })
-    }
+    let spec = &config.spec;
+    let policy = Policy {
+        name: PolicyName { namespace, name: config.metadata.name.as_deref().unwrap_or_default().into() },
+        images: converter.images(&spec.image_list),
+        preconditions: converter.preconditions(&spec.preconditions),
+        scope: converter.scope(&spec.process_filter, &options.ignore_key),
+        restart_objects: converter.restart_objects(&spec.restart_objects),
+        restart_first: converter.restart_first(&spec.process_filter.pre_process_restart, &spec.post_filter_restarts),
+        suspended: spec.suspend,
+        dry_run: spec.dry_run,
+        notes: converter.notes,
+    };
+    if converter.problems.is_empty() { Ok(policy) } else { Err(InvalidSpec { problems: converter.problems }) }
 }
 
+/// Collects what is wrong and what is odd while a spec is read.
 struct Converter {
     problems: Vec<Problem>,
     notes: Vec<SpecNote>,
@@ -85,76 +55,83 @@ struct Converter {
 }
 
 impl Converter {
-    fn convert(&mut self, config: &FlippyConfig, options: &ConversionOptions) -> Policy {
-        let spec = &config.spec;
-        let filter = &spec.process_filter;
-        self.bound("spec.ImageList", spec.image_list.len());
-        self.bound("spec.Preconditions", spec.preconditions.len());
-        self.bound("spec.RestartObjects", spec.restart_objects.len());
-        self.bound("spec.PostFilterRestarts", spec.post_filter_restarts.len());
-        self.bound("spec.ProcessFilter.Containers", filter.containers.len());
-        Policy {
-            name: PolicyName {
-                namespace: config.metadata.namespace.as_deref().unwrap_or_default().into(),
-                name: config.metadata.name.as_deref().unwrap_or_default().into(),
-            },
-            images: self.images(&spec.image_list),
-            scope: Scope {
-                namespace_labels: shared(&filter.labels),
-                template_annotations: shared(&filter.annotations),
-                template_labels: shared(&filter.pod_labels),
-                containers: filter.containers.iter().map(|name| Arc::from(name.as_str())).collect(),
-                ignore_key: options.ignore_key.clone(),
-                only_namespace: self.only_namespace.clone(),
-            },
-            restart_objects: self.restart_objects(&spec.restart_objects),
-            preconditions: self.preconditions(&spec.preconditions),
-            restart_first: self.restart_first(&filter.pre_process_restart, &spec.post_filter_restarts),
-            suspended: spec.suspend,
-            dry_run: spec.dry_run,
-            notes: Vec::new(),
-        }
-    }
-
     fn images(&mut self, list: &[String]) -> DesiredImages {
         let mut images = Vec::new();
-        for (position, text) in list.iter().take(MAX_ENTRIES).enumerate() {
+        for (position, text) in self.bounded("spec.ImageList", list).iter().enumerate() {
             match ImageRef::parse(text) {
                 Ok(image) => images.push(image),
-                Err(error) => self.problem(format!("spec.ImageList[{position}]"), error.to_string()),
+                Err(error) => {
+                    self.problems.push(Problem::new(format!("spec.ImageList[{position}]"), &error.to_string()));
+                }
             }
         }
         DesiredImages::new(images)
     }
 
-    fn restart_objects(&mut self, list: &[crate::spec::RestartObject]) -> Vec<RestartObject> {
+    fn preconditions(&mut self, list: &[FlippyCondition]) -> Vec<Precondition> {
+        let mut preconditions = Vec::new();
+        for (position, condition) in self.bounded("spec.Preconditions", list).iter().enumerate() {
+            let path = format!("spec.Preconditions[{position}]");
+            let check = &condition.status_check_config;
+            let check_path = format!("{path}.StatusCheckConfig");
+            let patience = wait(check, &check_path, &mut self.notes);
+            if !check.check_status && patience.is_zero() {
+                let message = "CheckStatus is false and MaxRetry x RetryDuration is 0 seconds, so this precondition holds up \
+                               nothing; write CheckStatus: true";
+                self.note(check_path, message.to_owned());
+            }
+            if let Some(target) = self.target(&condition.k8s, &format!("{path}.K8S")) {
+                preconditions.push(Precondition { target, patience, required: check.check_status });
+            }
+        }
+        preconditions
+    }
+
+    fn scope(&mut self, filter: &ProcessFilter, ignore_key: &Arc<str>) -> Scope {
+        let mut containers = BTreeSet::new();
+        for (position, name) in self.bounded("spec.ProcessFilter.Containers", &filter.containers).iter().enumerate() {
+            if name.trim().is_empty() {
+                let path = format!("spec.ProcessFilter.Containers[{position}]");
+                self.note(path, "is empty, so it is skipped; name a container, for example istio-proxy".to_owned());
+            } else {
+                containers.insert(Arc::from(name.trim()));
+            }
+        }
+        Scope {
+            namespace_labels: self.shared("spec.ProcessFilter.Labels", &filter.labels),
+            template_annotations: self.shared("spec.ProcessFilter.Annotations", &filter.annotations),
+            template_labels: self.shared("spec.ProcessFilter.PodLabels", &filter.pod_labels),
+            containers,
+            ignore_key: ignore_key.clone(),
+            only_namespace: self.only_namespace.clone(),
+        }
+    }
+
+    fn restart_objects(&mut self, list: &[spec::RestartObject]) -> Vec<RestartObject> {
         let mut objects: Vec<RestartObject> = Vec::new();
         let mut unknown = Vec::new();
-        for (position, object) in list.iter().take(MAX_ENTRIES).enumerate() {
+        for (position, object) in self.bounded("spec.RestartObjects", list).iter().enumerate() {
             let path = format!("spec.RestartObjects[{position}]");
-            let kind: Kind = match object.r#type.parse() {
+            let kind = match kind(&object.r#type) {
                 Ok(kind) => kind,
-                Err(error) => {
-                    unknown.push((format!("{path}.Type"), error.to_string()));
+                Err(message) => {
+                    unknown.push((format!("{path}.Type"), message));
                     continue;
                 }
             };
-            let waiting = self.waiting(&path, &object.status_check_config);
+            let waiting = waiting(&object.status_check_config, &format!("{path}.StatusCheckConfig"), &mut self.notes);
             match objects.iter_mut().find(|held| held.kind == kind) {
-                // The original kept the first position and the last StatusCheckConfig.
                 Some(held) => {
                     held.waiting = waiting;
-                    self.note(
-                        format!("{path}.Type"),
-                        format!("{kind} is named twice; the last StatusCheckConfig counts"),
-                    );
+                    self.named_twice(format!("{path}.Type"), &kind.to_string());
                 }
                 None => objects.push(RestartObject { kind, waiting }),
             }
         }
+        // The original skipped kinds that it did not know. With no other kind there is nothing left to do.
         for (path, message) in unknown {
             if objects.is_empty() {
-                self.problem(path, message);
+                self.problems.push(Problem::new(path, &message));
             } else {
                 self.note(path, format!("{message}; it is skipped"));
             }
@@ -162,107 +139,60 @@ impl Converter {
         objects
     }
 
-    fn preconditions(&mut self, list: &[FlippyCondition]) -> Vec<Precondition> {
-        let mut preconditions = Vec::new();
-        for (position, condition) in list.iter().take(MAX_ENTRIES).enumerate() {
-            let path = format!("spec.Preconditions[{position}]");
-            let check = &condition.status_check_config;
-            let patience = self.wait(&path, check);
-            if let Some(target) = self.named(&format!("{path}.K8S"), &condition.k8s) {
-                preconditions.push(Precondition { target, patience, required: check.check_status });
-            }
-        }
-        preconditions
-    }
-
     fn restart_first(&mut self, before: &K8S, list: &[FlippyCondition]) -> Vec<RestartFirst> {
-        let mut first = Vec::new();
+        let mut found = Vec::new();
         if *before != K8S::default() {
-            let target = self.named("spec.ProcessFilter.PreProcessRestart", before);
-            first.extend(target.map(|target| RestartFirst { target, waiting: Waiting::NotWaited }));
+            let path = "spec.ProcessFilter.PreProcessRestart".to_owned();
+            let target = self.target(before, &path);
+            found.extend(target.map(|target| (path, RestartFirst { target, waiting: Waiting::NotWaited })));
         }
-        for (position, condition) in list.iter().take(MAX_ENTRIES).enumerate() {
+        for (position, condition) in self.bounded("spec.PostFilterRestarts", list).iter().enumerate() {
             let path = format!("spec.PostFilterRestarts[{position}]");
-            let waiting = self.waiting(&path, &condition.status_check_config);
-            let target = self.named(&format!("{path}.K8S"), &condition.k8s);
-            first.extend(target.map(|target| RestartFirst { target, waiting }));
+            let check_path = format!("{path}.StatusCheckConfig");
+            let waiting = waiting(&condition.status_check_config, &check_path, &mut self.notes);
+            let target = self.target(&condition.k8s, &format!("{path}.K8S"));
+            found.extend(target.map(|target| (path, RestartFirst { target, waiting })));
+        }
+        let mut first: Vec<RestartFirst> = Vec::with_capacity(found.len());
+        for (path, one) in found {
+            match first.iter_mut().find(|held| held.target == one.target) {
+                Some(held) => {
+                    held.waiting = one.waiting;
+                    self.named_twice(path, &one.target.to_string());
+                }
+                None => first.push(one),
+            }
         }
         first
     }
 
-    fn named(&mut self, path: &str, k8s: &K8S) -> Option<NamedWorkload> {
-        let kind = match k8s.r#type.parse() {
-            Ok(kind) => Some(kind),
-            Err(error) => {
-                let error: flippy_core::KindParseError = error;
-                self.problem(format!("{path}.Type"), error.to_string());
-                None
-            }
-        };
-        if k8s.name.is_empty() {
-            self.problem(format!("{path}.Name"), "is empty: name the workload".to_owned());
-        }
-        if k8s.namespace.is_empty() {
-            self.problem(format!("{path}.Namespace"), "is empty: name the workload's namespace".to_owned());
-        }
-        if let Some(only) = self.only_namespace.clone().filter(|only| **only != *k8s.namespace) {
-            let message = format!(
-                "is `{}`, but a config in namespace `{only}` may only name workloads there; move it to a namespace that \
-                 Flippy trusts (--config-namespace)",
-                k8s.namespace
-            );
-            self.problem(format!("{path}.Namespace"), message);
-        }
-        if k8s.name.is_empty() || k8s.namespace.is_empty() {
-            return None;
-        }
-        Some(NamedWorkload { kind: kind?, namespace: k8s.namespace.as_str().into(), name: k8s.name.as_str().into() })
+    fn target(&mut self, k8s: &K8S, path: &str) -> Option<flippy_core::NamedWorkload> {
+        target(k8s, path, self.only_namespace.as_deref()).map_err(|problems| self.problems.extend(problems)).ok()
     }
 
-    fn waiting(&mut self, path: &str, check: &StatusCheckConfig) -> Waiting {
-        let wait = self.wait(path, check);
-        if !check.check_status {
-            return Waiting::NotWaited;
-        }
-        if wait.is_zero() {
-            let message = "CheckStatus is true, but MaxRetry x RetryDuration is 0 seconds, so it is not waited for; write \
-                           for example MaxRetry: 10 and RetryDuration: 30";
-            self.note(format!("{path}.StatusCheckConfig"), message.to_owned());
-        }
-        Waiting::AtMost(wait)
+    /// As in the original, where the last `StatusCheckConfig` of a kind counted.
+    fn named_twice(&mut self, path: String, what: &str) {
+        self.note(path, format!("{what} is named twice; its first position and its last StatusCheckConfig count"));
     }
 
-    fn wait(&mut self, path: &str, check: &StatusCheckConfig) -> SignedDuration {
-        for (field, value) in [("MaxRetry", check.max_retry), ("RetryDuration", check.retry_duration)] {
-            if value < 0 {
-                let message = format!("{value} is understood as 0; write a number that is not negative");
-                self.note(format!("{path}.StatusCheckConfig.{field}"), message);
-            }
-        }
-        let seconds = check.max_retry.max(0).saturating_mul(check.retry_duration.max(0));
-        let wait = SignedDuration::from_secs(seconds);
-        if wait > MAX_WAIT {
-            let message = format!("MaxRetry x RetryDuration is {seconds} seconds, which is understood as 30 days");
-            self.note(format!("{path}.StatusCheckConfig"), message);
-        }
-        wait.min(MAX_WAIT)
+    /// The part of a list that is looked at.
+    fn bounded<'a, T>(&mut self, path: &str, list: &'a [T]) -> &'a [T] {
+        self.check_length(path, list.len());
+        &list[..list.len().min(MAX_ENTRIES)]
     }
 
-    fn bound(&mut self, path: &str, length: usize) {
+    fn shared(&mut self, path: &str, map: &BTreeMap<String, String>) -> BTreeMap<Arc<str>, Arc<str>> {
+        self.check_length(path, map.len());
+        map.iter().take(MAX_ENTRIES).map(|(key, value)| (Arc::from(&**key), Arc::from(&**value))).collect()
+    }
+
+    fn check_length(&mut self, path: &str, length: usize) {
         if length > MAX_ENTRIES {
-            self.problem(path.to_owned(), format!("has {length} entries; write at most {MAX_ENTRIES}"));
+            self.problems.push(Problem::new(path, &format!("has {length} entries; write at most {MAX_ENTRIES}")));
         }
-    }
-
-    fn problem(&mut self, path: String, message: String) {
-        self.problems.push(Problem { path, message });
     }
 
     fn note(&mut self, path: String, message: String) {
         self.notes.push(SpecNote { path, message });
     }
-}
-
-fn shared(map: &BTreeMap<String, String>) -> BTreeMap<Arc<str>, Arc<str>> {
-    map.iter().map(|(key, value)| (Arc::from(key.as_str()), Arc::from(value.as_str()))).collect()
 }

@@ -5,16 +5,15 @@ use kube::core::schema::StructuralSchemaRewriter;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use schemars::transform::{AddNullable, RestrictFormats};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::resource::FlippyConfig;
+use crate::rules;
 use crate::spec::FlippyConfigSpec;
 use crate::status::FlippyConfigStatus;
 
 /// Formats that the API server knows for numbers; it warns about others.
 const KNOWN_FORMATS: [&str; 2] = ["int32", "int64"];
-/// Room for every real list, and what makes the cost of the rules below predictable to the API server.
-const MAX_ITEMS: usize = 1000;
 
 /// The definition of `flippyconfigs.keikoproj.io`. The name and version are the original's: apply it over that one.
 pub fn crd() -> CustomResourceDefinition {
@@ -22,7 +21,7 @@ pub fn crd() -> CustomResourceDefinition {
     let mut status = schema_of::<FlippyConfigStatus>();
     normalise(&mut spec);
     normalise(&mut status);
-    add_rules(&mut spec);
+    rules::add(&mut spec);
     let conditions = &mut status["properties"]["conditions"];
     conditions["x-kubernetes-list-type"] = json!("map");
     conditions["x-kubernetes-list-map-keys"] = json!(["type"]);
@@ -108,54 +107,5 @@ fn normalise(schema: &mut Value) {
         }
         Value::Array(values) => values.iter_mut().for_each(normalise),
         _ => {}
-    }
-}
-
-/// Rules that the API server checks, so that a mistake is an answer to `kubectl apply`. They refuse nothing that the
-/// original acted on; what it merely tolerated is understood or refused at conversion, with a reason in the status.
-fn add_rules(spec: &mut Value) {
-    for list in ["ImageList", "Preconditions", "RestartObjects", "PostFilterRestarts"] {
-        spec["properties"][list]["maxItems"] = json!(MAX_ITEMS);
-    }
-    let images = &mut spec["properties"]["ImageList"]["items"];
-    images["maxLength"] = json!(1024);
-    images["x-kubernetes-validations"] =
-        rule("self.size() > 0", "write an image reference, for example docker.io/istio/proxyv2:1.30.4");
-    spec["properties"]["ProcessFilter"]["properties"]["Containers"]["maxItems"] = json!(MAX_ITEMS);
-    for list in ["Preconditions", "PostFilterRestarts"] {
-        let named = &mut spec["properties"][list]["items"]["properties"]["K8S"];
-        bound_texts(named);
-        named["x-kubernetes-validations"] = json!([
-            {"rule": "has(self.Type) && has(self.Name) && has(self.Namespace)",
-             "message": "name one workload: Type, Name and Namespace are all needed"},
-            {"rule": format!("!has(self.Type) || {IS_KNOWN_KIND}"), "message": KNOWN_KINDS},
-        ]);
-    }
-    let before = &mut spec["properties"]["ProcessFilter"]["properties"]["PreProcessRestart"];
-    bound_texts(before);
-    before["x-kubernetes-validations"] = json!([
-        {"rule": "has(self.Type) == has(self.Name) && has(self.Name) == has(self.Namespace)",
-         "message": "name one workload: Type, Name and Namespace are all needed, or none"},
-        {"rule": format!("!has(self.Type) || {IS_KNOWN_KIND}"), "message": KNOWN_KINDS},
-    ]);
-    let objects = &mut spec["properties"]["RestartObjects"];
-    bound_texts(&mut objects["items"]);
-    objects["x-kubernetes-validations"] = json!([{
-        "rule": format!("self.size() == 0 || self.exists(object, has(object.Type) && {})", IS_KNOWN_KIND.replace("self", "object")),
-        "message": KNOWN_KINDS,
-    }]);
-}
-
-const IS_KNOWN_KIND: &str = "self.Type.lowerAscii() in ['deployment', 'statefulset', 'daemonset', 'argorollout']";
-const KNOWN_KINDS: &str = "Type must be Deployment, StatefulSet, DaemonSet or ArgoRollout (case does not matter)";
-
-fn rule(rule: &str, message: &str) -> Value {
-    json!([{"rule": rule, "message": message}])
-}
-
-fn bound_texts(object: &mut Value) {
-    let properties = object["properties"].as_object_mut().into_iter().flat_map(Map::values_mut);
-    for property in properties.filter(|property| property["type"] == "string") {
-        property["maxLength"] = json!(253);
     }
 }

@@ -1,18 +1,23 @@
 //! Speaks: the `FlippyConfig` resource, its schema, its conversion to a policy, and its status.
 
+mod bounds;
 mod convert;
 mod crd;
+mod next_status;
+mod problem;
 mod resource;
+mod rules;
 mod spec;
 mod status;
+mod target;
 mod turn;
+mod waiting;
 
-pub use convert::{ConversionOptions, InvalidSpec, Problem, policy};
+pub use convert::{ConversionOptions, policy};
 pub use crd::{crd, crd_yaml};
+pub use next_status::{next_status, problem_status, status_patch, unmet_since};
+pub use problem::{InvalidSpec, Problem};
 pub use resource::FlippyConfig;
 pub use spec::{FlippyCondition, FlippyConfigSpec, K8S, ProcessFilter, RestartObject, StatusCheckConfig};
-pub use status::{
-    ConfigCondition, FlippyConfigStatus, Listed, PreconditionStatus, WorkloadCounts, next_status, problem_status,
-    status_patch, unmet_since,
-};
+pub use status::{ConfigCondition, FlippyConfigStatus, Listed, PreconditionStatus, WorkloadCounts};
 pub use turn::{Turn, turn_of};

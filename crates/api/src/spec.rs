@@ -29,10 +29,10 @@ pub struct FlippyConfigSpec {
     /// images, and only if anything in scope needs a restart. For example the gateways.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
     pub post_filter_restarts: Vec<FlippyCondition>,
-    /// Start no further restart. What is under way goes on.
+    /// true: no further restart starts; what is under way goes on and is reported. Default: false.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "is_default")]
     pub suspend: bool,
-    /// Plan and report, but restart nothing.
+    /// true: report what would be restarted, and restart nothing. Default: false.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "is_default")]
     pub dry_run: bool,
 }
@@ -41,20 +41,21 @@ pub struct FlippyConfigSpec {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct ProcessFilter {
-    /// Labels that the pod template must carry.
-    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "BTreeMap::is_empty")]
+    /// Labels that the pod template of the workload must carry. Empty: any workload.
+    #[serde(deserialize_with = "nulls_are_absent", skip_serializing_if = "BTreeMap::is_empty")]
     pub pod_labels: BTreeMap<String, String>,
-    /// Labels that the namespace must carry. Empty: every namespace.
-    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "BTreeMap::is_empty")]
+    /// Labels that the namespace must carry, for example istio-injection: enabled. Empty: every namespace.
+    #[serde(deserialize_with = "nulls_are_absent", skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-    /// Annotations that the pod template must carry.
-    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "BTreeMap::is_empty")]
+    /// Annotations that the pod template of the workload must carry, for example sidecar.istio.io/inject: "true".
+    /// Empty: any workload.
+    #[serde(deserialize_with = "nulls_are_absent", skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
     /// Names of the containers whose images are compared, for example `istio-proxy`. Init containers, and so native
     /// sidecars, are looked at too. An empty list restarts nothing.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
     pub containers: Vec<String>,
-    /// One workload that is restarted before everything else, even before PostFilterRestarts.
+    /// One workload that is restarted before everything else, even before PostFilterRestarts. It is not waited for.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "is_default")]
     pub pre_process_restart: K8S,
 }
@@ -63,10 +64,11 @@ pub struct ProcessFilter {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct RestartObject {
-    /// Deployment, StatefulSet, DaemonSet or ArgoRollout. Case does not matter.
+    /// Deployment, StatefulSet, DaemonSet or ArgoRollout. Case does not matter. Beside one of these, anything else is
+    /// skipped.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "String::is_empty")]
     pub r#type: String,
-    /// Whether the next restart waits until this one is completely rolled out.
+    /// Whether, and for how long, the next restart waits until one of this kind is completely rolled out.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "is_default")]
     pub status_check_config: StatusCheckConfig,
 }
@@ -78,10 +80,10 @@ pub struct FlippyCondition {
     /// The workload.
     #[serde(rename = "K8S", deserialize_with = "null_is_default", skip_serializing_if = "is_default")]
     pub k8s: K8S,
-    /// Accepted for compatibility; a workload is always expected to be completely rolled out.
+    /// Has no effect: a workload is always expected to be completely rolled out. Accepted because old configs have it.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "String::is_empty")]
     pub status: String,
-    /// How long to wait.
+    /// Whether, and for how long, to wait until it is completely rolled out.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "is_default")]
     pub status_check_config: StatusCheckConfig,
 }
@@ -93,10 +95,10 @@ pub struct K8S {
     /// Deployment, StatefulSet, DaemonSet or ArgoRollout. Case does not matter.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "String::is_empty")]
     pub r#type: String,
-    /// Its name.
+    /// Name of the workload.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// Its namespace.
+    /// Namespace of the workload. From a namespace that Flippy does not trust with the whole cluster, only that one.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "String::is_empty")]
     pub namespace: String,
 }
@@ -105,14 +107,17 @@ pub struct K8S {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct StatusCheckConfig {
-    /// For a restart: the next one waits until this one is completely rolled out. For a precondition: restarts stay
-    /// forbidden however long it takes; if false, the wait is at most MaxRetry x RetryDuration seconds.
+    /// For a restart, true: the next one waits until this one is completely rolled out, at most MaxRetry x RetryDuration
+    /// seconds; then this one counts as failed. false: the next one starts at once. For a precondition, true: restarts
+    /// stay forbidden until it is met, however long it takes. false: they wait at most MaxRetry x RetryDuration seconds.
+    /// Default: false.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "is_default")]
     pub check_status: bool,
-    /// Times RetryDuration, this is how long to wait. Nothing polls: only the product counts.
+    /// How many times RetryDuration to wait. Nothing polls: only the product counts. Negative: understood as 0.
+    /// Default: 0.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "is_default")]
     pub max_retry: i64,
-    /// In seconds. Times MaxRetry, this is how long to wait.
+    /// In seconds; times MaxRetry, this is how long to wait. Negative: understood as 0. Default: 0.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "is_default")]
     pub retry_duration: i64,
 }
@@ -122,6 +127,12 @@ pub(crate) fn null_is_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + D
     deserializer: D,
 ) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// The API server drops nulls, also in maps.
+fn nulls_are_absent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let map: BTreeMap<String, Option<String>> = null_is_default(deserializer)?;
+    Ok(map.into_iter().filter_map(|(key, value)| Some((key, value?))).collect())
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -1,4 +1,4 @@
-//! Turns of a campaign: what is worth an event.
+//! Turns of a campaign: what is worth an event, and a status without delay.
 
 use crate::status::{ConfigCondition, FlippyConfigStatus};
 
@@ -14,19 +14,24 @@ pub struct Turn {
 }
 
 /// What has turned between two statuses of a config, if anything: the reason of `Ready`, or that restarts are (no
-/// longer) allowed. Counters that move are no turn.
+/// longer) allowed. The answer to a new spec is a turn too, because tools wait for it. Counters that move are none.
 pub fn turn_of(prior: Option<&FlippyConfigStatus>, next: &FlippyConfigStatus) -> Option<Turn> {
     let turned = |kind: &str| {
         let now = find(next, kind)?;
         let before = prior.and_then(|prior| find(prior, kind));
         (before.map(|before| (&before.status, &before.reason)) != Some((&now.status, &now.reason))).then_some(now)
     };
+    let is_answer = prior.is_some_and(|prior| prior.observed_generation != next.observed_generation);
+    let condition =
+        turned("Ready").or_else(|| turned("RestartsAllowed")).or_else(|| find(next, "Ready").filter(|_| is_answer))?;
     let is_stalled = find(next, "Stalled").is_some_and(|stalled| stalled.status == "True");
-    let condition = turned("Ready").or_else(|| turned("RestartsAllowed"))?;
+    let is_shut = condition.r#type == "RestartsAllowed" && condition.status == "False";
+    // Somebody wanted it so.
+    let is_wish = matches!(condition.reason.as_str(), "Suspended" | "DryRun");
     Some(Turn {
         reason: condition.reason.clone(),
         message: condition.message.clone(),
-        is_warning: is_stalled || (condition.r#type == "RestartsAllowed" && condition.status == "False"),
+        is_warning: is_stalled || (is_shut && !is_wish),
     })
 }
 

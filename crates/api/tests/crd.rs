@@ -125,6 +125,68 @@ fn conditions_are_a_map_by_type_so_that_two_writers_do_not_overwrite_each_other(
     assert_eq!(conditions["x-kubernetes-list-map-keys"], serde_json::json!(["type"]));
 }
 
+/// Messages of the rules at a path such as `Preconditions[].K8S`.
+fn messages(path: &str) -> Vec<String> {
+    let mut schema = schema()["properties"]["spec"].clone();
+    for step in path.split('.') {
+        schema = schema["properties"][step.trim_end_matches("[]")].clone();
+        if step.ends_with("[]") {
+            schema = schema["items"].clone();
+        }
+    }
+    let rules = schema["x-kubernetes-validations"].as_array().cloned().unwrap_or_default();
+    rules.iter().map(|rule| rule["message"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn the_api_server_says_what_to_write_where_it_refuses() {
+    let image = "write an image reference, for example docker.io/istio/proxyv2:1.30.4";
+    let workload = "name one workload: Type, Name and Namespace are all needed";
+    let kind = "Type must be Deployment, StatefulSet, DaemonSet or ArgoRollout (case does not matter)";
+    assert_eq!(messages("ImageList[]"), [image]);
+    assert_eq!(messages("RestartObjects"), [kind]);
+    assert_eq!(messages("ProcessFilter.PreProcessRestart"), [workload, kind]);
+    for list in ["Preconditions[]", "PostFilterRestarts[]"] {
+        assert_eq!(messages(list), [workload]);
+        assert_eq!(messages(&format!("{list}.K8S")), [workload, kind]);
+    }
+}
+
+#[test]
+fn every_list_and_map_of_the_spec_has_a_bound() {
+    fn unbounded(schema: &Value, path: &str, found: &mut Vec<String>) {
+        let bound = match schema["type"].as_str() {
+            Some("array") => "maxItems",
+            Some("object") if !schema["additionalProperties"].is_null() => "maxProperties",
+            _ => "",
+        };
+        if !bound.is_empty() && schema[bound] != 1000 {
+            found.push(path.to_owned());
+        }
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            unbounded(property, &format!("{path}.{name}"), found);
+        }
+        if !schema["items"].is_null() {
+            unbounded(&schema["items"], &format!("{path}[]"), found);
+        }
+    }
+    let mut found = Vec::new();
+    unbounded(&schema()["properties"]["spec"], "spec", &mut found);
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn the_status_is_written_apart_from_the_spec() {
+    let definition = serde_json::to_value(flippy_api::crd()).expect("a definition is JSON");
+    assert_eq!(definition["spec"]["versions"][0]["subresources"], serde_json::json!({"status": {}}));
+}
+
+#[test]
+fn the_yaml_is_the_definition() {
+    let from_yaml: Value = serde_saphyr::from_str(&flippy_api::crd_yaml()).expect("it is YAML");
+    assert_eq!(from_yaml, serde_json::to_value(flippy_api::crd()).expect("a definition is JSON"));
+}
+
 #[test]
 fn the_checked_in_definition_is_the_generated_one() {
     let checked_in = include_str!("../../../deploy/crd.yaml");

@@ -1,0 +1,47 @@
+//! How much is accepted and how much is said: a config may be written by somebody hostile.
+
+/// Entries of any list or map in a spec. More is a mistake or an attack, and every pass would pay for it.
+pub(crate) const MAX_ENTRIES: usize = 1000;
+/// Characters of an image reference, as in `flippy_core::ImageRef`.
+pub(crate) const MAX_IMAGE_LENGTH: usize = 1024;
+/// Characters of a `Type`, name or namespace: Kubernetes has no longer ones.
+pub(crate) const MAX_NAME_LENGTH: usize = 253;
+/// Problems that are told of one spec. Whoever corrects them learns of the next ones.
+pub(crate) const MAX_PROBLEMS: usize = 20;
+/// Characters of a message about one field.
+pub(crate) const MAX_FIELD_MESSAGE_LENGTH: usize = 300;
+/// Characters of a message in a status: it is no log.
+pub(crate) const MAX_STATUS_MESSAGE_LENGTH: usize = 1024;
+/// Entries of a list in a status.
+pub(crate) const MAX_LISTED: usize = 50;
+
+/// The text on one line and cut to so many characters, the last of them an ellipsis.
+pub(crate) fn one_line(text: &str, max_length: usize) -> String {
+    let mut characters = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut line: String = characters.by_ref().take(max_length).collect();
+    if characters.next().is_some() {
+        line.pop();
+        line.push('…');
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_fits_stays_as_it_is() {
+        assert_eq!(one_line("größe", 5), "größe");
+    }
+
+    #[test]
+    fn a_text_that_does_not_fit_ends_in_an_ellipsis_and_is_as_long_as_allowed() {
+        assert_eq!(one_line("größen", 5), "größ…");
+    }
+
+    #[test]
+    fn line_breaks_become_blanks() {
+        assert_eq!(one_line("a\nb\r\tc", 10), "a b  c");
+    }
+}

@@ -1,0 +1,166 @@
+//! From what core found to the next status. What holds on is kept word for word: no change, no write.
+
+use std::collections::BTreeMap;
+
+use flippy_core::{ConditionStatus, Kind, NamedWorkload, PolicyName, StatusFacts, Timestamp};
+use serde_json::{Value, json};
+
+use crate::bounds::{MAX_LISTED, MAX_STATUS_MESSAGE_LENGTH, one_line};
+use crate::resource::FlippyConfig;
+use crate::status::{ConfigCondition, FlippyConfigStatus, Listed, PreconditionStatus, WorkloadCounts};
+
+/// The status that follows `prior` when this was found. `images` and `hash` are what the policy wants.
+pub fn next_status(
+    prior: Option<&FlippyConfigStatus>,
+    facts: &StatusFacts,
+    images: Vec<String>,
+    hash: &str,
+    generation: i64,
+    now: Timestamp,
+) -> FlippyConfigStatus {
+    let author = Author { prior, generation, now };
+    let same_campaign = prior.filter(|prior| prior.images_hash.as_deref() == Some(hash));
+    // Marks vanish with their workloads, and another try makes a later one: what was first written down counts.
+    let started_at = same_campaign.and_then(|prior| prior.started_at.clone()).or(facts.started_at.map(whole_second));
+    let completed_before = same_campaign.and_then(|prior| prior.completed_at.clone());
+    let is_complete = facts.conditions.iter().any(|fact| fact.kind == "Ready" && fact.reason == "AllFresh");
+    FlippyConfigStatus {
+        observed_generation: Some(generation),
+        conditions: facts
+            .conditions
+            .iter()
+            .map(|fact| author.condition(fact.kind, fact.status, fact.reason, &fact.message))
+            .collect(),
+        desired_images: images.into_iter().take(MAX_LISTED).collect(),
+        images_hash: Some(hash.to_owned()),
+        workloads: Some(counts(facts)),
+        completed_at: (is_complete && started_at.is_some())
+            .then(|| completed_before.unwrap_or_else(|| whole_second(now))),
+        started_at,
+        in_flight: listed(&facts.in_flight),
+        blocked: listed(&facts.blocked),
+        failed: listed(&facts.failed),
+        preconditions: facts.preconditions.iter().take(MAX_LISTED).map(precondition).collect(),
+    }
+}
+
+/// The status of a config that cannot be followed, because its spec is wrong, it does not decode, or the cluster does not
+/// let its objects be watched: why in one word and in one line.
+///
+/// Which images were wanted last, and when they were rolled out, is kept: it is still true when the problem is over.
+pub fn problem_status(
+    prior: Option<&FlippyConfigStatus>,
+    reason: &str,
+    message: &str,
+    generation: i64,
+    now: Timestamp,
+) -> FlippyConfigStatus {
+    let author = Author { prior, generation, now };
+    let kept = prior.cloned().unwrap_or_default();
+    FlippyConfigStatus {
+        observed_generation: Some(generation),
+        conditions: vec![
+            author.condition("Ready", ConditionStatus::False, reason, message),
+            author.condition("Reconciling", ConditionStatus::False, "Idle", "nothing is under way"),
+            author.condition("Stalled", ConditionStatus::True, reason, message),
+            author.condition("RestartsAllowed", ConditionStatus::False, reason, message),
+        ],
+        desired_images: kept.desired_images,
+        images_hash: kept.images_hash,
+        started_at: kept.started_at,
+        completed_at: kept.completed_at,
+        ..FlippyConfigStatus::default()
+    }
+}
+
+/// The body of a server-side apply that writes a status and nothing else.
+pub fn status_patch(name: &PolicyName, status: &FlippyConfigStatus) -> Value {
+    json!({
+        "apiVersion": FlippyConfig::API_VERSION,
+        "kind": FlippyConfig::KIND,
+        "metadata": {"namespace": name.namespace, "name": name.name},
+        "status": status,
+    })
+}
+
+/// Since when each precondition is not met, as a status remembers it.
+pub fn unmet_since(status: &FlippyConfigStatus) -> BTreeMap<NamedWorkload, Timestamp> {
+    let remembered = status.preconditions.iter().filter_map(|precondition| {
+        let kind: Kind = precondition.r#type.parse().ok()?;
+        let since = precondition.unmet_since.as_ref()?.parse().ok()?;
+        let namespace = precondition.namespace.as_str().into();
+        Some((NamedWorkload { kind, namespace, name: precondition.name.as_str().into() }, since))
+    });
+    remembered.collect()
+}
+
+/// What all conditions of one status have in common.
+struct Author<'a> {
+    prior: Option<&'a FlippyConfigStatus>,
+    generation: i64,
+    now: Timestamp,
+}
+
+impl Author<'_> {
+    /// The time of transition moves with `status` only: alerts ask for how long something has held.
+    fn condition(&self, kind: &str, status: ConditionStatus, reason: &str, message: &str) -> ConfigCondition {
+        let status = match status {
+            ConditionStatus::True => "True",
+            ConditionStatus::False => "False",
+        };
+        let same = self
+            .prior
+            .and_then(|prior| prior.conditions.iter().find(|condition| condition.r#type == kind))
+            .filter(|condition| condition.status == status);
+        ConfigCondition {
+            r#type: kind.to_owned(),
+            status: status.to_owned(),
+            reason: reason.to_owned(),
+            message: one_line(message, MAX_STATUS_MESSAGE_LENGTH),
+            last_transition_time: same.map_or_else(|| whole_second(self.now), |same| same.last_transition_time.clone()),
+            observed_generation: self.generation,
+        }
+    }
+}
+
+fn counts(facts: &StatusFacts) -> WorkloadCounts {
+    let counters = facts.counters;
+    let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+    WorkloadCounts {
+        total: count(counters.total()),
+        done: format!("{}/{}", counters.done(), counters.total()),
+        fresh: count(counters.fresh),
+        restart: count(counters.restart),
+        in_flight: count(counters.in_flight),
+        converging: count(counters.converging),
+        blocked: count(counters.blocked),
+        futile: count(counters.futile),
+        idle: count(counters.idle),
+        failed: count(counters.failed),
+    }
+}
+
+fn listed(workloads: &[flippy_core::ListedWorkload]) -> Vec<Listed> {
+    let listed = workloads.iter().take(MAX_LISTED).map(|one| Listed {
+        workload: one.workload.clone(),
+        reason: one.reason.clone(),
+        message: one_line(&one.message, MAX_STATUS_MESSAGE_LENGTH),
+    });
+    listed.collect()
+}
+
+fn precondition(fact: &flippy_core::PreconditionFact) -> PreconditionStatus {
+    PreconditionStatus {
+        r#type: fact.target.kind.to_string(),
+        namespace: fact.target.namespace.to_string(),
+        name: fact.target.name.to_string(),
+        met: fact.met,
+        unmet_since: fact.unmet_since.map(whole_second),
+        message: one_line(&fact.message, MAX_STATUS_MESSAGE_LENGTH),
+    }
+}
+
+/// Kubernetes writes times to the second.
+fn whole_second(time: Timestamp) -> String {
+    Timestamp::from_second(time.as_second()).unwrap_or(time).to_string()
+}

@@ -1,0 +1,79 @@
+//! What the API server refuses on its own, so that a mistake is an answer to `kubectl apply`.
+//!
+//! Everything refused here is refused at conversion too. The API server asks only about what a request changes
+//! (KEP-4008), so an object from before these rules can still be labelled, and its status written.
+
+use serde_json::{Map, Value, json};
+
+use crate::bounds::{MAX_ENTRIES, MAX_IMAGE_LENGTH, MAX_NAME_LENGTH};
+
+/// Without a bound the API server has to assume the worst of what a rule costs.
+const LISTS: [&str; 5] =
+    ["ImageList", "Preconditions", "RestartObjects", "PostFilterRestarts", "ProcessFilter.Containers"];
+const MAPS: [&str; 3] = ["ProcessFilter.PodLabels", "ProcessFilter.Labels", "ProcessFilter.Annotations"];
+/// Where one workload is named.
+const WORKLOADS: [&str; 3] = ["Preconditions[].K8S", "PostFilterRestarts[].K8S", "ProcessFilter.PreProcessRestart"];
+
+const SAY_IMAGE: &str = "write an image reference, for example docker.io/istio/proxyv2:1.30.4";
+const SAY_WORKLOAD: &str = "name one workload: Type, Name and Namespace are all needed";
+const SAY_TYPE: &str = "Type must be Deployment, StatefulSet, DaemonSet or ArgoRollout (case does not matter)";
+
+/// Adds bounds and rules to the schema of `spec`.
+pub(crate) fn add(spec: &mut Value) {
+    for list in LISTS {
+        at(spec, list).insert("maxItems".to_owned(), json!(MAX_ENTRIES));
+    }
+    for map in MAPS {
+        at(spec, map).insert("maxProperties".to_owned(), json!(MAX_ENTRIES));
+    }
+    for workload in WORKLOADS {
+        for field in ["Type", "Name", "Namespace"] {
+            at(spec, &format!("{workload}.{field}")).insert("maxLength".to_owned(), json!(MAX_NAME_LENGTH));
+        }
+    }
+    at(spec, "RestartObjects[].Type").insert("maxLength".to_owned(), json!(MAX_NAME_LENGTH));
+    at(spec, "ImageList[]").insert("maxLength".to_owned(), json!(MAX_IMAGE_LENGTH));
+
+    rule(spec, "ImageList[]", "self.trim() != ''", SAY_IMAGE);
+    let is_named = format!("{} && {} && {}", given("self.Type"), given("self.Name"), given("self.Namespace"));
+    for list in ["Preconditions[]", "PostFilterRestarts[]"] {
+        rule(spec, list, "has(self.K8S)", SAY_WORKLOAD);
+        rule(spec, &format!("{list}.K8S"), &is_named, SAY_WORKLOAD);
+    }
+    // An empty one has always been the same as none.
+    let is_absent =
+        ["self.Type", "self.Name", "self.Namespace"].map(|field| format!("(!has({field}) || {field} == '')"));
+    let is_named_or_absent = format!("({is_named}) || ({})", is_absent.join(" && "));
+    rule(spec, "ProcessFilter.PreProcessRestart", &is_named_or_absent, SAY_WORKLOAD);
+    for workload in WORKLOADS {
+        rule(spec, workload, &format!("!{} || {}", given("self.Type"), is_known("self.Type")), SAY_TYPE);
+    }
+    let one_is_known = format!("has(object.Type) && {}", is_known("object.Type"));
+    rule(spec, "RestartObjects", &format!("self.size() == 0 || self.exists(object, {one_is_known})"), SAY_TYPE);
+}
+
+fn given(field: &str) -> String {
+    format!("(has({field}) && {field}.trim() != '')")
+}
+
+fn is_known(field: &str) -> String {
+    format!("{field}.trim().lowerAscii() in ['deployment', 'statefulset', 'daemonset', 'argorollout']")
+}
+
+fn rule(spec: &mut Value, path: &str, rule: &str, message: &str) {
+    let rules = at(spec, path).entry("x-kubernetes-validations").or_insert_with(|| json!([]));
+    rules.as_array_mut().expect("rules are a list").push(json!({"rule": rule, "message": message}));
+}
+
+/// The schema of a field, for example `Preconditions[].K8S`.
+fn at<'a>(spec: &'a mut Value, path: &str) -> &'a mut Map<String, Value> {
+    let mut schema = spec;
+    for step in path.split('.') {
+        let field = step.trim_end_matches("[]");
+        schema = &mut schema["properties"][field];
+        if step.ends_with("[]") {
+            schema = &mut schema["items"];
+        }
+    }
+    schema.as_object_mut().expect("the path is one of the schema: a test makes it")
+}
