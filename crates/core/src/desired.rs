@@ -59,7 +59,7 @@ impl DesiredImages {
 
     /// Whether no image satisfies both sets.
     pub fn excludes(&self, other: &Self) -> bool {
-        self.images.is_disjoint(&other.images)
+        !self.images.iter().any(|one| other.images.iter().any(|another| one.may_be_same_image(another)))
     }
 
     fn accepts_reference(&self, image: Option<&ImageRef>) -> bool {
@@ -74,6 +74,7 @@ pub(crate) fn hash_of(lines: impl Iterator<Item = String>) -> Box<str> {
         hasher.update(line.as_bytes());
         hasher.update(b"\n");
     }
-    let hex: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    hex[..HASH_LENGTH].into()
+    let digest = hasher.finalize();
+    let nibbles = digest.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+    nibbles.take(HASH_LENGTH).filter_map(|nibble| char::from_digit(nibble.into(), 16)).collect::<String>().into()
 }

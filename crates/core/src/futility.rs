@@ -19,9 +19,12 @@ const MAX_RETRY_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
 /// When a futile restart is tried again by itself: after half an hour, then twice that each time, at most a day.
 pub(crate) fn retry_at(mark: &RestartMark) -> Timestamp {
-    let doublings = mark.token.attempt.saturating_sub(1).min(6);
-    let delay = FIRST_RETRY_AFTER.saturating_mul(1 << doublings).min(MAX_RETRY_AFTER);
-    mark.at.saturating_add(delay).unwrap_or(Timestamp::MAX)
+    after_doublings(mark.at, mark.token.attempt.saturating_sub(1) as usize)
+}
+
+fn after_doublings(at: Timestamp, doublings: usize) -> Timestamp {
+    let delay = FIRST_RETRY_AFTER.saturating_mul(1 << doublings.min(6)).min(MAX_RETRY_AFTER);
+    at.saturating_add(delay).unwrap_or(Timestamp::MAX)
 }
 
 /// Whether a pod created with a wanted image after the first futile restart is reason to try again at once.
@@ -37,6 +40,8 @@ pub(crate) struct Proof {
     unproven: usize,
     /// Those of them whose new pods are stale again.
     futile: usize,
+    /// When the last restart was made, whatever became of it.
+    last_at: Option<Timestamp>,
 }
 
 impl Proof {
@@ -45,15 +50,21 @@ impl Proof {
         let mut proof = Self::default();
         for entry in entries {
             let Some(mark) = &entry.mark else { continue };
+            proof.last_at = proof.last_at.max(Some(mark.at));
             if entry.fresh_since_restart {
                 continue;
             }
             match entry.verdict {
-                Verdict::InFlight if newest_fresh_at.is_none_or(|at| at.saturating_add(PROOF_LASTS).unwrap_or(Timestamp::MAX) < mark.at) => {
+                Verdict::InFlight
+                    if newest_fresh_at
+                        .is_none_or(|at| at.saturating_add(PROOF_LASTS).unwrap_or(Timestamp::MAX) < mark.at) =>
+                {
                     proof.unproven += 1;
                 }
                 // Restart: a futile one that is due again. It has proven nothing since.
-                Verdict::Futile(_) | Verdict::Restart(_) if newest_fresh_at.is_none_or(|at| at.as_second() <= mark.at.as_second()) => {
+                Verdict::Futile(_) | Verdict::Restart(_)
+                    if newest_fresh_at.is_none_or(|at| at.as_second() <= mark.at.as_second()) =>
+                {
                     proof.unproven += 1;
                     proof.futile += 1;
                 }
@@ -68,6 +79,13 @@ impl Proof {
         let vouched = self.futile == 0
             && newest_fresh_at.is_some_and(|at| at.saturating_add(PROOF_LASTS).unwrap_or(Timestamp::MAX) >= now);
         if vouched { usize::MAX } else { UNPROVEN_LIMIT.saturating_sub(self.unproven) }
+    }
+
+    /// When a campaign that has stopped itself may spend one more restart on finding out whether it still has to.
+    /// `None` while it need not, or while such a probe is under way.
+    pub(crate) fn probe_at(self) -> Option<Timestamp> {
+        let last_at = self.last_at.filter(|_| self.is_futile() && self.unproven == self.futile)?;
+        Some(after_doublings(last_at, self.futile - UNPROVEN_LIMIT))
     }
 
     /// Whether the campaign has stopped itself.

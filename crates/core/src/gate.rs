@@ -60,7 +60,12 @@ pub fn preconditions(
     for precondition in &policy.preconditions {
         let target = &precondition.target;
         let Some(missing) = what_is_missing(target, snapshot) else {
-            facts.push(PreconditionFact { target: target.clone(), met: true, unmet_since: None, message: String::new() });
+            facts.push(PreconditionFact {
+                target: target.clone(),
+                met: true,
+                unmet_since: None,
+                message: String::new(),
+            });
             continue;
         };
         let since = unmet_since.get(target).copied().unwrap_or(now);
@@ -88,6 +93,9 @@ pub fn preconditions(
 
 fn what_is_missing(target: &NamedWorkload, snapshot: &Snapshot) -> Option<&'static str> {
     let Some(workload) = snapshot.workload(target) else { return Some("not found") };
+    if workload.deleting {
+        return Some("it is being deleted");
+    }
     match progress_of(workload) {
         Progress::Complete => None,
         Progress::NotObserved | Progress::Replacing => Some("its rollout is under way"),

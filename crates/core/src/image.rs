@@ -59,6 +59,10 @@ impl ImageRef {
         if text.len() > MAX_LENGTH {
             return Err(ImageParseError::TooLong);
         }
+        // What a runtime reports for an image without a name; read as a name it would be the repository `sha256`.
+        if is_digest(text) {
+            return Err(ImageParseError::Repository(text.to_owned()));
+        }
         let (name, digest) = match text.split_once('@') {
             Some((name, digest)) => (name, Some(digest)),
             None => (text, None),
@@ -106,6 +110,15 @@ impl ImageRef {
                 None => self.tag == actual.tag,
             }
     }
+
+    /// Whether one image can satisfy both: a tag and a digest may well name the same one.
+    pub(crate) fn may_be_same_image(&self, other: &Self) -> bool {
+        let agree =
+            |one: &Option<Box<str>>, another: &Option<Box<str>>| one.is_none() || another.is_none() || one == another;
+        let by_digest = self.digest.is_some() && other.digest.is_some();
+        self.repository == other.repository
+            && if by_digest { self.digest == other.digest } else { agree(&self.tag, &other.tag) }
+    }
 }
 
 impl fmt::Display for ImageRef {
@@ -132,8 +145,11 @@ fn normalise_repository(name: &str) -> Option<String> {
     if !is_registry(registry) || path.is_empty() || !path.split('/').all(is_path_component) {
         return None;
     }
-    let namespace =
-        if registry == DEFAULT_REGISTRY && !path.contains('/') { format!("{DEFAULT_NAMESPACE}/") } else { String::new() };
+    let namespace = if registry == DEFAULT_REGISTRY && !path.contains('/') {
+        format!("{DEFAULT_NAMESPACE}/")
+    } else {
+        String::new()
+    };
     Some(format!("{registry}/{namespace}{path}"))
 }
 
@@ -169,9 +185,7 @@ fn is_path_component(component: &str) -> bool {
 
 fn is_tag(tag: &str) -> bool {
     let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-    tag.len() <= 128
-        && tag.bytes().next().is_some_and(word)
-        && tag.bytes().all(|b| word(b) || b == b'.' || b == b'-')
+    tag.len() <= 128 && tag.bytes().next().is_some_and(word) && tag.bytes().all(|b| word(b) || b == b'.' || b == b'-')
 }
 
 fn is_digest(digest: &str) -> bool {

@@ -41,7 +41,7 @@ pub use pod::{Container, Pod, PodState};
 pub use policy::{Policy, PolicyName, Precondition, RestartFirst, RestartObject, SpecNote, Waiting};
 pub use progress::{Progress, progress_of};
 pub use scope::{Scope, is_ignored};
-pub use snapshot::{PodIndex, ReplicaSet, Snapshot};
+pub use snapshot::{PodIndex, Refusal, ReplicaSet, Snapshot};
 pub use status::{Condition, ConditionStatus, Counters, ListedWorkload, StatusFacts, status_facts};
 pub use verdict::{BlockedReason, DriftReason, FailedReason, Verdict};
 pub use workload::{

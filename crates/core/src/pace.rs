@@ -1,6 +1,6 @@
 //! How many restarts may start now: as the original, one after the other.
 
-use ahash::HashSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::gate::{Gate, GateFact};
 use crate::mark::RestartToken;
 use crate::plan::{FirstState, Plan, PlanEntry};
-use crate::policy::{Policy, Waiting};
+use crate::policy::Policy;
 use crate::verdict::Verdict;
 use crate::workload::{Kind, WorkloadRef};
 
@@ -66,7 +66,7 @@ pub enum Hold {
 /// `sending` holds the uids of workloads whose restart was decided before and is on its way to the API server, so that
 /// the snapshot does not show it yet. Everything else that is under way is read from the plan, that is from the
 /// cluster: a successor after a crash counts the same.
-pub fn pace(policy: &Policy, plan: &Plan, gate: &GateFact, sending: &HashSet<Arc<str>>, now: Timestamp) -> Decision {
+pub fn pace(policy: &Policy, plan: &Plan, gate: &GateFact, sending: &BTreeSet<Arc<str>>, now: Timestamp) -> Decision {
     let mut decision = Decision { recheck_at: earliest_recheck(plan, gate), ..Decision::default() };
     if !plan.needs_restart() {
         return decision;
@@ -90,20 +90,66 @@ fn forbidden(policy: &Policy, gate: &GateFact) -> Option<Hold> {
     }
 }
 
-fn start_first_then_rest(decision: &mut Decision, plan: &Plan, sending: &HashSet<Arc<str>>, now: Timestamp) {
-    let being_sent = plan.entries.iter().filter(|entry| sending.contains(&entry.id.uid)).count();
-    let mut allowance = plan.proof.allowance(plan.newest_fresh_at, now).saturating_sub(being_sent);
-    let may_start = |entry: &&PlanEntry| matches!(entry.verdict, Verdict::Restart(_));
-    if allowance == 0 && !plan.entries.iter().filter(may_start).any(PlanEntry::is_retry) {
-        decision.hold = Some(if plan.proof.is_futile() { Hold::Futile } else { Hold::Unproven });
+fn start_first_then_rest(decision: &mut Decision, plan: &Plan, sending: &BTreeSet<Arc<str>>, now: Timestamp) {
+    let being_sent = |entry: &&PlanEntry| sending.contains(&entry.id.uid);
+    let sent = plan.entries.iter().filter(being_sent).count();
+    let allowance = plan.proof.allowance(plan.newest_fresh_at, now).saturating_sub(sent);
+    let probe = if allowance == 0 { due_probe(plan, sent, now) } else { None };
+    if allowance == 0 && probe.is_none() {
+        let probe_at = plan.proof.probe_at().filter(|at| *at > now);
+        decision.recheck_at = decision.recheck_at.into_iter().chain(probe_at).min();
+        decision.hold = Some(not_proven(plan));
         return;
     }
+    start_first(decision, plan, sending, now);
+    if decision.hold.is_some() {
+        return;
+    }
+    if let Some(busy) = plan.entries.iter().find(|entry| holds_up_others(entry, sending)) {
+        decision.hold = Some(Hold::Waiting(busy.id.to_string()));
+        return;
+    }
+    match probe {
+        Some(entry) => {
+            decision.starts.extend(start_of(entry, now));
+            decision.hold = Some(Hold::Futile);
+        }
+        None => start_rest(decision, plan, sending, allowance, now),
+    }
+}
+
+/// The restart by which a stopped campaign finds out whether it has to stay so, when it is time for one.
+///
+/// Rather one that was not tried yet, and far from those that were futile: three neighbours that pin their own image
+/// would otherwise stop everybody else for ever.
+fn due_probe(plan: &Plan, sent: usize, now: Timestamp) -> Option<&PlanEntry> {
+    if sent > 0 || plan.proof.probe_at().is_none_or(|at| now < at) {
+        return None;
+    }
+    let mut futile_in: BTreeMap<&str, usize> = BTreeMap::new();
+    for entry in plan.entries.iter().filter(|entry| entry.mark.is_some() && entry.stale_pods > 0) {
+        *futile_in.entry(&entry.id.named.namespace).or_default() += 1;
+    }
+    let candidates = plan.entries.iter().filter(|entry| may_start(entry));
+    candidates.min_by_key(|entry| (entry.is_retry(), futile_in.get(entry.id.named.namespace.as_ref()).copied()))
+}
+
+/// Starts what goes before everything else. With a hold set, the rest waits for it.
+fn start_first(decision: &mut Decision, plan: &Plan, sending: &BTreeSet<Arc<str>>, now: Timestamp) {
     for first in &plan.first {
-        let waited = is_waited(first.waiting);
+        let waits_for_it = Some(Hold::Waiting(first.target.to_string()));
         match &first.state {
             FirstState::Due { id, generation, token, healthy, newest_pod_at } => {
                 if sending.contains(&id.uid) {
-                    decision.hold = Some(Hold::Waiting(first.target.to_string()));
+                    decision.hold = waits_for_it;
+                    return;
+                }
+                // A list may name one twice.
+                if decision.starts.iter().any(|start| start.id == *id) {
+                    continue;
+                }
+                if is_full(decision, now) {
+                    decision.hold = waits_for_it;
                     return;
                 }
                 decision.starts.push(Start {
@@ -114,70 +160,92 @@ fn start_first_then_rest(decision: &mut Decision, plan: &Plan, sending: &HashSet
                     unhealthy_before: !healthy,
                     because: "it is restarted before the workloads in scope".to_owned(),
                 });
-                if waited && *healthy {
-                    decision.hold = Some(Hold::Waiting(first.target.to_string()));
+                if first.waiting.is_waited() {
+                    decision.hold = waits_for_it;
                     return;
                 }
             }
-            FirstState::InFlight(_) if waited => {
-                decision.hold = Some(Hold::Waiting(first.target.to_string()));
+            FirstState::InFlight(_) if first.waiting.is_waited() => {
+                decision.hold = waits_for_it;
                 return;
             }
             _ => {}
         }
     }
-    if let Some(busy) = plan.entries.iter().find(|entry| holds_up_others(entry, sending)) {
-        decision.hold = Some(Hold::Waiting(busy.id.to_string()));
-        return;
-    }
-    let mut retry_in_flight = plan.entries.iter().any(|entry| {
-        matches!(entry.verdict, Verdict::InFlight) && entry.mark.as_ref().is_some_and(|mark| mark.token.attempt > 1)
-    });
-    for entry in plan.entries.iter().filter(may_start).filter(|entry| !sending.contains(&entry.id.uid)) {
-        let Verdict::Restart(reason) = &entry.verdict else { continue };
+}
+
+fn start_rest(
+    decision: &mut Decision,
+    plan: &Plan,
+    sending: &BTreeSet<Arc<str>>,
+    mut allowance: usize,
+    now: Timestamp,
+) {
+    let is_retried = |entry: &&PlanEntry| {
+        (entry.verdict == Verdict::InFlight && entry.mark.as_ref().is_some_and(|mark| mark.token.attempt > 1))
+            || (sending.contains(&entry.id.uid) && entry.is_retry())
+    };
+    let mut retried = plan.entries.iter().find(is_retried).map(|entry| &entry.id);
+    for entry in plan.entries.iter().filter(|entry| may_start(entry) && !sending.contains(&entry.id.uid)) {
         if decision.starts.iter().any(|start| start.id == entry.id) {
             continue;
         }
-        if entry.is_retry() {
-            // Probes go one at a time, or a campaign that was stopped by futility would start all over at once.
-            if retry_in_flight {
-                continue;
-            }
-            retry_in_flight = true;
-        } else if allowance == 0 {
-            decision.hold = Some(if plan.proof.is_futile() { Hold::Futile } else { Hold::Unproven });
+        // Retries go one at a time, or everything that was futile would start again at once.
+        if let Some(other) = retried.filter(|_| entry.is_retry()) {
+            decision.hold.get_or_insert_with(|| Hold::Waiting(other.to_string()));
             continue;
+        }
+        if allowance == 0 && !entry.is_retry() {
+            decision.hold = Some(not_proven(plan));
+            continue;
+        }
+        if is_full(decision, now) {
+            return;
+        }
+        if entry.is_retry() {
+            retried = Some(&entry.id);
         } else {
             allowance -= 1;
         }
-        if decision.starts.len() == MAX_STARTS_PER_PASS {
-            decision.recheck_at = Some(now);
-            return;
-        }
-        decision.starts.push(Start {
-            id: entry.id.clone(),
-            generation: entry.generation,
-            token: entry.token.clone(),
-            at: restart_time(entry.id.named.kind, entry.newest_pod_at, now),
-            unhealthy_before: !entry.healthy,
-            because: reason.to_string(),
-        });
-        if entry.healthy && is_waited(entry.waiting) {
+        decision.starts.extend(start_of(entry, now));
+        if entry.healthy && entry.waiting.is_waited() {
             decision.hold = Some(Hold::Waiting(entry.id.to_string()));
             return;
         }
     }
 }
 
-fn holds_up_others(entry: &PlanEntry, sending: &HashSet<Arc<str>>) -> bool {
-    let in_flight = matches!(entry.verdict, Verdict::InFlight)
-        && entry.mark.as_ref().is_some_and(|mark| !mark.unhealthy_before);
-    let being_sent = sending.contains(&entry.id.uid) && entry.healthy;
-    (in_flight || being_sent) && is_waited(entry.waiting)
+fn start_of(entry: &PlanEntry, now: Timestamp) -> Option<Start> {
+    let Verdict::Restart(reason) = &entry.verdict else { return None };
+    Some(Start {
+        id: entry.id.clone(),
+        generation: entry.generation,
+        token: entry.token.clone(),
+        at: restart_time(entry.id.named.kind, entry.newest_pod_at, now),
+        unhealthy_before: !entry.healthy,
+        because: reason.to_string(),
+    })
 }
 
-fn is_waited(waiting: Waiting) -> bool {
-    matches!(waiting, Waiting::AtMost(window) if window.is_positive())
+fn may_start(entry: &PlanEntry) -> bool {
+    matches!(entry.verdict, Verdict::Restart(_))
+}
+
+fn not_proven(plan: &Plan) -> Hold {
+    if plan.proof.is_futile() { Hold::Futile } else { Hold::Unproven }
+}
+
+/// Whether this pass has started as many as it may. The next one goes on at once.
+fn is_full(decision: &mut Decision, now: Timestamp) -> bool {
+    let full = decision.starts.len() >= MAX_STARTS_PER_PASS;
+    if full {
+        decision.recheck_at = Some(now);
+    }
+    full
+}
+
+fn holds_up_others(entry: &PlanEntry, sending: &BTreeSet<Arc<str>>) -> bool {
+    entry.holds_up_others || (sending.contains(&entry.id.uid) && entry.healthy && entry.waiting.is_waited())
 }
 
 /// Argo replaces pods created *before* `restartAt`, and creation times are whole seconds: a pod made in the same second
@@ -195,6 +263,7 @@ fn earliest_recheck(plan: &Plan, gate: &GateFact) -> Option<Timestamp> {
     let entries = plan.entries.iter().filter_map(|entry| entry.recheck_at);
     let first = plan.first.iter().filter_map(|first| match first.state {
         FirstState::InFlight(until) => Some(until),
+        FirstState::Refused { retry_at, .. } => Some(retry_at),
         _ => None,
     });
     entries.chain(first).chain(gate.recheck_at).min()

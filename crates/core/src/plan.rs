@@ -8,16 +8,16 @@ use crate::claims::Claims;
 use crate::drift::{Drift, drift_of};
 use crate::futility::{Proof, evidence_speaks_for_retry, retry_at};
 use crate::mark::{RestartMark, RestartToken};
-use crate::pod::Pod;
+use crate::pod::{Container, Pod};
 use crate::policy::{Policy, Waiting};
 use crate::progress::{Progress, progress_of};
 use crate::snapshot::{PodIndex, Snapshot};
 use crate::verdict::{BlockedReason, DriftReason, FailedReason, Verdict};
 use crate::workload::{Kind, NamedWorkload, RolloutFacts, Workload, WorkloadRef};
 
-/// How long a restart that nobody waits for is observed before it counts as failed: the default
-/// `progressDeadlineSeconds` of a Deployment.
-const OBSERVED_FOR: SignedDuration = SignedDuration::from_secs(600);
+/// How far ahead of our clock a mark may be dated and still be believed. Anybody who may edit a workload can write one;
+/// dated next year it would hold up everybody else until then.
+const CLOCKS_DIFFER_BY: SignedDuration = SignedDuration::from_hours(1);
 
 /// What a policy has to do, as far as the cluster shows.
 #[derive(Clone, Debug)]
@@ -57,6 +57,8 @@ pub struct PlanEntry {
     /// When time alone changes the verdict.
     pub recheck_at: Option<Timestamp>,
     pub(crate) fresh_since_restart: bool,
+    /// Whether later restarts must wait for it now.
+    pub(crate) holds_up_others: bool,
 }
 
 /// A workload that is restarted before the rest.
@@ -73,7 +75,7 @@ pub struct FirstRestart {
 /// Where such a workload is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FirstState {
-    /// There is no such workload.
+    /// There is no such workload, or none that the policy may act on.
     Missing,
     /// It cannot be restarted as it is.
     Blocked(BlockedReason),
@@ -89,6 +91,13 @@ pub enum FirstState {
         healthy: bool,
         /// The creation time of its newest pod.
         newest_pod_at: Option<Timestamp>,
+    },
+    /// The API server did not carry out its restart; it is tried again.
+    Refused {
+        /// What the API server said.
+        message: Arc<str>,
+        /// When it is tried again.
+        retry_at: Timestamp,
     },
     /// Under way until at most this time.
     InFlight(Timestamp),
@@ -120,7 +129,7 @@ impl Plan {
 
 /// Makes the plan of one policy.
 pub fn plan(policy: &Policy, claims: &Claims<'_>, snapshot: &Snapshot, pods: &PodIndex<'_>, now: Timestamp) -> Plan {
-    let planner = Planner { policy, claims, pods, now };
+    let planner = Planner { policy, claims, snapshot, pods, now };
     let mut newest_fresh_at = None;
     let mut ranked = Vec::new();
     if policy.selects_nothing().is_none() {
@@ -128,15 +137,14 @@ pub fn plan(policy: &Policy, claims: &Claims<'_>, snapshot: &Snapshot, pods: &Po
             let tally = planner.tally(workload);
             newest_fresh_at = newest_fresh_at.max(tally.newest_fresh_at);
             if let Some((rank, waiting)) = policy.rank_of(workload.kind())
-                && let Some(entry) = planner.entry(workload, waiting, tally)
+                && let Some(entry) = planner.entry(workload, waiting, &tally)
             {
                 ranked.push((rank, entry));
             }
         }
     }
-    ranked.sort_by(|(a_rank, a), (b_rank, b)| {
-        (!a.healthy, a_rank, &a.id.named).cmp(&(!b.healthy, b_rank, &b.id.named))
-    });
+    // Within a kind the snapshot's own order stays: by namespace and name.
+    ranked.sort_by_key(|(rank, entry)| (!entry.healthy, *rank));
     let mut entries: Vec<PlanEntry> = ranked.into_iter().map(|(_, entry)| entry).collect();
     for entry in &mut entries {
         planner.reconsider_futile(entry, newest_fresh_at);
@@ -149,6 +157,7 @@ pub fn plan(policy: &Policy, claims: &Claims<'_>, snapshot: &Snapshot, pods: &Po
             target: first.target.clone(),
             state: snapshot
                 .workload(&first.target)
+                .filter(|workload| !workload.deleting && policy.may_act_in(&first.target.namespace))
                 .map_or(FirstState::Missing, |workload| planner.first_state(workload, first.waiting)),
             waiting: first.waiting,
         })
@@ -159,6 +168,7 @@ pub fn plan(policy: &Policy, claims: &Claims<'_>, snapshot: &Snapshot, pods: &Po
 struct Planner<'a> {
     policy: &'a Policy,
     claims: &'a Claims<'a>,
+    snapshot: &'a Snapshot,
     pods: &'a PodIndex<'a>,
     now: Timestamp,
 }
@@ -169,8 +179,8 @@ struct Tally {
     live: usize,
     matched: usize,
     stale: usize,
-    /// The first stale pod's reason, by name, so that the same cluster always gives the same words.
-    example: Option<(Arc<str>, DriftReason)>,
+    /// The least of the stale pods' reasons, so that the same cluster always gives the same words.
+    example: Option<DriftReason>,
     newest_fresh_at: Option<Timestamp>,
     newest_pod_at: Option<Timestamp>,
     /// Pods from before the last restart.
@@ -178,13 +188,31 @@ struct Tally {
     /// Creation time of the oldest pod from after it that is not ready.
     unready_since: Option<Timestamp>,
     fresh_since_restart: bool,
+    stale_since_restart: bool,
 }
 
-/// What became of the last restart that was made for what is wanted now.
+impl Tally {
+    fn note_example(&mut self, drift: &Drift) {
+        let Drift::Stale(reason) = drift else { return };
+        if self.example.as_ref().is_none_or(|example| reason < example) {
+            self.example = Some(reason.clone());
+        }
+    }
+
+    /// Whether the last restart is known to have brought nothing but stale pods.
+    fn is_stale_again(&self) -> bool {
+        self.stale_since_restart && !self.fresh_since_restart
+    }
+}
+
+/// What became of the last restart.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum OwnRestart {
     None,
+    /// Until at most this time.
     UnderWay(Timestamp),
-    Done,
+    /// No pod from before it is left. What the rollout does now is no longer its doing.
+    Landed,
     Failed,
 }
 
@@ -192,46 +220,59 @@ impl Planner<'_> {
     fn tally(&self, workload: &Workload) -> Tally {
         let mut tally = Tally::default();
         let token = workload.mark.as_ref().map(|mark| mark.token.to_string());
+        // Pods of one template share their record of containers: it is compared once, not for each of them.
+        let mut compared: Option<(&Arc<[Container]>, Drift)> = None;
         for pod in self.pods.of(&workload.id.uid) {
             tally.live += 1;
             tally.newest_pod_at = tally.newest_pod_at.max(Some(pod.created_at));
-            let predates = workload.mark.as_ref().is_some_and(|mark| predates(pod, workload.kind(), mark, token.as_deref()));
+            let predates =
+                workload.mark.as_ref().is_some_and(|mark| predates(pod, workload.kind(), mark, token.as_deref()));
             if predates {
                 tally.predating += 1;
             } else if !pod.ready {
                 tally.unready_since = Some(tally.unready_since.map_or(pod.created_at, |at| at.min(pod.created_at)));
             }
-            match drift_of(pod, &self.policy.scope.containers, &self.policy.images) {
+            let drift = match compared.take() {
+                Some((containers, drift)) if Arc::ptr_eq(containers, &pod.containers) => drift,
+                _ => {
+                    let drift = drift_of(pod, &self.policy.scope.containers, &self.policy.images);
+                    tally.note_example(&drift);
+                    drift
+                }
+            };
+            match &drift {
                 Drift::NoMatch => {}
                 Drift::Fresh => {
                     tally.matched += 1;
                     tally.newest_fresh_at = tally.newest_fresh_at.max(Some(pod.created_at));
                     tally.fresh_since_restart |= !predates;
                 }
-                Drift::Stale(reason) => {
+                Drift::Stale(_) => {
                     tally.matched += 1;
                     tally.stale += 1;
-                    if tally.example.as_ref().is_none_or(|(name, _)| pod.name < *name) {
-                        tally.example = Some((pod.name.clone(), reason));
-                    }
+                    tally.stale_since_restart |= !predates;
                 }
             }
+            compared = Some((&pod.containers, drift));
         }
         tally
     }
 
     /// `None` when none of its pods has a container of interest: it is not in scope after all.
-    fn entry(&self, workload: &Workload, waiting: Waiting, tally: Tally) -> Option<PlanEntry> {
+    fn entry(&self, workload: &Workload, waiting: Waiting, tally: &Tally) -> Option<PlanEntry> {
         if tally.live > 0 && tally.matched == 0 {
             return None;
         }
         let hash = self.claims.hash_for(&workload.id, self.policy);
-        let mark = workload.mark.clone().filter(|mark| *mark.token.hash == *hash);
+        let mark = workload.mark.as_ref().filter(|mark| *mark.token.hash == *hash);
         let progress = progress_of(workload);
-        let own = self.own_restart(mark.as_ref(), progress, &tally, waiting);
-        let recheck_at = if let OwnRestart::UnderWay(until) = own { Some(until) } else { None };
-        let verdict = self.verdict(workload, mark.as_ref(), &own, progress, &tally);
-        let attempt = mark.as_ref().map_or(1, |mark| mark.token.attempt.saturating_add(1));
+        let own = self.own_restart(workload, hash, progress, tally, waiting);
+        let unhealthy_before = workload.mark.as_ref().is_some_and(|mark| mark.unhealthy_before);
+        let until = if let OwnRestart::UnderWay(until) = own { Some(until) } else { None };
+        let verdict = self.verdict(workload, own, progress, tally);
+        let refused_until = self.snapshot.refusal(workload, self.now).map(|refusal| refusal.retry_at);
+        let is_refused = matches!(verdict, Verdict::Blocked(BlockedReason::Refused(_)));
+        let attempt = mark.map_or(1, |mark| mark.token.attempt.saturating_add(1));
         Some(PlanEntry {
             id: workload.id.clone(),
             generation: workload.generation,
@@ -241,74 +282,83 @@ impl Planner<'_> {
             stale_pods: tally.stale,
             waiting,
             token: RestartToken { hash: hash.into(), attempt },
-            mark,
+            mark: mark.cloned(),
             newest_pod_at: tally.newest_pod_at,
-            recheck_at,
+            recheck_at: until.or(refused_until.filter(|_| is_refused)),
             fresh_since_restart: tally.fresh_since_restart,
+            holds_up_others: until.is_some() && waiting.is_waited() && !unhealthy_before,
         })
     }
 
-    fn verdict(
-        &self,
-        workload: &Workload,
-        mark: Option<&RestartMark>,
-        own: &OwnRestart,
-        progress: Progress,
-        tally: &Tally,
-    ) -> Verdict {
+    fn verdict(&self, workload: &Workload, own: OwnRestart, progress: Progress, tally: &Tally) -> Verdict {
+        let unhealthy_before = workload.mark.as_ref().is_some_and(|mark| mark.unhealthy_before);
         match own {
             OwnRestart::UnderWay(_) => return Verdict::InFlight,
-            OwnRestart::Failed if mark.is_some_and(|mark| mark.unhealthy_before) && tally.stale > 0 => {
+            OwnRestart::Failed if unhealthy_before && tally.stale > 0 && !tally.is_stale_again() => {
                 return Verdict::Failed(FailedReason::UnhealthyBefore);
             }
-            OwnRestart::Failed if mark.is_some_and(|mark| !mark.unhealthy_before) => {
+            OwnRestart::Failed if !unhealthy_before && !tally.is_stale_again() => {
                 return Verdict::Failed(FailedReason::NotCompleteInTime);
             }
             _ => {}
         }
-        let Some((_, reason)) = &tally.example else {
+        let Some(reason) = &tally.example else {
             return if tally.live == 0 { Verdict::Idle } else { Verdict::Fresh };
         };
         if let Some(other) = self.claims.conflict(&workload.id, self.policy) {
             return Verdict::Blocked(BlockedReason::Conflict(other));
         }
-        if matches!(own, OwnRestart::Done) {
-            return Verdict::Futile(reason.clone());
-        }
         if let Some(blocked) = blocked_by_rollout(workload, progress) {
             return Verdict::Blocked(blocked);
         }
-        match progress {
-            Progress::NotObserved | Progress::Replacing => Verdict::Converging,
-            _ => Verdict::Restart(reason.clone()),
+        match (own, progress) {
+            // Out of time with stale pods again: a rollout that never ends is no reason to expect others.
+            (OwnRestart::Failed, _) => Verdict::Futile(reason.clone()),
+            (_, Progress::NotObserved | Progress::Replacing) => Verdict::Converging,
+            // Whatever else is the matter with it: another restart at once would bring the same pods.
+            (OwnRestart::Landed, _) => Verdict::Futile(reason.clone()),
+            _ => match self.snapshot.refusal(workload, self.now) {
+                Some(refusal) => Verdict::Blocked(BlockedReason::Refused(refusal.message.clone())),
+                None => Verdict::Restart(reason.clone()),
+            },
         }
     }
 
-    fn own_restart(&self, mark: Option<&RestartMark>, progress: Progress, tally: &Tally, waiting: Waiting) -> OwnRestart {
-        let Some(mark) = mark else { return OwnRestart::None };
+    /// What became of the last restart. One that was made for other images is only of interest while it is under way:
+    /// it disturbs its workload as much as any, so a changed image list does not let a second one start beside it.
+    fn own_restart(
+        &self,
+        workload: &Workload,
+        hash: &str,
+        progress: Progress,
+        tally: &Tally,
+        waiting: Waiting,
+    ) -> OwnRestart {
+        let Some(mark) = &workload.mark else { return OwnRestart::None };
+        let until = mark.at.saturating_add(waiting.window()).unwrap_or(Timestamp::MAX);
+        let believable = mark.at <= self.now.saturating_add(CLOCKS_DIFFER_BY).unwrap_or(Timestamp::MAX);
         // A complete status may be older than the pods we see, and the other way round: both must agree.
-        if progress == Progress::Complete && tally.predating == 0 {
-            return OwnRestart::Done;
-        }
-        let window = match waiting {
-            Waiting::AtMost(window) if window.is_positive() => window,
-            _ => OBSERVED_FOR,
-        };
-        let until = mark.at.saturating_add(window).unwrap_or(Timestamp::MAX);
-        if self.now < until {
+        let own = if progress == Progress::Complete && tally.predating == 0 {
+            OwnRestart::Landed
+        } else if self.now < until && believable {
             OwnRestart::UnderWay(until)
         } else if tally.predating > 0 || tally.unready_since.is_some_and(|since| since <= until) {
             OwnRestart::Failed
         } else {
-            // Its pods came up; what is under way now is somebody else's later rollout.
-            OwnRestart::None
-        }
+            OwnRestart::Landed
+        };
+        let for_these_images = *mark.token.hash == *hash;
+        if for_these_images || matches!(own, OwnRestart::UnderWay(_)) { own } else { OwnRestart::None }
     }
 
     fn reconsider_futile(&self, entry: &mut PlanEntry, newest_fresh_at: Option<Timestamp>) {
         let (Verdict::Futile(reason), Some(mark)) = (&entry.verdict, &entry.mark) else { return };
+        let workload = self.snapshot.workload(&entry.id.named);
+        let refusal = workload.and_then(|workload| self.snapshot.refusal(workload, self.now));
         let retry_at = retry_at(mark);
-        if self.now >= retry_at || evidence_speaks_for_retry(mark, newest_fresh_at) {
+        if let Some(refusal) = refusal {
+            entry.recheck_at = Some(refusal.retry_at);
+        } else if self.now >= retry_at || evidence_speaks_for_retry(mark, newest_fresh_at) {
             entry.verdict = Verdict::Restart(reason.clone());
         } else {
             entry.recheck_at = Some(retry_at);
@@ -317,25 +367,28 @@ impl Planner<'_> {
 
     fn first_state(&self, workload: &Workload, waiting: Waiting) -> FirstState {
         let hash = self.claims.hash_for(&workload.id, self.policy);
-        let mark = workload.mark.as_ref().filter(|mark| *mark.token.hash == *hash);
         let progress = progress_of(workload);
         let tally = self.tally(workload);
-        match self.own_restart(mark, progress, &tally, waiting) {
+        match self.own_restart(workload, hash, progress, &tally, waiting) {
             OwnRestart::UnderWay(until) => FirstState::InFlight(until),
             OwnRestart::Failed => FirstState::Failed,
             // Marked is restarted, whatever happened to it since: once per campaign.
-            OwnRestart::Done => FirstState::Done,
-            OwnRestart::None if mark.is_some() => FirstState::Done,
-            OwnRestart::None => match blocked_by_rollout(workload, progress) {
-                Some(blocked) => FirstState::Blocked(blocked),
-                None => FirstState::Due {
-                    id: workload.id.clone(),
-                    generation: workload.generation,
-                    token: RestartToken { hash: hash.into(), attempt: 1 },
-                    healthy: progress == Progress::Complete,
-                    newest_pod_at: tally.newest_pod_at,
-                },
-            },
+            OwnRestart::Landed => FirstState::Done,
+            OwnRestart::None => {
+                match (blocked_by_rollout(workload, progress), self.snapshot.refusal(workload, self.now)) {
+                    (Some(blocked), _) => FirstState::Blocked(blocked),
+                    (None, Some(refusal)) => {
+                        FirstState::Refused { message: refusal.message.clone(), retry_at: refusal.retry_at }
+                    }
+                    (None, None) => FirstState::Due {
+                        id: workload.id.clone(),
+                        generation: workload.generation,
+                        token: RestartToken { hash: hash.into(), attempt: 1 },
+                        healthy: progress == Progress::Complete,
+                        newest_pod_at: tally.newest_pod_at,
+                    },
+                }
+            }
         }
     }
 }

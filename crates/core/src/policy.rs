@@ -75,6 +75,25 @@ pub enum Waiting {
     AtMost(SignedDuration),
 }
 
+impl Waiting {
+    /// How long a restart that nobody waits for is observed before it counts as failed: the default
+    /// `progressDeadlineSeconds` of a Deployment.
+    const OBSERVED_FOR: SignedDuration = SignedDuration::from_secs(600);
+
+    /// Whether the next restart waits at all.
+    pub(crate) fn is_waited(self) -> bool {
+        matches!(self, Self::AtMost(window) if window.is_positive())
+    }
+
+    /// How long a restart has until it counts as failed.
+    pub(crate) fn window(self) -> SignedDuration {
+        match self {
+            Self::AtMost(window) if window.is_positive() => window,
+            Self::AtMost(_) | Self::NotWaited => Self::OBSERVED_FOR,
+        }
+    }
+}
+
 /// A workload that must be completely rolled out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Precondition {
@@ -125,11 +144,19 @@ impl Policy {
 
     /// Whether it restarts this workload before everything else.
     pub(crate) fn restarts_first(&self, named: &NamedWorkload) -> bool {
-        self.restart_first.iter().any(|first| first.target == *named)
+        self.may_act_in(&named.namespace) && self.restart_first.iter().any(|first| first.target == *named)
+    }
+
+    /// Whether it is trusted to act in a namespace, also on workloads that it names.
+    pub(crate) fn may_act_in(&self, namespace: &str) -> bool {
+        self.scope.only_namespace.as_deref().is_none_or(|only| only == namespace)
     }
 
     /// Position of a kind in the order of restarts.
     pub(crate) fn rank_of(&self, kind: Kind) -> Option<(usize, Waiting)> {
-        self.restart_objects.iter().position(|object| object.kind == kind).map(|at| (at, self.restart_objects[at].waiting))
+        self.restart_objects
+            .iter()
+            .position(|object| object.kind == kind)
+            .map(|at| (at, self.restart_objects[at].waiting))
     }
 }

@@ -2,7 +2,8 @@
 //! (k8s.io/kubectl `pkg/polymorphichelpers/rollout_status.go`) and of Argo Rollouts.
 
 use crate::workload::{
-    ArgoPhase, ArgoRolloutFacts, DaemonSetFacts, DeploymentFacts, RolloutFacts, StatefulSetFacts, UpdateStrategy, Workload,
+    ArgoPhase, ArgoRolloutFacts, DaemonSetFacts, DeploymentFacts, RolloutFacts, StatefulSetFacts, UpdateStrategy,
+    Workload,
 };
 
 /// How far a rollout is.
@@ -61,7 +62,7 @@ fn stateful_set(facts: &StatefulSetFacts, generation: i64) -> Progress {
     }
     // The revisions are compared only where there is no rollingUpdate block: below a partition they stay apart.
     let updated = match facts.partition {
-        Some(partition) => facts.updated >= facts.replicas_wanted - partition,
+        Some(partition) => facts.updated >= facts.replicas_wanted.saturating_sub(partition),
         None => facts.revisions_equal,
     };
     if !updated {

@@ -38,7 +38,7 @@ impl Policy {
         if workload.deleting
             || self.rank_of(workload.kind()).is_none()
             || self.scope.containers.is_empty()
-            || self.scope.only_namespace.as_ref().is_some_and(|only| only != namespace_name)
+            || !self.may_act_in(namespace_name)
         {
             return false;
         }

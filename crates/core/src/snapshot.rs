@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ahash::{HashMap, HashMapExt};
+use jiff::Timestamp;
 
 use crate::labels::Labels;
 use crate::pod::Pod;
@@ -19,6 +20,18 @@ pub struct Snapshot {
     workloads: BTreeMap<NamedWorkload, Workload>,
     replica_sets: HashMap<Arc<str>, ReplicaSet>,
     pods: HashMap<Arc<str>, Pod>,
+    refusals: HashMap<Arc<str>, Refusal>,
+}
+
+/// A restart that the API server did not carry out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The generation that was to be restarted. A later one is another question.
+    pub generation: i64,
+    /// What the API server said, one line.
+    pub message: Arc<str>,
+    /// When to try again.
+    pub retry_at: Timestamp,
 }
 
 /// The link between a pod and its Deployment or Argo Rollout.
@@ -59,6 +72,23 @@ impl Snapshot {
     /// Every pod, in no particular order.
     pub fn pods(&self) -> impl Iterator<Item = &Pod> {
         self.pods.values()
+    }
+
+    /// The refusal that still stands in the way of restarting this very generation, if any.
+    pub fn refusal(&self, workload: &Workload, now: Timestamp) -> Option<&Refusal> {
+        self.refusals
+            .get(&workload.id.uid)
+            .filter(|refusal| refusal.generation == workload.generation && now < refusal.retry_at)
+    }
+
+    /// Notes that a restart was refused.
+    pub fn note_refusal(&mut self, uid: Arc<str>, refusal: Refusal) {
+        self.refusals.insert(uid, refusal);
+    }
+
+    /// Forgets that a restart was refused.
+    pub fn forget_refusal(&mut self, uid: &str) {
+        self.refusals.remove(uid);
     }
 
     /// Groups the live pods by the workload at the end of their owner chain
@@ -102,6 +132,7 @@ impl Snapshot {
     pub fn remove_workload(&mut self, named: &NamedWorkload, uid: &str) {
         if self.workloads.get(named).is_some_and(|held| held.id.uid.as_ref() == uid) {
             self.workloads.remove(named);
+            self.refusals.remove(uid);
         }
     }
 

@@ -1,12 +1,15 @@
 //! What is reported of a policy: facts only, ready to be written into a status.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use crate::gate::{Gate, GateFact, PreconditionFact};
 use crate::pace::{Decision, Hold};
 use crate::plan::{FirstRestart, FirstState, Plan, PlanEntry};
 use crate::policy::Policy;
-use crate::verdict::{FailedReason, Verdict};
+use crate::verdict::{BlockedReason, FailedReason, Verdict};
+use crate::workload::NamedWorkload;
 
 /// Entries of a bounded list. A status is read by people and stored by etcd: neither wants ten thousand lines.
 const LIST_LIMIT: usize = 50;
@@ -97,7 +100,14 @@ impl Counters {
 
     /// Workloads in scope.
     pub fn total(&self) -> usize {
-        self.fresh + self.restart + self.in_flight + self.converging + self.blocked + self.futile + self.idle + self.failed
+        self.fresh
+            + self.restart
+            + self.in_flight
+            + self.converging
+            + self.blocked
+            + self.futile
+            + self.idle
+            + self.failed
     }
 
     /// Workloads that nothing more is to be done for.
@@ -115,12 +125,9 @@ pub fn status_facts(
     decision: &Decision,
 ) -> StatusFacts {
     let counters = Counters::of(plan);
-    let in_flight = listed(plan.entries.iter().filter(|entry| entry.verdict == Verdict::InFlight));
-    let blocked = listed(plan.entries.iter().filter(|entry| matches!(entry.verdict, Verdict::Blocked(_) | Verdict::Futile(_))));
-    let failed = listed(plan.entries.iter().filter(|entry| matches!(entry.verdict, Verdict::Failed(_))));
-    let first = first_in_flight(&plan.first);
     let stalled = stalled(policy, plan, gate, decision, &counters);
-    let moving = plan.is_moving() || (plan.needs_restart() && stalled.is_none() && !policy.suspended && !policy.dry_run);
+    let moving =
+        plan.is_moving() || (plan.needs_restart() && stalled.is_none() && !policy.suspended && !policy.dry_run);
     let conditions = vec![
         ready(policy, plan, &counters, stalled.as_ref()),
         reconciling(moving, &counters),
@@ -135,9 +142,21 @@ pub fn status_facts(
         conditions,
         counters,
         started_at: marks.map(|mark| mark.at).min(),
-        in_flight: first.chain(in_flight).take(LIST_LIMIT).collect(),
-        blocked: blocked.take(LIST_LIMIT).collect(),
-        failed: failed.take(LIST_LIMIT).collect(),
+        in_flight: listed(
+            plan,
+            |verdict| *verdict == Verdict::InFlight,
+            |state| matches!(state, FirstState::InFlight(_)),
+        ),
+        blocked: listed(
+            plan,
+            |verdict| matches!(verdict, Verdict::Blocked(_) | Verdict::Futile(_)),
+            // Of interest only while it would be restarted.
+            |state| {
+                plan.needs_restart()
+                    && matches!(state, FirstState::Missing | FirstState::Blocked(_) | FirstState::Refused { .. })
+            },
+        ),
+        failed: listed(plan, |verdict| matches!(verdict, Verdict::Failed(_)), |state| *state == FirstState::Failed),
         preconditions,
     }
 }
@@ -153,7 +172,8 @@ fn ready(policy: &Policy, plan: &Plan, counters: &Counters, stalled: Option<&(&'
     if let Some((reason, message)) = stalled {
         return condition("Ready", ConditionStatus::False, reason, message.clone());
     }
-    if plan.needs_restart() || plan.is_moving() {
+    // Suspended or on a dry run nothing counts as stalled, but neither is what cannot be restarted done.
+    if plan.is_moving() || counters.done() < counters.total() {
         let reason = match (policy.suspended, policy.dry_run) {
             (true, _) => "Suspended",
             (_, true) => "DryRun",
@@ -205,16 +225,24 @@ fn stalled(
     if plan.needs_restart() || plan.is_moving() {
         return None;
     }
-    let counted = |entry: &&PlanEntry| matches!(entry.verdict, Verdict::Failed(FailedReason::NotCompleteInTime));
-    let failed_first = plan.first.iter().filter(|first| first.state == FirstState::Failed).count();
-    if let Some(example) = plan.entries.iter().find(counted) {
-        let count = plan.entries.iter().filter(counted).count() + failed_first;
-        return Some(("RestartsFailed", format!("{count} failed, for example {}: {}", example.id, example.verdict)));
+    let failed = failures(plan);
+    if let Some((workload, message)) = failed.first() {
+        return Some(("RestartsFailed", format!("{} failed, for example {workload}: {message}", failed.len())));
     }
-    let stuck = |entry: &&PlanEntry| matches!(entry.verdict, Verdict::Blocked(_) | Verdict::Futile(_) | Verdict::Failed(_));
+    let stuck =
+        |entry: &&PlanEntry| matches!(entry.verdict, Verdict::Blocked(_) | Verdict::Futile(_) | Verdict::Failed(_));
     let example = plan.entries.iter().find(stuck)?;
     let count = plan.entries.iter().filter(stuck).count();
     Some(("WorkloadsBlocked", format!("{count} cannot be made fresh, for example {}: {}", example.id, example.verdict)))
+}
+
+/// Restarts that count as failures, each workload once.
+fn failures(plan: &Plan) -> Vec<(String, String)> {
+    let why = Verdict::Failed(FailedReason::NotCompleteInTime);
+    let entries = plan.entries.iter().filter(|entry| entry.verdict == why).map(|entry| &entry.id.named);
+    let first = plan.first.iter().filter(|first| first.state == FirstState::Failed).map(|first| &first.target);
+    let workloads: BTreeSet<&NamedWorkload> = entries.chain(first).collect();
+    workloads.into_iter().map(|named| (named.to_string(), why.to_string())).collect()
 }
 
 fn restarts_allowed(policy: &Policy, gate: &GateFact, decision: &Decision) -> Condition {
@@ -232,18 +260,40 @@ fn restarts_allowed(policy: &Policy, gate: &GateFact, decision: &Decision) -> Co
     condition("RestartsAllowed", ConditionStatus::False, reason, message)
 }
 
-fn listed<'a>(entries: impl Iterator<Item = &'a PlanEntry>) -> impl Iterator<Item = ListedWorkload> {
-    entries.map(|entry| ListedWorkload {
-        workload: entry.id.to_string(),
-        reason: entry.verdict.reason().unwrap_or(entry.verdict.as_str()).to_owned(),
-        message: entry.verdict.to_string(),
-    })
+/// A bounded list: what goes first, then the workloads in scope, each once.
+fn listed(
+    plan: &Plan,
+    verdict: impl Fn(&Verdict) -> bool,
+    first_state: impl Fn(&FirstState) -> bool,
+) -> Vec<ListedWorkload> {
+    let first: Vec<&FirstRestart> = plan.first.iter().filter(|first| first_state(&first.state)).collect();
+    let entries = plan
+        .entries
+        .iter()
+        .filter(|entry| verdict(&entry.verdict) && first.iter().all(|first| first.target != entry.id.named));
+    first.iter().copied().map(listed_first).chain(entries.map(listed_entry)).take(LIST_LIMIT).collect()
 }
 
-fn first_in_flight(first: &[FirstRestart]) -> impl Iterator<Item = ListedWorkload> {
-    first.iter().filter(|first| matches!(first.state, FirstState::InFlight(_))).map(|first| ListedWorkload {
-        workload: first.target.to_string(),
-        reason: "RestartedFirst".to_owned(),
-        message: "being restarted before the workloads in scope".to_owned(),
-    })
+fn listed_entry(entry: &PlanEntry) -> ListedWorkload {
+    let (reason, message) = listed_verdict(&entry.verdict);
+    ListedWorkload { workload: entry.id.to_string(), reason: reason.to_owned(), message }
+}
+
+fn listed_first(first: &FirstRestart) -> ListedWorkload {
+    let (reason, message) = match &first.state {
+        FirstState::Missing => ("NotFound", "to be restarted first, but there is no such workload".to_owned()),
+        FirstState::Refused { message, .. } => {
+            listed_verdict(&Verdict::Blocked(BlockedReason::Refused(message.clone())))
+        }
+        FirstState::Blocked(why) => listed_verdict(&Verdict::Blocked(why.clone())),
+        FirstState::Failed => listed_verdict(&Verdict::Failed(FailedReason::NotCompleteInTime)),
+        FirstState::Due { .. } | FirstState::InFlight(_) | FirstState::Done => {
+            ("RestartedFirst", "being restarted before the workloads in scope".to_owned())
+        }
+    };
+    ListedWorkload { workload: first.target.to_string(), reason: reason.to_owned(), message }
+}
+
+fn listed_verdict(verdict: &Verdict) -> (&'static str, String) {
+    (verdict.reason().unwrap_or(verdict.as_str()), verdict.to_string())
 }

@@ -27,7 +27,7 @@ pub enum Verdict {
 }
 
 /// The container and image by which a pod is stale.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DriftReason {
     /// The container.
     pub container: Arc<str>,
@@ -46,6 +46,8 @@ pub enum BlockedReason {
     OnDelete,
     /// Its update strategy has a partition: pods below that ordinal would stay as they are.
     Partition,
+    /// The API server did not carry out the restart; it is tried again later.
+    Refused(Arc<str>),
     /// Another config wants an image in the same container that this one does not accept.
     Conflict(PolicyName),
 }
@@ -82,6 +84,7 @@ impl Verdict {
             Self::Blocked(BlockedReason::MidRollout) => Some("MidRollout"),
             Self::Blocked(BlockedReason::OnDelete) => Some("OnDelete"),
             Self::Blocked(BlockedReason::Partition) => Some("Partition"),
+            Self::Blocked(BlockedReason::Refused(_)) => Some("Refused"),
             Self::Blocked(BlockedReason::Conflict(_)) => Some("Conflict"),
             Self::Futile(_) => Some("SameImageAgain"),
             Self::Failed(FailedReason::NotCompleteInTime) => Some("NotCompleteInTime"),
@@ -115,6 +118,7 @@ impl fmt::Display for Verdict {
             Self::Blocked(BlockedReason::Partition) => {
                 f.write_str("update strategy with a partition: pods below it would not be replaced; set it to 0")
             }
+            Self::Blocked(BlockedReason::Refused(message)) => write!(f, "its restart was refused: {message}"),
             Self::Blocked(BlockedReason::Conflict(other)) => {
                 write!(f, "FlippyConfig {other} wants another image in the same container: make them agree")
             }

@@ -1,0 +1,19 @@
+//! The decisions of core, driven through its public functions: plain values in, plain values out.
+
+mod claims;
+mod common;
+mod crash;
+mod desired;
+mod drift;
+mod first;
+mod futility;
+mod gate;
+mod image;
+mod mark;
+mod pace;
+mod plan;
+mod progress;
+mod properties;
+mod scope;
+mod snapshot;
+mod status;
