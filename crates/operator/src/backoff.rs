@@ -48,7 +48,7 @@ mod tests {
     async fn a_short_success_does_not_reset_it_but_two_healthy_minutes_do() {
         let mut backoff = Backoff::default();
         backoff.after_failure();
-        tokio::time::advance(Duration::from_secs(60)).await;
+        tokio::time::advance(Duration::from_mins(1)).await;
         assert_eq!(backoff.after_failure().as_secs(), 2);
         tokio::time::advance(Duration::from_secs(123)).await;
         assert_eq!(backoff.after_failure().as_secs(), 1);

@@ -79,9 +79,23 @@ impl Driver {
         let mut recheck_at = Instant::now() + self.resync;
         loop {
             self.beat();
-            let wake = pass_due.map_or(recheck_at, |due| due.max(rested_at)).min(Instant::now() + HEARTBEAT);
+            let next_pass = pass_due.map_or(recheck_at, |due| due.min(recheck_at)).max(rested_at);
+            let wake = next_pass.min(Instant::now() + HEARTBEAT);
             tokio::select! {
+                // In this order: a due pass must not starve under a stream of deltas, and the same events must always
+                // give the same history, or a simulation could not be replayed.
+                biased;
                 () = stop.cancelled() => break,
+                () = tokio::time::sleep_until(wake) => {
+                    let now = Instant::now();
+                    if next_pass <= now {
+                        pass_due = None;
+                        recheck_at = self.pass(&answered_tx).unwrap_or(now + self.resync);
+                        let took = now.elapsed();
+                        self.metrics.pass_seconds.observe(took.as_secs_f64());
+                        rested_at = Instant::now() + (took * REST_PER_PASS).clamp(MIN_REST, MAX_REST);
+                    }
+                }
                 received = deltas.recv_many(&mut batch, BATCH) => {
                     if received == 0 {
                         break;
@@ -95,26 +109,20 @@ impl Driver {
                     self.note(&start, outcome);
                     pass_due.get_or_insert_with(Instant::now);
                 }
-                Some(Ok(policy)) = self.acting.batches.join_next() => {
+                Some(ended) = self.acting.batches.join_next() => {
                     // Answers are noted first: until then the workloads count as being sent.
                     while let Ok((start, outcome)) = answered.try_recv() {
                         self.note(&start, outcome);
                     }
-                    self.acting.busy.remove(&policy);
+                    match ended {
+                        Ok(policy) => self.acting.busy.remove(&policy),
+                        // A bug. What was sent is on the workloads: starting anew is safer than going on half-blind.
+                        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+                    };
                     pass_due.get_or_insert_with(Instant::now);
                 }
                 () = self.reports.written() => {
                     pass_due.get_or_insert_with(Instant::now);
-                }
-                () = tokio::time::sleep_until(wake) => {
-                    let now = Instant::now();
-                    if pass_due.is_some_and(|due| due.max(rested_at) <= now) || recheck_at <= now {
-                        pass_due = None;
-                        recheck_at = self.pass(&answered_tx).unwrap_or(now + self.resync);
-                        let took = now.elapsed();
-                        self.metrics.pass_seconds.observe(took.as_secs_f64());
-                        rested_at = Instant::now() + (took * REST_PER_PASS).clamp(MIN_REST, MAX_REST);
-                    }
                 }
             }
         }

@@ -52,6 +52,7 @@ pub(crate) async fn run<K, R, D>(
         pin_mut!(stream);
         loop {
             let event = tokio::select! {
+                biased;
                 () = stop.cancelled() => return,
                 event = stream.next() => event,
             };
@@ -69,6 +70,7 @@ pub(crate) async fn run<K, R, D>(
             }
             if let Some(needs_new_list) = failed {
                 tokio::select! {
+                    biased;
                     () = stop.cancelled() => return,
                     () = tokio::time::sleep(backoff.after_failure()) => {}
                 }
