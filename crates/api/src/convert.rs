@@ -143,14 +143,14 @@ impl Converter {
         let mut found = Vec::new();
         if *before != K8S::default() {
             let path = "spec.ProcessFilter.PreProcessRestart".to_owned();
-            let target = self.target(before, &path);
+            let target = self.target_or_skip(before, &path);
             found.extend(target.map(|target| (path, RestartFirst { target, waiting: Waiting::NotWaited })));
         }
         for (position, condition) in self.bounded("spec.PostFilterRestarts", list).iter().enumerate() {
             let path = format!("spec.PostFilterRestarts[{position}]");
             let check_path = format!("{path}.StatusCheckConfig");
             let waiting = waiting(&condition.status_check_config, &check_path, &mut self.notes);
-            let target = self.target(&condition.k8s, &format!("{path}.K8S"));
+            let target = self.target_or_skip(&condition.k8s, &format!("{path}.K8S"));
             found.extend(target.map(|target| (path, RestartFirst { target, waiting })));
         }
         let mut first: Vec<RestartFirst> = Vec::with_capacity(found.len());
@@ -168,6 +168,23 @@ impl Converter {
 
     fn target(&mut self, k8s: &K8S, path: &str) -> Option<flippy_core::NamedWorkload> {
         target(k8s, path, self.only_namespace.as_deref()).map_err(|problems| self.problems.extend(problems)).ok()
+    }
+
+    /// The original skipped what it could not restart first, and restarted the rest: configs that rely on it still work.
+    /// A namespace that the config is not trusted with is refused all the same.
+    fn target_or_skip(&mut self, k8s: &K8S, path: &str) -> Option<flippy_core::NamedWorkload> {
+        let is_foreign =
+            self.only_namespace.as_deref().is_some_and(|only| !k8s.namespace.is_empty() && *only != k8s.namespace);
+        if is_foreign {
+            return self.target(k8s, path);
+        }
+        let skipped = target(k8s, path, self.only_namespace.as_deref());
+        let skipped = skipped.map_err(|problems| {
+            for problem in problems {
+                self.note(problem.path, format!("{}; it is skipped", problem.message));
+            }
+        });
+        skipped.ok()
     }
 
     /// As in the original, where the last `StatusCheckConfig` of a kind counted.

@@ -36,18 +36,12 @@ pub(crate) fn add(spec: &mut Value) {
 
     rule(spec, "ImageList[]", "self.trim() != ''", SAY_IMAGE);
     let is_named = format!("{} && {} && {}", given("self.Type"), given("self.Name"), given("self.Namespace"));
-    for list in ["Preconditions[]", "PostFilterRestarts[]"] {
-        rule(spec, list, "has(self.K8S)", SAY_WORKLOAD);
-        rule(spec, &format!("{list}.K8S"), &is_named, SAY_WORKLOAD);
-    }
-    // An empty one has always been the same as none.
-    let is_absent =
-        ["self.Type", "self.Name", "self.Namespace"].map(|field| format!("(!has({field}) || {field} == '')"));
-    let is_named_or_absent = format!("({is_named}) || ({})", is_absent.join(" && "));
-    rule(spec, "ProcessFilter.PreProcessRestart", &is_named_or_absent, SAY_WORKLOAD);
-    for workload in WORKLOADS {
-        rule(spec, workload, &format!("!{} || {}", given("self.Type"), is_known("self.Type")), SAY_TYPE);
-    }
+    // A precondition that cannot be checked must not count as met. What cannot be restarted first is merely skipped, as
+    // in the original, and so not refused.
+    rule(spec, "Preconditions[]", "has(self.K8S)", SAY_WORKLOAD);
+    rule(spec, "Preconditions[].K8S", &is_named, SAY_WORKLOAD);
+    let is_known_type = format!("!{} || {}", given("self.Type"), is_known("self.Type"));
+    rule(spec, "Preconditions[].K8S", &is_known_type, SAY_TYPE);
     let one_is_known = format!("has(object.Type) && {}", is_known("object.Type"));
     rule(spec, "RestartObjects", &format!("self.size() == 0 || self.exists(object, {one_is_known})"), SAY_TYPE);
 }

@@ -152,7 +152,6 @@ fn all_that_is_wrong_is_said_at_once() {
         "ImageList": [""],
         "Preconditions": [{"K8S": {"Type": "Job"}}],
         "RestartObjects": [{"Type": "CronJob"}],
-        "PostFilterRestarts": [{"K8S": {"Type": "Deployment", "Name": "gateway"}}],
     });
     assert_eq!(
         wrong("istio-system", spec),
@@ -162,7 +161,6 @@ fn all_that_is_wrong_is_said_at_once() {
             "spec.Preconditions[0].K8S.Name",
             "spec.Preconditions[0].K8S.Namespace",
             "spec.RestartObjects[0].Type",
-            "spec.PostFilterRestarts[0].K8S.Namespace",
         ]
     );
 }
@@ -261,9 +259,14 @@ fn an_empty_pre_process_restart_is_none() {
 }
 
 #[test]
-fn a_pre_process_restart_that_is_half_written_is_refused() {
-    let spec = json!({"ProcessFilter": {"PreProcessRestart": {"Type": "Deployment", "Name": "gateway"}}});
-    assert_eq!(wrong("istio-system", spec), ["spec.ProcessFilter.PreProcessRestart.Namespace"]);
+fn what_cannot_be_restarted_first_is_skipped_as_in_the_original_and_said() {
+    let policy = valid(json!({
+        "ProcessFilter": {"PreProcessRestart": {"Type": "Deployment", "Name": "gateway"}},
+        "PostFilterRestarts": [{"K8S": k8s("CronJob", "mesh", "report")}, {"K8S": k8s("Deployment", "mesh", "gateway")}],
+    }));
+    assert_eq!(policy.restart_first.len(), 1);
+    let skipped: Vec<&str> = policy.notes.iter().map(|note| note.path.as_str()).collect();
+    assert_eq!(skipped, ["spec.ProcessFilter.PreProcessRestart.Namespace", "spec.PostFilterRestarts[0].K8S.Type"]);
 }
 
 #[test]

@@ -101,7 +101,7 @@ fn snapshot(policies: &[Policy]) -> Snapshot {
                 owner: Some(Owner { kind: "ReplicaSet".into(), name: named.name.clone(), uid: replica_set.clone() }),
                 created_at: now() - SignedDuration::from_secs(3600),
                 state: PodState::Live,
-                ready: true,
+                unready_since: None,
                 restart_token: is_done.then(|| token_text.clone()),
                 containers: containers.clone(),
             });

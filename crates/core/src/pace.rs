@@ -165,6 +165,11 @@ fn start_first(decision: &mut Decision, plan: &Plan, sending: &BTreeSet<Arc<str>
                     return;
                 }
             }
+            // What goes first goes first, even if it takes several tries.
+            FirstState::Refused { message, .. } => {
+                decision.hold = Some(Hold::Waiting(format!("{}, whose restart was refused: {message}", first.target)));
+                return;
+            }
             FirstState::InFlight(_) if first.waiting.is_waited() => {
                 decision.hold = waits_for_it;
                 return;

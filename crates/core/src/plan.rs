@@ -59,6 +59,9 @@ pub struct PlanEntry {
     pub(crate) fresh_since_restart: bool,
     /// Whether later restarts must wait for it now.
     pub(crate) holds_up_others: bool,
+    /// Its restart is out of time because its controller has not even looked at it. Every further restart would pile up
+    /// behind that, and all of them would roll at once when it wakes up.
+    pub(crate) controller_is_silent: bool,
 }
 
 /// A workload that is restarted before the rest.
@@ -185,7 +188,7 @@ struct Tally {
     newest_pod_at: Option<Timestamp>,
     /// Pods from before the last restart.
     predating: usize,
-    /// Creation time of the oldest pod from after it that is not ready.
+    /// Since when a pod from after it is not ready. A pod that came up and failed days later is not the restart's fault.
     unready_since: Option<Timestamp>,
     fresh_since_restart: bool,
     stale_since_restart: bool,
@@ -229,8 +232,8 @@ impl Planner<'_> {
                 workload.mark.as_ref().is_some_and(|mark| predates(pod, workload.kind(), mark, token.as_deref()));
             if predates {
                 tally.predating += 1;
-            } else if !pod.ready {
-                tally.unready_since = Some(tally.unready_since.map_or(pod.created_at, |at| at.min(pod.created_at)));
+            } else if let Some(since) = pod.unready_since {
+                tally.unready_since = Some(tally.unready_since.map_or(since, |at| at.min(since)));
             }
             let drift = match compared.take() {
                 Some((containers, drift)) if Arc::ptr_eq(containers, &pod.containers) => drift,
@@ -271,6 +274,9 @@ impl Planner<'_> {
         let until = if let OwnRestart::UnderWay(until) = own { Some(until) } else { None };
         let verdict = self.verdict(workload, own, progress, tally);
         let refused_until = self.snapshot.refusal(workload, self.now).map(|refusal| refusal.retry_at);
+        let is_unanswered = self.snapshot.refusal(workload, self.now).is_some_and(|refusal| refusal.unanswered);
+        let controller_is_silent = own == OwnRestart::Failed && progress == Progress::NotObserved;
+        let may_be_under_way = until.is_some() || controller_is_silent || is_unanswered;
         let is_refused = matches!(verdict, Verdict::Blocked(BlockedReason::Refused(_)));
         let attempt = mark.map_or(1, |mark| mark.token.attempt.saturating_add(1));
         Some(PlanEntry {
@@ -286,7 +292,8 @@ impl Planner<'_> {
             newest_pod_at: tally.newest_pod_at,
             recheck_at: until.or(refused_until.filter(|_| is_refused)),
             fresh_since_restart: tally.fresh_since_restart,
-            holds_up_others: until.is_some() && waiting.is_waited() && !unhealthy_before,
+            holds_up_others: may_be_under_way && waiting.is_waited() && !unhealthy_before,
+            controller_is_silent,
         })
     }
 
@@ -310,6 +317,10 @@ impl Planner<'_> {
         }
         if let Some(blocked) = blocked_by_rollout(workload, progress) {
             return Verdict::Blocked(blocked);
+        }
+        let hash = self.claims.hash_for(&workload.id, self.policy);
+        if own == OwnRestart::None && self.snapshot.is_reverted(workload, hash) {
+            return Verdict::Blocked(BlockedReason::RevertedByOwner);
         }
         match (own, progress) {
             // Out of time with stale pods again: a rollout that never ends is no reason to expect others.
@@ -374,6 +385,7 @@ impl Planner<'_> {
             OwnRestart::Failed => FirstState::Failed,
             // Marked is restarted, whatever happened to it since: once per campaign.
             OwnRestart::Landed => FirstState::Done,
+            OwnRestart::None if self.snapshot.is_reverted(workload, hash) => FirstState::Done,
             OwnRestart::None => {
                 match (blocked_by_rollout(workload, progress), self.snapshot.refusal(workload, self.now)) {
                     (Some(blocked), _) => FirstState::Blocked(blocked),

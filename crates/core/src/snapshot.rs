@@ -7,6 +7,7 @@ use ahash::{HashMap, HashMapExt};
 use jiff::Timestamp;
 
 use crate::labels::Labels;
+use crate::mark::RestartToken;
 use crate::pod::Pod;
 use crate::workload::{NamedWorkload, Workload};
 
@@ -21,6 +22,7 @@ pub struct Snapshot {
     replica_sets: HashMap<Arc<str>, ReplicaSet>,
     pods: HashMap<Arc<str>, Pod>,
     refusals: HashMap<Arc<str>, Refusal>,
+    restarted: HashMap<Arc<str>, RestartToken>,
 }
 
 /// A restart that the API server did not carry out.
@@ -32,6 +34,8 @@ pub struct Refusal {
     pub message: Arc<str>,
     /// When to try again.
     pub retry_at: Timestamp,
+    /// No answer came: it may have been carried out, and counts as under way until the cluster shows otherwise.
+    pub unanswered: bool,
 }
 
 /// The link between a pod and its Deployment or Argo Rollout.
@@ -91,6 +95,23 @@ impl Snapshot {
         self.refusals.remove(uid);
     }
 
+    /// Notes that a restart was carried out.
+    pub fn note_restart(&mut self, uid: Arc<str>, token: RestartToken) {
+        self.restarted.insert(uid, token);
+    }
+
+    /// Whether a workload was restarted for these images, but carries the mark of it no more: its owner, a person or a
+    /// tool, has taken the change back.
+    pub(crate) fn is_reverted(&self, workload: &Workload, hash: &str) -> bool {
+        let known = self.restarted.get(&workload.id.uid).filter(|known| *known.hash == *hash);
+        known.is_some_and(|known| {
+            workload
+                .mark
+                .as_ref()
+                .is_none_or(|mark| mark.token.hash != known.hash || mark.token.attempt < known.attempt)
+        })
+    }
+
     /// Groups the live pods by the workload at the end of their owner chain
     /// (pod → `ReplicaSet` → Deployment or Rollout; pod → `StatefulSet` or `DaemonSet`).
     pub fn pods_by_workload(&self) -> PodIndex<'_> {
@@ -133,6 +154,7 @@ impl Snapshot {
         if self.workloads.get(named).is_some_and(|held| held.id.uid.as_ref() == uid) {
             self.workloads.remove(named);
             self.refusals.remove(uid);
+            self.restarted.remove(uid);
         }
     }
 

@@ -222,6 +222,11 @@ fn stalled(
                        restarts go on by themselves once a new pod runs a wanted image";
         return Some(("RestartsFutile", message.to_owned()));
     }
+    if let Some(entry) = plan.entries.iter().find(|entry| entry.controller_is_silent && entry.holds_up_others) {
+        let message =
+            format!("the controller of {} does not act on its restart; restarts go on once it does", entry.id);
+        return Some(("ControllerSilent", message));
+    }
     if plan.needs_restart() || plan.is_moving() {
         return None;
     }

@@ -48,6 +48,8 @@ pub enum BlockedReason {
     Partition,
     /// The API server did not carry out the restart; it is tried again later.
     Refused(Arc<str>),
+    /// Its owner takes the restart back. Fighting would restart it for ever.
+    RevertedByOwner,
     /// Another config wants an image in the same container that this one does not accept.
     Conflict(PolicyName),
 }
@@ -85,6 +87,7 @@ impl Verdict {
             Self::Blocked(BlockedReason::OnDelete) => Some("OnDelete"),
             Self::Blocked(BlockedReason::Partition) => Some("Partition"),
             Self::Blocked(BlockedReason::Refused(_)) => Some("Refused"),
+            Self::Blocked(BlockedReason::RevertedByOwner) => Some("RevertedByOwner"),
             Self::Blocked(BlockedReason::Conflict(_)) => Some("Conflict"),
             Self::Futile(_) => Some("SameImageAgain"),
             Self::Failed(FailedReason::NotCompleteInTime) => Some("NotCompleteInTime"),
@@ -119,6 +122,10 @@ impl fmt::Display for Verdict {
                 f.write_str("update strategy with a partition: pods below it would not be replaced; set it to 0")
             }
             Self::Blocked(BlockedReason::Refused(message)) => write!(f, "its restart was refused: {message}"),
+            Self::Blocked(BlockedReason::RevertedByOwner) => f.write_str(
+                "its restart was taken back, for example by a GitOps tool: let that tool ignore the annotations \
+                 flippy.keikoproj.io/* of the pod template, or restart it there",
+            ),
             Self::Blocked(BlockedReason::Conflict(other)) => {
                 write!(f, "FlippyConfig {other} wants another image in the same container: make them agree")
             }

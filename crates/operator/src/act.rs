@@ -34,6 +34,8 @@ pub(crate) enum Outcome {
         retry_after: Option<Duration>,
         /// Whether the API server is in trouble, rather than this workload.
         transient: bool,
+        /// Whether it may have been carried out all the same: the answer was lost.
+        unanswered: bool,
     },
 }
 
@@ -52,19 +54,19 @@ async fn send<K: SlimWorkload>(client: Client, start: &Start, patch: Value) -> O
     let named = &start.id.named;
     let patch = match serde_json::from_value(patch) {
         Ok(patch) => Patch::Json::<()>(patch),
-        Err(error) => return refused(error.to_string()),
+        Err(error) => return unanswered(error.to_string()),
     };
     let api = Api::<K>::namespaced(client, &named.namespace);
     let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     match tokio::time::timeout(TIME_OUT, api.patch(&named.name, &params, &patch)).await {
         Ok(Ok(object)) => Outcome::Restarted(Box::new(object.record(&mut Interner::new()))),
         Ok(Err(error)) => classify(&error),
-        Err(_) => refused(format!("no answer within {} s", TIME_OUT.as_secs())),
+        Err(_) => unanswered(format!("no answer within {} s", TIME_OUT.as_secs())),
     }
 }
 
 fn classify(error: &kube::Error) -> Outcome {
-    let kube::Error::Api(status) = error else { return refused(error.to_string()) };
+    let kube::Error::Api(status) = error else { return unanswered(error.to_string()) };
     let details = status.details.as_ref();
     match status.code {
         404 => Outcome::Gone,
@@ -74,6 +76,8 @@ fn classify(error: &kube::Error) -> Outcome {
         code => Outcome::Refused {
             message: status.message.clone(),
             transient: code == 429 || code >= 500,
+            // A time-out inside the API server (504, or 500 from a webhook) says nothing about the write.
+            unanswered: code >= 500,
             retry_after: details
                 .map(|details| u64::from(details.retry_after_seconds))
                 .filter(|seconds| *seconds > 0)
@@ -82,8 +86,8 @@ fn classify(error: &kube::Error) -> Outcome {
     }
 }
 
-fn refused(message: String) -> Outcome {
-    Outcome::Refused { message, retry_after: None, transient: true }
+fn unanswered(message: String) -> Outcome {
+    Outcome::Refused { message, retry_after: None, transient: true, unanswered: true }
 }
 
 /// One JSON patch that applies only to the very object and generation that the decision was taken on.

@@ -211,6 +211,7 @@ impl Driver {
                 self.events.on_workload(&start.id, self.clock.now(), "Restarted", text);
                 self.acting.refusals.remove(&start.id.uid);
                 self.world.snapshot.forget_refusal(&start.id.uid);
+                self.world.snapshot.note_restart(start.id.uid.clone(), start.token.clone());
                 // The answer is the workload as it is now: the next pass need not wait for the watch to say the same.
                 self.world.snapshot.upsert_workload(*workload);
                 "restarted"
@@ -222,15 +223,15 @@ impl Driver {
             }
             Outcome::Outdated => {
                 // Until the watch shows what it is now, the same decision would be taken and fail again.
-                self.refuse(start, "it changed while it was about to be restarted", None);
+                self.refuse(start, "it changed while it was about to be restarted", None, false);
                 "outdated"
             }
-            Outcome::Refused { message, retry_after, transient } => {
+            Outcome::Refused { message, retry_after, transient, unanswered } => {
                 tracing::warn!(workload = %start.id, message, "the API server did not carry out a restart; trying again later");
                 if transient {
                     self.acting.not_before = Some(Instant::now() + self.acting.backoff.after_failure());
                 }
-                self.refuse(start, &message, retry_after);
+                self.refuse(start, &message, retry_after, unanswered);
                 "refused"
             }
         };
@@ -240,7 +241,7 @@ impl Driver {
             .inc();
     }
 
-    fn refuse(&mut self, start: &Start, message: &str, retry_after: Option<Duration>) {
+    fn refuse(&mut self, start: &Start, message: &str, retry_after: Option<Duration>, unanswered: bool) {
         let refusals = self.acting.refusals.entry(start.id.uid.clone()).or_insert(0);
         let delay =
             FIRST_RETRY.saturating_mul(1 << (*refusals).min(8)).min(MAX_RETRY).max(retry_after.unwrap_or_default());
@@ -249,6 +250,7 @@ impl Driver {
         let refusal = Refusal {
             generation: start.generation,
             message: message.into(),
+            unanswered,
             retry_at: self.clock.now().saturating_add(delay).unwrap_or(Timestamp::MAX),
         };
         self.world.snapshot.note_refusal(start.id.uid.clone(), refusal);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use flippy_api::{FlippyConfig, FlippyConfigStatus};
 use flippy_core::{PolicyName, Timestamp};
 use kube::api::{Patch, PatchParams};
+use kube::core::DeserializeGuard;
 use kube::{Api, Client};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -136,7 +137,8 @@ fn status(prior: Option<&FlippyConfigStatus>, decided: &Decided, now: Timestamp)
 }
 
 async fn write(client: Client, name: PolicyName, status: FlippyConfigStatus) -> Write {
-    let api = Api::<FlippyConfig>::namespaced(client, &name.namespace);
+    // The answer may hold a spec that does not decode, which is then just what was reported.
+    let api = Api::<DeserializeGuard<FlippyConfig>>::namespaced(client, &name.namespace);
     let body = flippy_api::status_patch(&name, &status);
     let params = PatchParams::apply(FIELD_MANAGER).force();
     let sent = tokio::time::timeout(TIME_OUT, api.patch_status(&name.name, &params, &Patch::Apply(body))).await;

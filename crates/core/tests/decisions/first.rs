@@ -164,3 +164,13 @@ fn no_pass_starts_more_of_them_than_any_pass_may() {
     assert_eq!(pass.starts().len(), flippy_core::MAX_STARTS_PER_PASS);
     assert_eq!(pass.decision.recheck_at, Some(at(0)));
 }
+
+#[test]
+fn one_that_was_refused_is_tried_again_before_anything_else_goes() {
+    let mut snapshot = cluster_with(gateway());
+    let refusal =
+        flippy_core::Refusal { generation: 1, message: "webhook down".into(), retry_at: at(60), unanswered: false };
+    snapshot.note_refusal(gateway().workload.id.uid, refusal);
+    assert!(pass(&gateway_first(), &snapshot, 59).starts().is_empty());
+    assert_eq!(pass(&gateway_first(), &snapshot, 60).starts(), ["istio-system/gateway"]);
+}

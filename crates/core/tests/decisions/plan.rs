@@ -234,10 +234,59 @@ fn a_refused_restart_is_blocked_until_it_is_tried_again() {
     let fixture = deployment("a/b").pods(1, OLD);
     let uid = fixture.workload.id.uid.clone();
     let mut snapshot = cluster([fixture]);
-    let refusal = flippy_core::Refusal { generation: 1, message: "forbidden".into(), retry_at: at(60) };
+    let refusal =
+        flippy_core::Refusal { generation: 1, message: "forbidden".into(), retry_at: at(60), unanswered: false };
     snapshot.note_refusal(uid, refusal);
     let refused = pass(&policy(), &snapshot, 59);
     assert_eq!(refused.only_verdict().reason(), Some("Refused"));
     assert_eq!(refused.decision.recheck_at, Some(at(60)));
     assert_eq!(pass(&policy(), &snapshot, 60).only_verdict().as_str(), "Restart");
+}
+
+#[test]
+fn a_restart_without_an_answer_may_be_under_way_and_holds_up_the_others() {
+    let fixture = deployment("a/b").pods(1, OLD);
+    let uid = fixture.workload.id.uid.clone();
+    let mut snapshot = cluster([fixture, deployment("c/d").pods(1, OLD)]);
+    let refusal =
+        flippy_core::Refusal { generation: 1, message: "time-out".into(), retry_at: at(60), unanswered: true };
+    snapshot.note_refusal(uid.clone(), refusal.clone());
+    assert!(pass(&policy(), &snapshot, 1).starts().is_empty());
+    snapshot.note_refusal(uid, flippy_core::Refusal { unanswered: false, ..refusal });
+    assert_eq!(pass(&policy(), &snapshot, 1).starts(), ["c/d"]);
+}
+
+#[test]
+fn a_restart_that_its_owner_takes_back_is_not_made_again() {
+    let policy = policy();
+    let fixture = deployment("a/b").pods(1, OLD);
+    let uid = fixture.workload.id.uid.clone();
+    let mut snapshot = cluster([fixture]);
+    let start = pass(&policy, &snapshot, 0).decision.starts.remove(0);
+    snapshot.note_restart(uid, start.token);
+    assert_eq!(pass(&policy, &snapshot, 10).only_verdict().reason(), Some("RevertedByOwner"));
+    let mut other_images = policy.clone();
+    other_images.images = crate::common::images(&["istio/proxyv2:1.31.0"]);
+    assert_eq!(pass(&other_images, &snapshot, 10).only_verdict().as_str(), "Restart");
+}
+
+#[test]
+fn a_controller_that_does_not_act_stops_further_restarts_instead_of_piling_them_up() {
+    let policy = policy();
+    let mut asleep = deployment("a/b").restarted(&policy, 1, 0).pod(pod(OLD));
+    asleep.workload.generation += 1;
+    let snapshot = cluster([asleep, deployment("c/d").pods(1, OLD)]);
+    let pass = pass(&policy, &snapshot, WINDOW_SECONDS + 1);
+    assert_eq!(pass.entry("a/b").verdict.reason(), Some("NotCompleteInTime"));
+    assert!(pass.starts().is_empty());
+    assert!(pass.status.conditions.iter().any(|one| one.kind == "Stalled" && one.reason == "ControllerSilent"));
+}
+
+#[test]
+fn a_pod_that_came_up_and_failed_days_later_is_not_the_restarts_fault() {
+    let policy = policy();
+    let failed_at = 3 * 24 * 3600;
+    let pod = pod(NEW).created(2).unready_since(failed_at).made_by_restart(&policy, 1);
+    let fixture = deployment("a/b").restarted(&policy, 1, 0).pod(pod).unavailable();
+    assert_eq!(reason(fixture, failed_at + 10), "Fresh");
 }

@@ -85,7 +85,12 @@ fn a_pod_that_is_gone_no_longer_counts() {
 fn a_refusal_is_about_one_generation_of_one_object_until_its_time() {
     let fixture = deployment("a/b");
     let mut snapshot = cluster([fixture.clone()]);
-    let refusal = flippy_core::Refusal { generation: 1, message: "no".into(), retry_at: crate::common::at(60) };
+    let refusal = flippy_core::Refusal {
+        generation: 1,
+        message: "no".into(),
+        retry_at: crate::common::at(60),
+        unanswered: false,
+    };
     snapshot.note_refusal(fixture.workload.id.uid.clone(), refusal);
     let is_refused = |snapshot: &flippy_core::Snapshot, workload: &flippy_core::Workload, seconds| {
         snapshot.refusal(workload, crate::common::at(seconds)).is_some()

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use flippy_core::{Container, ImageRef, Pod as Record, PodState, annotation};
+use flippy_core::{Container, ImageRef, Pod as Record, PodState, Timestamp, annotation};
 use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use serde::Deserialize;
 
 use super::meta::{controller, created_at, slim_meta, text};
@@ -45,10 +45,12 @@ struct SlimStatus {
 }
 
 #[derive(Deserialize, Clone, Debug)]
+#[serde(rename_all = "camelCase")]
 struct SlimCondition {
     #[serde(rename = "type")]
     kind: String,
     status: String,
+    last_transition_time: Option<Time>,
 }
 
 #[derive(Deserialize, Clone, Debug)]
@@ -73,7 +75,7 @@ impl SlimPod {
             owner: controller(meta, interner),
             created_at: created_at(meta),
             state: self.state(),
-            ready: self.is_ready(),
+            unready_since: self.unready_since(),
             restart_token: token.map(|token| interner.text(token)),
             containers: self.containers(interner),
         }
@@ -89,8 +91,13 @@ impl SlimPod {
         }
     }
 
-    fn is_ready(&self) -> bool {
-        self.status.conditions.iter().flatten().any(|condition| condition.kind == "Ready" && condition.status == "True")
+    fn unready_since(&self) -> Option<Timestamp> {
+        let ready = self.status.conditions.iter().flatten().find(|condition| condition.kind == "Ready");
+        match ready {
+            Some(condition) if condition.status == "True" => None,
+            Some(SlimCondition { last_transition_time: Some(time), .. }) => Some(time.0),
+            _ => Some(created_at(&self.metadata)),
+        }
     }
 
     fn containers(&self, interner: &mut Interner) -> Arc<[Container]> {

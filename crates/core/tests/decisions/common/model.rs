@@ -195,7 +195,7 @@ impl Modelled {
             owner: Some(Owner { kind: "ReplicaSet".into(), name: "any".into(), uid: self.id.uid.clone() }),
             created_at: at(created_seconds),
             state: PodState::Live,
-            ready,
+            unready_since: (!ready).then(|| at(created_seconds)),
             restart_token: self.mark.as_ref().map(|mark| mark.token.to_string().into()),
             containers: [Container {
                 name: SIDECAR.into(),
@@ -226,7 +226,7 @@ impl Modelled {
             let old = self.pods.len() - 2;
             events.extend(self.pods.drain(..old).map(|pod| Event::PodGone(pod.uid)));
             for pod in &mut self.pods {
-                pod.ready = true;
+                pod.unready_since = None;
                 events.push_back(Event::Pod(Box::new(pod.clone())));
             }
             events.push_back(Event::Workload(Box::new(self.record())));
@@ -235,7 +235,7 @@ impl Modelled {
 
     /// The object with its status, as the API server would send it now.
     fn record(&self) -> Workload {
-        let old = i64::try_from(self.pods.iter().filter(|pod| pod.ready).count()).unwrap();
+        let old = i64::try_from(self.pods.iter().filter(|pod| pod.unready_since.is_none()).count()).unwrap();
         let stuck = self.pods.len() > 2;
         let available = if self.behaviour.unhealthy { old - 1 } else { old };
         let rollout = if self.behaviour.kind == Kind::ArgoRollout {

@@ -24,7 +24,7 @@ pub(crate) struct PodFixture {
     containers: Vec<Container>,
     created_at: Timestamp,
     state: PodState,
-    ready: bool,
+    unready_since: Option<Timestamp>,
     token: Option<Arc<str>>,
 }
 
@@ -93,8 +93,14 @@ macro_rules! facts {
 pub(crate) use facts;
 
 pub(crate) fn pod(image: &str) -> PodFixture {
-    PodFixture { containers: Vec::new(), created_at: at(-3600), state: PodState::Live, ready: true, token: None }
-        .container(SIDECAR, image)
+    PodFixture {
+        containers: Vec::new(),
+        created_at: at(-3600),
+        state: PodState::Live,
+        unready_since: None,
+        token: None,
+    }
+    .container(SIDECAR, image)
 }
 
 impl PodFixture {
@@ -124,8 +130,14 @@ impl PodFixture {
         Self { state, ..self }
     }
 
+    /// Not ready since it was created.
     pub(crate) fn unready(self) -> Self {
-        Self { ready: false, ..self }
+        Self { unready_since: Some(self.created_at), ..self }
+    }
+
+    /// It was ready, until then.
+    pub(crate) fn unready_since(self, seconds: i64) -> Self {
+        Self { unready_since: Some(at(seconds)), ..self }
     }
 
     /// Made from a template that was marked by a restart.
@@ -241,7 +253,7 @@ impl Fixture {
                 owner: Some(owner.clone()),
                 created_at: pod.created_at,
                 state: pod.state,
-                ready: pod.ready,
+                unready_since: pod.unready_since,
                 restart_token: pod.token,
                 containers: pod.containers.into(),
             });
