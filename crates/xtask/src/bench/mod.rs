@@ -1,0 +1,100 @@
+//! `cargo xtask bench`: what a campaign costs on a real control plane, beside what people do without Flippy.
+
+mod contender;
+mod fleet;
+mod idle;
+mod measurement;
+mod usage;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use flippy_e2e::control_plane::ControlPlane;
+
+use crate::{command, go, workspace};
+use contender::Contender;
+use fleet::Fleet;
+use measurement::Measurement;
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Bench {
+    /// A serial campaign over Deployments of two pods each: Flippy, a loop over `kubectl rollout`, and a baseline
+    Restart(RestartArguments),
+    /// Requests of an operator that has nothing to do
+    Idle(IdleArguments),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RestartArguments {
+    /// How many Deployments
+    #[arg(long, default_value_t = 200)]
+    deployments: usize,
+    /// A further contender: a shell command that restarts what is stale. It gets KUBECONFIG (a cluster admin), IMAGE and
+    /// `FLIPPY_CONFIG` (a file), and is ended when everything is fresh
+    #[arg(long, value_name = "CMD")]
+    baseline: Option<String>,
+    /// Leave out the loop over `kubectl rollout`, which takes minutes
+    #[arg(long)]
+    without_loop: bool,
+    /// Where the figures go as JSON; without it they are printed after the table
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct IdleArguments {
+    /// How many Deployments
+    #[arg(long, default_value_t = 200)]
+    deployments: usize,
+    /// For how long
+    #[arg(long, default_value_t = 5)]
+    minutes: u64,
+}
+
+pub(crate) async fn run(bench: Bench) -> Result<()> {
+    let mut build = command::cargo();
+    build.args(["build", "--release", "--package", "flippy"]);
+    command::run(build).await?;
+    go::build_missing().await?;
+    let runs = workspace::target().join("bench");
+    std::fs::create_dir_all(&runs)?;
+    let directory = tempfile::Builder::new().prefix("run-").tempdir_in(runs)?;
+    say("starting a control plane without limits on requests");
+    // Otherwise the API server's fairness would be measured, not the contenders.
+    let unlimited =
+        ["--max-requests-inflight=0", "--max-mutating-requests-inflight=0", "--enable-priority-and-fairness=false"];
+    let control_plane = ControlPlane::start_with(directory.path(), &unlimited).await?;
+    match bench {
+        Bench::Restart(arguments) => restart(&control_plane, arguments).await,
+        Bench::Idle(arguments) => {
+            let fleet = Fleet::create(control_plane.cluster(), arguments.deployments).await?;
+            idle::run(&fleet, arguments.minutes).await
+        }
+    }
+}
+
+async fn restart(control_plane: &ControlPlane, arguments: RestartArguments) -> Result<()> {
+    let fleet = Fleet::create(control_plane.cluster(), arguments.deployments).await?;
+    let mut contenders = vec![Contender::Flippy];
+    contenders.extend(arguments.baseline.map(Contender::Baseline));
+    if !arguments.without_loop {
+        contenders.push(Contender::KubectlLoop);
+    }
+    let mut measurements: Vec<Measurement> = Vec::new();
+    for (number, contender) in contenders.into_iter().enumerate() {
+        let image = format!("docker.io/istio/proxyv2:1.31.{number}");
+        say(&format!("{}: {} Deployments to {image}", contender.name(), arguments.deployments));
+        measurements.push(contender.measure(&fleet, &image).await?);
+    }
+    println!("\n{}", measurement::table(&measurements));
+    let json = serde_json::to_string_pretty(&measurement::json(&measurements))?;
+    match arguments.json {
+        None => println!("{json}"),
+        Some(file) => std::fs::write(&file, json).with_context(|| format!("cannot write {}", file.display()))?,
+    }
+    Ok(())
+}
+
+fn say(message: &str) {
+    println!("{message}");
+}

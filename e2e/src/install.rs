@@ -1,0 +1,68 @@
+//! Flippy on the cluster as its users have it: the manifests of `deploy/`, minus the Deployment, because the tests run
+//! the binary themselves.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use kube::Client;
+use serde_json::{Value, json};
+
+use crate::apply;
+use crate::scenario::SCENARIO_LABEL;
+
+/// Kinds that would run the operator inside the cluster, and the account that it would have there.
+const LEFT_OUT: [&str; 3] = ["Deployment", "Service", "ServiceAccount"];
+
+/// Applies the shipped manifests: the custom resource definition, the namespace, the roles.
+pub async fn install(client: &Client) -> Result<()> {
+    apply::apply(client, &manifests()?).await
+}
+
+/// Gives `user` exactly what the shipped manifests give to the operator's service account: each shipped binding is
+/// repeated with the user in the place of the account. `label` is put on the copies.
+pub async fn bind(client: &Client, user: &str, label: &str) -> Result<()> {
+    let mut bindings = Vec::new();
+    for mut binding in manifests()?.into_iter().filter(is_binding) {
+        let name = binding["metadata"]["name"].as_str().context("a shipped binding has no name")?;
+        binding["metadata"]["name"] = json!(format!("{name}-{label}"));
+        binding["metadata"]["labels"] = json!({SCENARIO_LABEL: label});
+        binding["subjects"] = json!([{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}]);
+        bindings.push(binding);
+    }
+    ensure!(
+        !bindings.is_empty(),
+        "{} has no binding of a service account to a role: the operator could do nothing",
+        directory().display()
+    );
+    apply::apply(client, &bindings).await
+}
+
+/// The shipped manifests, except those that are left out.
+pub fn manifests() -> Result<Vec<Value>> {
+    let directory = directory();
+    let entries = std::fs::read_dir(&directory)
+        .with_context(|| format!("cannot read the shipped manifests in {}", directory.display()))?;
+    let mut files: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    files.sort();
+    let mut documents = Vec::new();
+    for file in files {
+        documents.extend(apply::read(&file)?);
+    }
+    documents.retain(|document| !LEFT_OUT.contains(&document["kind"].as_str().unwrap_or_default()));
+    // What others live in or refer to comes first, whatever the files are called.
+    documents.sort_by_key(|document| match document["kind"].as_str() {
+        Some("Namespace") => 0,
+        Some("CustomResourceDefinition") => 1,
+        _ => 2,
+    });
+    Ok(documents)
+}
+
+fn is_binding(document: &Value) -> bool {
+    matches!(document["kind"].as_str(), Some("ClusterRoleBinding" | "RoleBinding"))
+}
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy")
+}
