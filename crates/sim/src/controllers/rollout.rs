@@ -1,0 +1,172 @@
+//! Argo Rollout: canary steps, and restarts by evicting pods (argo-rollouts rollout/canary.go, restart.go, sync.go).
+//!
+//! Known: canary without traffic routing, `setWeight` and `pause` steps, `paused`, `abort`, `restartAt`, `workloadRef`, the progress deadline.
+
+use serde_json::{Value, json};
+
+use super::rollout_restart::Restart;
+use super::{Again, conditions, put_status, sooner, template};
+use crate::error::ApiError;
+use crate::history::Author;
+use crate::object::{self, Key, Object};
+use crate::resources::Resource;
+use crate::world::World;
+
+pub(super) const HASH_LABEL: &str = "rollouts-pod-template-hash";
+const REVISION: &str = "rollout.argoproj.io/revision";
+/// One reconcile of one Rollout.
+pub(super) struct Step<'a> {
+    pub(super) key: &'a Key,
+    pub(super) rollout: &'a Object,
+    pub(super) author: Author,
+    pub(super) hash: String,
+    pub(super) new: (Key, Object),
+    /// Stable is None before the first promotion, and when new and stable are the same.
+    pub(super) stable: Option<(Key, Object)>,
+    pub(super) others: Vec<(Key, Object)>,
+    pub(super) status: Value,
+}
+
+pub(crate) fn reconcile(world: &mut World, key: &Key, rollout: &Object) -> Again {
+    if object::is_terminating(rollout) {
+        return Ok(None);
+    }
+    let Some(template) = pod_template(world, key, rollout) else {
+        let mut status = rollout["status"].clone();
+        let now = world.stamp();
+        conditions::set(
+            &mut status,
+            "InvalidSpec",
+            "True",
+            "InvalidSpec",
+            "the Rollout has neither a template nor an existing workloadRef",
+            &now,
+        );
+        status["phase"] = json!("Degraded");
+        put_status(world, &Author::controller("system:argo-rollouts"), Resource::Rollouts, key, status)?;
+        return Ok(Some(5_000));
+    };
+    let mut step = Step::begin(world, key, rollout, &template)?;
+    let restart = if rollout["spec"]["paused"] == true { Restart::Idle(None) } else { step.restart(world)? };
+    let again = match restart {
+        // Availability is not to be trusted right after evictions: scaling waits for the next look.
+        Restart::Evicted(again) => again,
+        Restart::Idle(again) => {
+            let pause = step.advance_steps(world);
+            step.scale(world)?;
+            sooner(again, pause)
+        }
+    };
+    let deadline = step.update_status(world)?;
+    Ok(sooner(again, deadline))
+}
+
+fn pod_template(world: &World, key: &Key, rollout: &Value) -> Option<Value> {
+    if rollout["spec"]["template"].is_object() {
+        return Some(rollout["spec"]["template"].clone());
+    }
+    let name = rollout["spec"]["workloadRef"]["name"].as_str()?;
+    let deployment = world.store.get(Resource::Deployments, &Key::new(&key.namespace, name))?;
+    Some(deployment["spec"]["template"].clone())
+}
+
+pub(super) fn replicas(object: &Value) -> i64 {
+    object["spec"]["replicas"].as_i64().unwrap_or(1)
+}
+
+pub(super) fn counter(object: &Value, field: &str) -> i64 {
+    object["status"][field].as_i64().unwrap_or(0)
+}
+
+impl<'a> Step<'a> {
+    fn begin(world: &mut World, key: &'a Key, rollout: &'a Object, template: &Value) -> Result<Self, ApiError> {
+        let author = Author::controller("system:argo-rollouts");
+        let hash = template::hash(Resource::Rollouts, template);
+        let mut others = world.store.owned(object::uid(rollout), Resource::ReplicaSets);
+        others.sort_by_key(|(_, set)| {
+            object::annotation(set, REVISION).and_then(|text| text.parse::<i64>().ok()).unwrap_or(0)
+        });
+        let find = |sets: &mut Vec<(Key, Object)>, hash: &str| {
+            let at = sets.iter().position(|(_, set)| object::label(set, HASH_LABEL) == Some(hash))?;
+            Some(sets.remove(at))
+        };
+        let new = match find(&mut others, &hash) {
+            Some(known) => known,
+            None => create_set(world, &author, key, rollout, template, &hash, others.len())?,
+        };
+        let mut status = rollout["status"].clone();
+        if status.is_null() {
+            status = json!({});
+        }
+        let stable_hash = status["stableRS"].as_str().unwrap_or_default().to_owned();
+        let stable = if stable_hash.is_empty() || stable_hash == hash { None } else { find(&mut others, &stable_hash) };
+        if status["currentPodHash"] != hash.as_str() {
+            // A changed template starts the steps over, and counts as the restart that was asked for (resetRolloutStatus).
+            for field in ["pauseConditions", "abort", "abortedAt", "controllerPause", "restartedAt"] {
+                status.as_object_mut().map(|status| status.remove(field));
+            }
+            if !rollout["spec"]["restartAt"].is_null() {
+                status["restartedAt"] = rollout["spec"]["restartAt"].clone();
+            }
+            status["currentPodHash"] = json!(hash);
+            status["currentStepIndex"] = json!(0);
+            let now = world.stamp();
+            conditions::set(
+                &mut status,
+                "Progressing",
+                "True",
+                "NewReplicaSetCreated",
+                "Created new replica set",
+                &now,
+            );
+            conditions::touch(&mut status, "Progressing", &now);
+        }
+        Ok(Self { key, rollout, author, hash, new, stable, others, status })
+    }
+
+    pub(super) fn fence(&self) -> (i64, i64) {
+        let canary = &self.rollout["spec"]["strategy"]["canary"];
+        let total = replicas(self.rollout);
+        let bound = |field: &str, round_up| {
+            object::scaled(if canary[field].is_null() { &QUARTER } else { &canary[field] }, total, round_up)
+                .unwrap_or(0)
+        };
+        let (surge, unavailable) = (bound("maxSurge", true), bound("maxUnavailable", false));
+        if surge == 0 && unavailable == 0 { (0, 1) } else { (surge, unavailable) }
+    }
+
+    pub(super) fn sets(&self) -> impl Iterator<Item = &(Key, Object)> {
+        self.stable.iter().chain([&self.new]).chain(&self.others)
+    }
+}
+
+/// Argo's default of both bounds.
+static QUARTER: std::sync::LazyLock<Value> = std::sync::LazyLock::new(|| json!("25%"));
+
+fn create_set(
+    world: &mut World,
+    author: &Author,
+    key: &Key,
+    rollout: &Value,
+    template: &Value,
+    hash: &str,
+    known: usize,
+) -> Result<(Key, Object), ApiError> {
+    let mut template = template.clone();
+    template["metadata"]["labels"][HASH_LABEL] = json!(hash);
+    let mut selector = rollout["spec"]["selector"].clone();
+    selector["matchLabels"][HASH_LABEL] = json!(hash);
+    let mut set = json!({
+        "metadata": {
+            "name": format!("{}-{hash}", key.name), "labels": template["metadata"]["labels"],
+            "annotations": {REVISION: (known + 1).to_string()},
+            "ownerReferences": [object::owner_reference(Resource::Rollouts, rollout)],
+        },
+        "spec": {"replicas": 0, "selector": selector, "template": template},
+    });
+    if let Some(seconds) = rollout["spec"]["minReadySeconds"].as_i64() {
+        set["spec"]["minReadySeconds"] = json!(seconds);
+    }
+    let created = world.create(author, Resource::ReplicaSets, &key.namespace, set, false)?;
+    Ok((object::key(&created), created))
+}

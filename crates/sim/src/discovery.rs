@@ -1,0 +1,61 @@
+//! Which groups, versions and resources there are.
+
+use serde_json::{Value, json};
+
+use crate::error::ApiError;
+use crate::resources::{TABLE, Traits};
+use crate::world::World;
+
+/// Answers a discovery path (without the leading slash).
+pub(crate) fn answer(world: &World, path: &str) -> Result<Value, ApiError> {
+    match path.split('/').collect::<Vec<_>>().as_slice() {
+        ["version"] => Ok(json!({
+            "major": "1", "minor": "34", "gitVersion": "v1.34.0", "gitCommit": "", "gitTreeState": "clean",
+            "buildDate": "2025-01-01T00:00:00Z", "goVersion": "go1.24", "compiler": "gc", "platform": "linux/amd64",
+        })),
+        ["readyz" | "livez" | "healthz"] => Ok(json!("ok")),
+        ["api"] => Ok(json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []})),
+        ["api", "v1"] => Ok(resources(world, "", "v1")),
+        ["apis"] => Ok(json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups(world)})),
+        ["apis", group] => {
+            groups(world).into_iter().find(|found| found["name"] == *group).ok_or_else(ApiError::no_such_path)
+        }
+        ["apis", group, version]
+            if served(world).any(|traits| traits.group == *group && traits.version == *version) =>
+        {
+            Ok(resources(world, group, version))
+        }
+        _ => Err(ApiError::no_such_path()),
+    }
+}
+
+fn served(world: &World) -> impl Iterator<Item = &'static Traits> {
+    TABLE.iter().filter(|traits| world.is_served(traits.resource))
+}
+
+fn groups(world: &World) -> Vec<Value> {
+    let mut groups: Vec<Value> = Vec::new();
+    for Traits { group, version, .. } in served(world).filter(|traits| !traits.group.is_empty()) {
+        if groups.iter().all(|known| known["name"] != *group) {
+            let version = json!({"groupVersion": format!("{group}/{version}"), "version": version});
+            groups.push(json!({"kind": "APIGroup", "apiVersion": "v1", "name": group, "versions": [version], "preferredVersion": version}));
+        }
+    }
+    groups
+}
+
+fn resources(world: &World, group: &str, version: &str) -> Value {
+    let mut resources = Vec::new();
+    for traits in served(world).filter(|traits| traits.group == group && traits.version == version) {
+        let describe = |name: String, verbs: Value| json!({"name": name, "singularName": traits.kind.to_lowercase(), "namespaced": traits.namespaced, "kind": traits.kind, "verbs": verbs});
+        resources.push(describe(
+            traits.plural.to_owned(),
+            json!(["create", "delete", "get", "list", "patch", "update", "watch"]),
+        ));
+        if traits.status {
+            resources.push(describe(format!("{}/status", traits.plural), json!(["get", "patch", "update"])));
+        }
+    }
+    let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources})
+}

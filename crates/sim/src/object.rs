@@ -1,0 +1,119 @@
+//! Reading the parts of an object that the server and its controllers look at.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::resources::Resource;
+
+/// A stored object. Shared, never changed in place.
+pub(crate) type Object = Arc<Value>;
+
+/// Where an object lives within its resource; the namespace is empty for cluster-scoped ones.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// Namespace, or empty.
+    pub namespace: Arc<str>,
+    /// Name.
+    pub name: Arc<str>,
+}
+
+impl Key {
+    /// The key of this namespace (empty for cluster-scoped objects) and name.
+    pub fn new(namespace: &str, name: &str) -> Self {
+        Self { namespace: namespace.into(), name: name.into() }
+    }
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.namespace.is_empty() { f.write_str(&self.name) } else { write!(f, "{}/{}", self.namespace, self.name) }
+    }
+}
+
+pub(crate) fn name(object: &Value) -> &str {
+    object["metadata"]["name"].as_str().unwrap_or_default()
+}
+
+pub(crate) fn namespace(object: &Value) -> &str {
+    object["metadata"]["namespace"].as_str().unwrap_or_default()
+}
+
+pub(crate) fn key(object: &Value) -> Key {
+    Key::new(namespace(object), name(object))
+}
+
+pub(crate) fn uid(object: &Value) -> &str {
+    object["metadata"]["uid"].as_str().unwrap_or_default()
+}
+
+pub(crate) fn generation(object: &Value) -> i64 {
+    object["metadata"]["generation"].as_i64().unwrap_or_default()
+}
+
+pub(crate) fn annotation<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
+    object["metadata"]["annotations"][key].as_str()
+}
+
+pub(crate) fn label<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
+    object["metadata"]["labels"][key].as_str()
+}
+
+pub(crate) fn is_terminating(object: &Value) -> bool {
+    !object["metadata"]["deletionTimestamp"].is_null()
+}
+
+/// The owner that controls this object, when it is of a kind we know: (resource, name, uid).
+pub(crate) fn controller_of(object: &Value) -> Option<(Resource, &str, &str)> {
+    let owners = object["metadata"]["ownerReferences"].as_array()?;
+    let owner = owners.iter().find(|owner| owner["controller"] == Value::Bool(true))?;
+    let resource = Resource::of_kind(owner["kind"].as_str()?)?;
+    Some((resource, owner["name"].as_str()?, owner["uid"].as_str()?))
+}
+
+/// A reference by which `owner` controls what it is put on.
+pub(crate) fn owner_reference(resource: Resource, owner: &Value) -> Value {
+    serde_json::json!({
+        "apiVersion": resource.api_version(), "kind": resource.kind(), "name": name(owner), "uid": uid(owner),
+        "controller": true, "blockOwnerDeletion": true,
+    })
+}
+
+pub(crate) fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
+    object["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == kind)
+}
+
+pub(crate) fn timestamp(value: &Value) -> Option<Timestamp> {
+    value.as_str()?.parse().ok()
+}
+
+/// Neither finished nor being deleted: what controllers count as one of theirs.
+pub(crate) fn is_active_pod(pod: &Value) -> bool {
+    !is_terminating(pod) && !is_finished_pod(pod)
+}
+
+pub(crate) fn is_finished_pod(pod: &Value) -> bool {
+    matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
+}
+
+pub(crate) fn is_ready_pod(pod: &Value) -> bool {
+    condition(pod, "Ready").is_some_and(|ready| ready["status"] == "True")
+}
+
+/// When a ready pod becomes available under `minReadySeconds`; None when it is not ready.
+pub(crate) fn available_at(pod: &Value, min_ready_seconds: i64) -> Option<Timestamp> {
+    let ready = condition(pod, "Ready").filter(|ready| ready["status"] == "True")?;
+    let since = timestamp(&ready["lastTransitionTime"])?;
+    since.checked_add(jiff::SignedDuration::from_secs(min_ready_seconds)).ok()
+}
+
+/// An absolute number or a percentage of `total`, rounded as asked.
+pub(crate) fn scaled(value: &Value, total: i64, round_up: bool) -> Option<i64> {
+    if let Some(number) = value.as_i64() {
+        return Some(number);
+    }
+    let percent: i64 = value.as_str()?.strip_suffix('%')?.parse().ok()?;
+    let exact = percent * total;
+    Some(if round_up { (exact + 99).div_euclid(100) } else { exact.div_euclid(100) })
+}

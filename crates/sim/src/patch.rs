@@ -1,0 +1,128 @@
+//! Patches: JSON, merge, strategic merge.
+
+use serde_json::Value;
+
+use crate::error::ApiError;
+use crate::merge_keys;
+
+/// What a patch body is, by its content type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PatchKind {
+    Json,
+    Merge,
+    Strategic,
+    Apply,
+}
+
+impl PatchKind {
+    pub(crate) fn of(content_type: &str, custom: bool) -> Result<Self, ApiError> {
+        match content_type {
+            "application/json-patch+json" => Ok(Self::Json),
+            "application/merge-patch+json" => Ok(Self::Merge),
+            "application/strategic-merge-patch+json" if !custom => Ok(Self::Strategic),
+            "application/apply-patch+yaml" => Ok(Self::Apply),
+            other => Err(ApiError::unsupported_media_type(other)),
+        }
+    }
+}
+
+/// RFC 6902. A failed `test`, or any other operation that does not fit, is 422.
+pub(crate) fn json(object: &Value, body: &[u8]) -> Result<Value, ApiError> {
+    let patch: json_patch::Patch = serde_json::from_slice(body)
+        .map_err(|error| ApiError::bad_request(format!("error decoding patch: {error}")))?;
+    let mut patched = object.clone();
+    json_patch::patch(&mut patched, &patch).map_err(|error| ApiError::unprocessable_patch(&error.to_string()))?;
+    Ok(patched)
+}
+
+/// RFC 7386.
+pub(crate) fn merge(object: &mut Value, patch: &Value) {
+    let Some(fields) = patch.as_object() else {
+        *object = patch.clone();
+        return;
+    };
+    if !object.is_object() {
+        *object = Value::Object(serde_json::Map::new());
+    }
+    let Some(object) = object.as_object_mut() else { return };
+    for (field, value) in fields {
+        if value.is_null() {
+            object.remove(field);
+        } else {
+            merge(object.entry(field.clone()).or_insert(Value::Null), value);
+        }
+    }
+}
+
+/// Strategic merge for built-in kinds: maps merge, keyed lists merge by key, other lists are replaced.
+/// Of the directives, `$patch: delete` and `$patch: replace` are known, and the order hints of kubectl are ignored.
+pub(crate) fn strategic(object: &mut Value, patch: &Value) -> Result<(), ApiError> {
+    let Some(fields) = patch.as_object() else {
+        *object = patch.clone();
+        return Ok(());
+    };
+    match patch["$patch"].as_str() {
+        Some("replace") => {
+            *object = patch.clone();
+            if let Some(object) = object.as_object_mut() {
+                object.remove("$patch");
+            }
+            return Ok(());
+        }
+        Some(other) if other != "merge" => {
+            return Err(ApiError::not_simulated(format_args!("strategic merge directive $patch: {other} on a map")));
+        }
+        _ => {}
+    }
+    if !object.is_object() {
+        *object = Value::Object(serde_json::Map::new());
+    }
+    let Some(object) = object.as_object_mut() else { return Ok(()) };
+    for (field, value) in fields {
+        if field == "$patch" || field.starts_with("$setElementOrder/") {
+            continue;
+        }
+        if field.starts_with('$') {
+            return Err(ApiError::not_simulated(format_args!("strategic merge directive {field}")));
+        }
+        match (value, merge_keys::of(field, false)) {
+            (Value::Null, _) => {
+                object.remove(field);
+            }
+            (Value::Array(items), Some(keys)) => {
+                strategic_list(object.entry(field.clone()).or_insert(Value::Null), items, keys)?;
+            }
+            (Value::Object(_), _) => strategic(object.entry(field.clone()).or_insert(Value::Null), value)?,
+            _ => {
+                object.insert(field.clone(), value.clone());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn strategic_list(list: &mut Value, items: &[Value], keys: &[&str]) -> Result<(), ApiError> {
+    if !list.is_array() {
+        *list = Value::Array(Vec::new());
+    }
+    let Some(list) = list.as_array_mut() else { return Ok(()) };
+    if items.iter().any(|item| item["$patch"] == "replace") {
+        *list = items.iter().filter(|item| item["$patch"].is_null()).cloned().collect();
+        return Ok(());
+    }
+    for item in items {
+        let at = list.iter().position(|existing| merge_keys::same_item(keys, existing, item));
+        match (item["$patch"].as_str(), at) {
+            (Some("delete"), Some(at)) => drop(list.remove(at)),
+            (Some("delete"), None) => {}
+            (Some(other), _) => {
+                return Err(ApiError::not_simulated(format_args!(
+                    "strategic merge directive $patch: {other} on a list item"
+                )));
+            }
+            (None, Some(at)) => strategic(&mut list[at], item)?,
+            (None, None) => list.push(item.clone()),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,195 @@
+//! Carrying out one request against the world.
+
+use serde_json::{Value, json};
+
+use crate::apply::Apply;
+use crate::error::ApiError;
+use crate::faults::{Fate, Fault};
+use crate::history::Author;
+use crate::list;
+use crate::object::{self, Key};
+use crate::patch::{self, PatchKind};
+use crate::present::{self, Form, Presented};
+use crate::request::{ApiRequest, Part, Verb};
+use crate::resources::Resource;
+use crate::rng::Rng;
+use crate::watch::{self, Watch};
+use crate::world::World;
+use crate::write::Deletion;
+
+/// A successful answer.
+pub(crate) enum Reply {
+    Json(u16, Vec<u8>),
+    /// A list, and the revision that it shows.
+    List(u64, Vec<u8>),
+    Watch(Box<Watch>),
+}
+
+pub(crate) fn serve(world: &mut World, author: &Author, request: &ApiRequest, fate: &Fate) -> Result<Reply, ApiError> {
+    if !world.is_served(request.resource) {
+        return Err(ApiError::no_such_path());
+    }
+    let form = Form { resource: request.resource, show: request.show, new_events: request.new_events };
+    let namespace = request.namespace.as_deref().unwrap_or_default();
+    let key = Key::new(namespace, request.name.as_deref().unwrap_or_default());
+    if request.resource.traits().namespaced && namespace.is_empty() && !matches!(request.verb, Verb::List | Verb::Watch)
+    {
+        return Err(ApiError::bad_request(format!(
+            "{} live in a namespace, and the path names none",
+            request.resource.plural()
+        )));
+    }
+    match (request.verb, request.part) {
+        (Verb::Get, Part::Main | Part::Status) => {
+            let found = world
+                .store
+                .get(request.resource, &key)
+                .ok_or_else(|| ApiError::not_found(request.resource, &key.name))?;
+            Ok(show(200, found, form))
+        }
+        (Verb::List, _) => {
+            let back = (fate.fault == Some(Fault::StaleList)).then_some(1 + fate.draw % 20);
+            list::page(&world.store, request, back).map(|page| Reply::List(page.revision, page.to_json(form)))
+        }
+        (Verb::Watch, _) => {
+            watch::begin(world, request, form, Rng::new(fate.draw)).map(|watch| Reply::Watch(Box::new(watch)))
+        }
+        (Verb::Create, Part::Main) if request.name.is_none() => {
+            let object = body(request)?;
+            let created = world.create(author, request.resource, namespace, object, request.query.dry_run)?;
+            Ok(show(201, &created, form))
+        }
+        (Verb::Create, Part::Eviction) => {
+            let eviction: Value = parse(&request.body)?;
+            if object::name(&eviction) != &*key.name {
+                return Err(ApiError::bad_request("name in URL does not match name in Eviction object"));
+            }
+            world.evict(author, &key, &deletion(request, &eviction["deleteOptions"])?)?;
+            Ok(success(201, Value::Null))
+        }
+        (Verb::Update, Part::Main | Part::Status) => {
+            let object = body(request)?;
+            let updated =
+                world.update(author, request.resource, &key, request.part, request.query.dry_run, |_| Ok(object))?;
+            Ok(show(200, &updated, form))
+        }
+        (Verb::Patch, Part::Main | Part::Status) => patch(world, author, request, &key, form),
+        (Verb::Delete, Part::Main) => {
+            let options: Value = if request.body.is_empty() { Value::Null } else { parse(&request.body)? };
+            let (last, gone) = world.delete(author, request.resource, &key, &deletion(request, &options)?)?;
+            let details = json!({"name": *key.name, "group": request.resource.traits().group, "kind": request.resource.plural(), "uid": object::uid(&last)});
+            Ok(if gone && request.resource != Resource::Pods { success(200, details) } else { show(200, &last, form) })
+        }
+        (verb, part) => {
+            Err(ApiError::not_simulated(format_args!("{verb:?} on {part:?} of {}", request.resource.plural())))
+        }
+    }
+}
+
+fn patch(world: &mut World, author: &Author, request: &ApiRequest, key: &Key, form: Form) -> Result<Reply, ApiError> {
+    let (resource, query) = (request.resource, &request.query);
+    let kind = PatchKind::of(&request.content_type, resource.traits().custom)?;
+    if kind == PatchKind::Apply {
+        return apply(world, author, request, key, form);
+    }
+    if query.force {
+        return Err(ApiError::invalid(
+            resource,
+            &key.name,
+            "force: Forbidden: may not be specified for non-apply patch",
+        ));
+    }
+    let updated = world.update(author, resource, key, request.part, query.dry_run, |old| {
+        let mut shown = if request.new_events { present::to_new_event(old) } else { Value::Null };
+        let old = if request.new_events { &shown } else { old };
+        let patched = match kind {
+            PatchKind::Json => patch::json(old, &request.body)?,
+            PatchKind::Merge => {
+                let mut patched = old.clone();
+                patch::merge(&mut patched, &parse(&request.body)?);
+                patched
+            }
+            PatchKind::Strategic | PatchKind::Apply => {
+                let mut patched = old.clone();
+                patch::strategic(&mut patched, &parse(&request.body)?)?;
+                patched
+            }
+        };
+        shown = patched;
+        Ok(if request.new_events { present::from_new_event(&shown) } else { shown })
+    })?;
+    Ok(show(200, &updated, form))
+}
+
+fn apply(world: &mut World, author: &Author, request: &ApiRequest, key: &Key, form: Form) -> Result<Reply, ApiError> {
+    let (resource, query) = (request.resource, &request.query);
+    let Some(manager) = query.field_manager.as_deref() else {
+        return Err(ApiError::invalid(
+            resource,
+            &key.name,
+            "fieldManager: Required value: is required for apply patch",
+        ));
+    };
+    let mut config = body(request)?;
+    if config["apiVersion"].is_null() || config["kind"].is_null() {
+        return Err(ApiError::bad_request("invalid object type: an apply patch must state apiVersion and kind"));
+    }
+    config["metadata"]["name"] = json!(*key.name);
+    let status = request.part == Part::Status;
+    let apply = Apply { resource, manager, force: query.force, status, config: &config, time: world.stamp() };
+    if world.store.get(resource, key).is_none() && !status {
+        if !object::uid(&config).is_empty() {
+            return Err(ApiError::conflict(
+                resource,
+                &key.name,
+                "uid mismatch: the provided object specified a uid, and no existing object was found",
+            ));
+        }
+        let created = world.create(author, resource, &key.namespace, apply.to(&Value::Null)?, query.dry_run)?;
+        return Ok(show(201, &created, form));
+    }
+    let updated = world.update(author, resource, key, request.part, query.dry_run, |old| apply.to(old))?;
+    Ok(show(200, &updated, form))
+}
+
+fn body(request: &ApiRequest) -> Result<Value, ApiError> {
+    let object: Value = parse(&request.body)?;
+    if !object.is_object() {
+        return Err(ApiError::bad_request("the body is not an object"));
+    }
+    Ok(if request.new_events { present::from_new_event(&object) } else { object })
+}
+
+fn parse(bytes: &[u8]) -> Result<Value, ApiError> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        ApiError::bad_request(format!("the body is not JSON, the only format simulated here: {error}"))
+    })
+}
+
+fn deletion(request: &ApiRequest, options: &Value) -> Result<Deletion, ApiError> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let propagation = request.query.propagation.clone().or_else(|| text(&options["propagationPolicy"]));
+    if propagation.as_deref() == Some("Foreground") {
+        return Err(ApiError::not_simulated("foreground deletion"));
+    }
+    let dry_run = options["dryRun"].as_array().is_some_and(|values| values.iter().any(|value| value == "All"));
+    Ok(Deletion {
+        uid: text(&options["preconditions"]["uid"]),
+        resource_version: text(&options["preconditions"]["resourceVersion"]),
+        grace_seconds: request.query.grace_seconds.or_else(|| options["gracePeriodSeconds"].as_i64()),
+        orphan: propagation.as_deref() == Some("Orphan"),
+        dry_run: request.query.dry_run || dry_run,
+    })
+}
+
+fn show(code: u16, object: &Value, form: Form) -> Reply {
+    Reply::Json(code, serde_json::to_vec(&Presented { object, form, typeless: false }).unwrap_or_default())
+}
+
+fn success(code: u16, details: Value) -> Reply {
+    let mut status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"});
+    if !details.is_null() {
+        status["details"] = details;
+    }
+    Reply::Json(code, status.to_string().into_bytes())
+}

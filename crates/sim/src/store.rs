@@ -1,0 +1,195 @@
+//! Objects as JSON, under one global revision.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio::sync::watch;
+
+use crate::log::{Change, ChangeLog};
+use crate::object::{self, Key, Object};
+use crate::resources::{Resource, TABLE};
+
+/// Changes kept per resource, unless told otherwise.
+const LOG_CAPACITY: usize = 4096;
+
+struct Collection {
+    objects: BTreeMap<Key, Object>,
+    log: ChangeLog,
+    /// Wakes the watches of this resource.
+    changed: watch::Sender<u64>,
+}
+
+/// What etcd is to a real server.
+pub(crate) struct Store {
+    collections: Vec<Collection>,
+    revision: u64,
+    /// Owner uid to what it owns: controllers and garbage collection look dependents up by it.
+    owned: HashMap<Arc<str>, BTreeSet<(Resource, Key)>>,
+}
+
+impl Store {
+    pub(crate) fn new() -> Self {
+        let collection = || Collection {
+            objects: BTreeMap::new(),
+            log: ChangeLog::new(LOG_CAPACITY),
+            changed: watch::Sender::new(0),
+        };
+        Self { collections: TABLE.iter().map(|_| collection()).collect(), revision: 1, owned: HashMap::new() }
+    }
+
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    pub(crate) fn log(&self, resource: Resource) -> &ChangeLog {
+        &self.collections[resource as usize].log
+    }
+
+    pub(crate) fn changes_of(&self, resource: Resource) -> watch::Receiver<u64> {
+        self.collections[resource as usize].changed.subscribe()
+    }
+
+    pub(crate) fn get(&self, resource: Resource, key: &Key) -> Option<&Object> {
+        self.collections[resource as usize].objects.get(key)
+    }
+
+    pub(crate) fn len(&self, resource: Resource) -> usize {
+        self.collections[resource as usize].objects.len()
+    }
+
+    /// All objects of a resource in one namespace, or in all of them, after the key given.
+    pub(crate) fn range<'a>(
+        &'a self,
+        resource: Resource,
+        namespace: Option<&'a str>,
+        after: Option<&Key>,
+    ) -> impl Iterator<Item = (&'a Key, &'a Object)> + use<'a> {
+        let start = match (after, namespace) {
+            (Some(key), _) => Bound::Excluded(key.clone()),
+            (None, Some(namespace)) => Bound::Included(Key::new(namespace, "")),
+            (None, None) => Bound::Unbounded,
+        };
+        let objects = &self.collections[resource as usize].objects;
+        objects
+            .range((start, Bound::Unbounded))
+            .take_while(move |(key, _)| namespace.is_none_or(|namespace| &*key.namespace == namespace))
+    }
+
+    /// What the object with this uid owns, of one resource.
+    pub(crate) fn owned(&self, uid: &str, resource: Resource) -> Vec<(Key, Object)> {
+        let keys = self.owned.get(uid).into_iter().flatten().filter(|(of, _)| *of == resource);
+        keys.filter_map(|(_, key)| Some((key.clone(), self.get(resource, key)?.clone()))).collect()
+    }
+
+    /// What the object with this uid owns, of every resource.
+    pub(crate) fn dependents(&self, uid: &str) -> Vec<(Resource, Key)> {
+        self.owned.get(uid).into_iter().flatten().cloned().collect()
+    }
+
+    pub(crate) fn has_dependents(&self, uid: &str) -> bool {
+        self.owned.contains_key(uid)
+    }
+
+    /// Stores the object under a new revision.
+    pub(crate) fn put(&mut self, resource: Resource, key: &Key, mut object: Value) -> Object {
+        self.revision += 1;
+        object["metadata"]["resourceVersion"] = Value::String(self.revision.to_string());
+        let object = Arc::new(object);
+        let before = self.insert(resource, key, &object);
+        let change =
+            Change { revision: self.revision, key: key.clone(), before, object: object.clone(), deleted: false };
+        self.publish(resource, change);
+        object
+    }
+
+    /// Removes the object; its last state comes back with the revision of the deletion.
+    pub(crate) fn remove(&mut self, resource: Resource, key: &Key) -> Option<Object> {
+        let before = self.collections[resource as usize].objects.remove(key)?;
+        self.unindex(resource, key, &before);
+        self.revision += 1;
+        let mut last = Value::clone(&before);
+        last["metadata"]["resourceVersion"] = Value::String(self.revision.to_string());
+        let object = Arc::new(last);
+        let change = Change {
+            revision: self.revision,
+            key: key.clone(),
+            before: Some(before),
+            object: object.clone(),
+            deleted: true,
+        };
+        self.publish(resource, change);
+        Some(object)
+    }
+
+    /// Stores objects that were there before anyone looked: no change is logged, so nobody can resume from before.
+    pub(crate) fn preload(&mut self, resource: Resource, key: &Key, mut object: Value) {
+        self.revision += 1;
+        object["metadata"]["resourceVersion"] = Value::String(self.revision.to_string());
+        self.insert(resource, key, &Arc::new(object));
+        self.collections[resource as usize].log.compact(self.revision);
+    }
+
+    /// Makes every resume from before now fail with 410.
+    pub(crate) fn compact(&mut self) {
+        for collection in &mut self.collections {
+            collection.log.compact(self.revision);
+        }
+    }
+
+    pub(crate) fn set_log_capacity(&mut self, capacity: usize) {
+        for collection in &mut self.collections {
+            collection.log.set_capacity(capacity);
+        }
+    }
+
+    fn insert(&mut self, resource: Resource, key: &Key, object: &Object) -> Option<Object> {
+        let before = self.collections[resource as usize].objects.insert(key.clone(), object.clone());
+        let same_owners = before
+            .as_ref()
+            .is_some_and(|before| before["metadata"]["ownerReferences"] == object["metadata"]["ownerReferences"]);
+        if !same_owners {
+            if let Some(before) = &before {
+                self.unindex(resource, key, before);
+            }
+            for uid in owner_uids(object) {
+                self.owned.entry(uid.into()).or_default().insert((resource, key.clone()));
+            }
+        }
+        before
+    }
+
+    fn unindex(&mut self, resource: Resource, key: &Key, object: &Value) {
+        for uid in owner_uids(object) {
+            if let Some(owned) = self.owned.get_mut(uid) {
+                owned.remove(&(resource, key.clone()));
+                if owned.is_empty() {
+                    self.owned.remove(uid);
+                }
+            }
+        }
+    }
+
+    fn publish(&mut self, resource: Resource, change: Change) {
+        let collection = &mut self.collections[resource as usize];
+        collection.changed.send_replace(change.revision);
+        collection.log.push(change);
+    }
+}
+
+/// The uids of all owners, controlling or not.
+pub(crate) fn owner_uids(object: &Value) -> impl Iterator<Item = &str> {
+    object["metadata"]["ownerReferences"].as_array().into_iter().flatten().filter_map(|owner| owner["uid"].as_str())
+}
+
+/// The revision written on an object.
+pub(crate) fn revision_of(object: &Value) -> u64 {
+    object["metadata"]["resourceVersion"].as_str().and_then(|text| text.parse().ok()).unwrap_or_default()
+}
+
+/// True when a write would change nothing but the revision.
+pub(crate) fn is_same(before: &Value, after: &Value) -> bool {
+    debug_assert_eq!(object::uid(before), object::uid(after));
+    before == after
+}
