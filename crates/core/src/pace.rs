@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::gate::{Gate, GateFact};
 use crate::mark::RestartToken;
-use crate::plan::{FirstState, Plan, PlanEntry};
+use crate::plan::{FirstRestart, FirstState, Plan, PlanEntry};
 use crate::policy::Policy;
 use crate::verdict::Verdict;
 use crate::workload::{Kind, WorkloadRef};
@@ -101,12 +101,13 @@ fn start_first_then_rest(decision: &mut Decision, plan: &Plan, sending: &BTreeSe
         decision.hold = Some(not_proven(plan));
         return;
     }
-    start_first(decision, plan, sending, now);
-    if decision.hold.is_some() {
+    // Also what goes first waits: with a changed image list it is due again while a restart for the old one is under way.
+    if let Some(busy) = busy(plan, sending) {
+        decision.hold = Some(Hold::Waiting(busy));
         return;
     }
-    if let Some(busy) = plan.entries.iter().find(|entry| holds_up_others(entry, sending)) {
-        decision.hold = Some(Hold::Waiting(busy.id.to_string()));
+    start_first(decision, plan, sending, now);
+    if decision.hold.is_some() {
         return;
     }
     match probe {
@@ -168,10 +169,6 @@ fn start_first(decision: &mut Decision, plan: &Plan, sending: &BTreeSet<Arc<str>
             // What goes first goes first, even if it takes several tries.
             FirstState::Refused { message, .. } => {
                 decision.hold = Some(Hold::Waiting(format!("{}, whose restart was refused: {message}", first.target)));
-                return;
-            }
-            FirstState::InFlight(_) if first.waiting.is_waited() => {
-                decision.hold = waits_for_it;
                 return;
             }
             _ => {}
@@ -247,6 +244,17 @@ fn is_full(decision: &mut Decision, now: Timestamp) -> bool {
         decision.recheck_at = Some(now);
     }
     full
+}
+
+/// A restart under way, or on its way, that everything else waits for.
+fn busy(plan: &Plan, sending: &BTreeSet<Arc<str>>) -> Option<String> {
+    let under_way = |first: &&FirstRestart| match &first.state {
+        FirstState::InFlight(_) => first.waiting.is_waited(),
+        FirstState::Due { id, .. } => first.waiting.is_waited() && sending.contains(&id.uid),
+        _ => false,
+    };
+    let first = plan.first.iter().find(under_way).map(|first| first.target.to_string());
+    first.or_else(|| plan.entries.iter().find(|entry| holds_up_others(entry, sending)).map(|entry| entry.id.to_string()))
 }
 
 fn holds_up_others(entry: &PlanEntry, sending: &BTreeSet<Arc<str>>) -> bool {

@@ -149,6 +149,17 @@ impl Snapshot {
         }
     }
 
+    /// Takes the answer to our own patch: the workload as it was right after it. The watch may have shown what became of
+    /// it since, or that it is gone, before the answer arrived; then the answer is old news.
+    pub fn learn_from_answer(&mut self, workload: Workload) {
+        if let Some(held) = self.workloads.get_mut(&workload.id.named)
+            && held.id.uid == workload.id.uid
+            && held.generation < workload.generation
+        {
+            *held = workload;
+        }
+    }
+
     /// Removes a workload, if it is still that very object.
     pub fn remove_workload(&mut self, named: &NamedWorkload, uid: &str) {
         if self.workloads.get(named).is_some_and(|held| held.id.uid.as_ref() == uid) {

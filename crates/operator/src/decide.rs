@@ -16,7 +16,6 @@ pub(crate) type UnmetSince = BTreeMap<NamedWorkload, Timestamp>;
 /// What is to be done and said about one config.
 pub(crate) struct Decided {
     pub(crate) name: PolicyName,
-    pub(crate) uid: Arc<str>,
     pub(crate) generation: i64,
     pub(crate) starts: Vec<Start>,
     pub(crate) recheck_at: Option<Timestamp>,
@@ -92,28 +91,32 @@ pub(crate) fn decide(
     all
 }
 
+/// Every verdict's word, in the order of [`Decided::counters`].
+pub(crate) const VERDICTS: [&str; 8] =
+    ["Fresh", "Restart", "InFlight", "Converging", "Blocked", "Futile", "Idle", "Failed"];
+
 impl Decided {
     /// Workloads per verdict.
     pub(crate) fn counters(&self) -> Option<[(&'static str, usize); 8]> {
         let Findings::Facts(facts) = &self.findings else { return None };
         let counters = facts.counters;
-        Some([
-            ("Fresh", counters.fresh),
-            ("Restart", counters.restart),
-            ("InFlight", counters.in_flight),
-            ("Converging", counters.converging),
-            ("Blocked", counters.blocked),
-            ("Futile", counters.futile),
-            ("Idle", counters.idle),
-            ("Failed", counters.failed),
-        ])
+        let counts = [
+            counters.fresh,
+            counters.restart,
+            counters.in_flight,
+            counters.converging,
+            counters.blocked,
+            counters.futile,
+            counters.idle,
+            counters.failed,
+        ];
+        Some(std::array::from_fn(|at| (VERDICTS[at], counts[at])))
     }
 }
 
 fn decided(config: &ConfigRecord, findings: Findings) -> Decided {
     Decided {
         name: config.name.clone(),
-        uid: config.uid.clone(),
         generation: config.generation,
         starts: Vec::new(),
         recheck_at: None,

@@ -15,13 +15,13 @@ use tokio_util::sync::CancellationToken;
 use crate::act::{self, Outcome};
 use crate::backoff::Backoff;
 use crate::clock::Clock;
-use crate::decide::{Decided, UnmetSince, decide};
+use crate::decide::{Decided, UnmetSince, VERDICTS, decide};
 use crate::events::Events;
 use crate::feeds::Feeds;
 use crate::metrics::{FeedLabels, Metrics, RestartLabels, VerdictLabels};
 use crate::report::Reports;
 use crate::serve::Health;
-use crate::world::{Delta, Feed, World};
+use crate::world::{Delta, Feed, Told, World};
 
 /// Deltas taken from the feeds at once, before the loop looks at anything else.
 const BATCH: usize = 4096;
@@ -53,6 +53,8 @@ pub(crate) struct Driver {
     pub(crate) world: World,
     pub(crate) unmet_since: BTreeMap<PolicyName, UnmetSince>,
     pub(crate) acting: Acting,
+    /// Configs whose workloads are in the metrics.
+    pub(crate) counted: BTreeSet<PolicyName>,
 }
 
 /// Restarts that are on their way to the API server.
@@ -71,7 +73,7 @@ pub(crate) struct Acting {
 }
 
 impl Driver {
-    pub(crate) async fn run(mut self, mut deltas: mpsc::Receiver<Delta>, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, mut told: mpsc::Receiver<Told>, stop: CancellationToken) {
         let (answered_tx, mut answered) = mpsc::channel::<Answer>(BATCH);
         let mut batch = Vec::with_capacity(BATCH);
         let mut pass_due: Option<Instant> = Some(Instant::now());
@@ -96,12 +98,12 @@ impl Driver {
                         rested_at = Instant::now() + (took * REST_PER_PASS).clamp(MIN_REST, MAX_REST);
                     }
                 }
-                received = deltas.recv_many(&mut batch, BATCH) => {
+                received = told.recv_many(&mut batch, BATCH) => {
                     if received == 0 {
                         break;
                     }
-                    for delta in batch.drain(..) {
-                        self.take(delta);
+                    for told in batch.drain(..) {
+                        self.take(told);
                     }
                     pass_due.get_or_insert_with(Instant::now);
                 }
@@ -146,6 +148,7 @@ impl Driver {
             self.reports.adopt(&config.name, &config.uid, config.status.as_ref());
         }
         self.reports.retain(|name| self.world.configs.get(name).is_some());
+        self.stop_counting_deleted();
         let mut sending = self.acting.sending.clone();
         let decided = decide(&self.world, &mut self.unmet_since, &mut sending, now);
         let mut recheck_at: Option<Instant> = None;
@@ -155,7 +158,7 @@ impl Driver {
                 sooner(Instant::now() + until(at, now));
             }
             self.count(&one);
-            if let Some(at) = self.reports.report(&one, now, &self.events) {
+            if let Some(at) = self.reports.report(&one, now) {
                 sooner(at);
             }
             if let Some(at) = self.act(one, answered) {
@@ -187,7 +190,7 @@ impl Driver {
             for (start, workload) in restarts {
                 // What is left after a refusal is decided anew: it may not be wise any more.
                 let outcome = if refused {
-                    Outcome::Outdated
+                    Outcome::NotSent
                 } else {
                     act::restart(client.clone(), start.clone(), workload).await
                 };
@@ -213,7 +216,7 @@ impl Driver {
                 self.world.snapshot.forget_refusal(&start.id.uid);
                 self.world.snapshot.note_restart(start.id.uid.clone(), start.token.clone());
                 // The answer is the workload as it is now: the next pass need not wait for the watch to say the same.
-                self.world.snapshot.upsert_workload(*workload);
+                self.world.snapshot.learn_from_answer(*workload);
                 "restarted"
             }
             Outcome::Gone => {
@@ -221,9 +224,11 @@ impl Driver {
                 self.acting.refusals.remove(&start.id.uid);
                 "gone"
             }
+            Outcome::NotSent => "not-sent",
             Outcome::Outdated => {
-                // Until the watch shows what it is now, the same decision would be taken and fail again.
-                self.refuse(start, "it changed while it was about to be restarted", None, false);
+                // Until the watch shows what it is now, the same decision would be taken and fail again. And it may have
+                // changed because an earlier restart, whose answer was lost, was carried out: that is under way then.
+                self.refuse(start, "it changed while it was about to be restarted", None, true);
                 "outdated"
             }
             Outcome::Refused { message, retry_after, transient, unanswered } => {
@@ -256,7 +261,11 @@ impl Driver {
         self.world.snapshot.note_refusal(start.id.uid.clone(), refusal);
     }
 
-    fn take(&mut self, delta: Delta) {
+    fn take(&mut self, told: Told) {
+        if told.run.is_some_and(|run| !self.feeds.is_current(run)) {
+            return;
+        }
+        let delta = told.delta;
         if let Delta::Served(feed, served) = &delta {
             match (feed, served) {
                 (Feed::Configs, true) => self.feeds.run(Feed::Configs),
@@ -291,16 +300,27 @@ impl Driver {
             .find_map(|feed| self.world.why_not_synced(feed))
     }
 
-    fn count(&self, decided: &Decided) {
+    fn count(&mut self, decided: &Decided) {
         let Some(counters) = decided.counters() else { return };
+        self.counted.insert(decided.name.clone());
         for (verdict, count) in counters {
-            let labels = VerdictLabels {
-                config_namespace: decided.name.namespace.to_string(),
-                config: decided.name.name.to_string(),
-                verdict,
-            };
+            let labels = VerdictLabels::new(&decided.name, verdict);
             self.metrics.workloads.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
+    }
+
+    /// A deleted config would otherwise be shown with its last figures for ever.
+    fn stop_counting_deleted(&mut self) {
+        let (metrics, configs) = (&self.metrics, &self.world.configs);
+        self.counted.retain(|name| {
+            let exists = configs.get(name).is_some();
+            if !exists {
+                for verdict in VERDICTS {
+                    metrics.workloads.remove(&VerdictLabels::new(name, verdict));
+                }
+            }
+            exists
+        });
     }
 
     fn beat(&self) {

@@ -16,7 +16,7 @@ use crate::interner::Interner;
 use crate::slim::{
     SlimDaemonSet, SlimDeployment, SlimNamespace, SlimPod, SlimReplicaSet, SlimRollout, SlimStatefulSet, SlimWorkload,
 };
-use crate::world::{Delta, Feed};
+use crate::world::{Delta, Feed, Run, Told};
 
 /// Resources that exist only while their definition does.
 const DEFINED_BY: [(&str, Feed); 2] =
@@ -26,9 +26,10 @@ const DEFINED_BY: [(&str, Feed); 2] =
 pub(crate) struct Feeds {
     client: Client,
     options: ConversionOptions,
-    deltas: mpsc::Sender<Delta>,
+    told: mpsc::Sender<Told>,
     stop: CancellationToken,
-    running: BTreeMap<Feed, CancellationToken>,
+    running: BTreeMap<Feed, (Run, CancellationToken)>,
+    runs: u64,
 }
 
 impl Feeds {
@@ -36,10 +37,10 @@ impl Feeds {
     pub(crate) fn start(
         client: Client,
         options: ConversionOptions,
-        deltas: mpsc::Sender<Delta>,
+        told: mpsc::Sender<Told>,
         stop: CancellationToken,
     ) -> Self {
-        let mut feeds = Self { client, options, deltas, stop, running: BTreeMap::new() };
+        let mut feeds = Self { client, options, told, stop, running: BTreeMap::new(), runs: 0 };
         for feed in [Feed::Namespaces, Feed::Pods, Feed::ReplicaSets] {
             feeds.run(feed);
         }
@@ -72,40 +73,48 @@ impl Feeds {
             return;
         }
         let stop = self.stop.child_token();
-        self.running.insert(feed, stop.clone());
+        self.runs += 1;
+        let run = Run { feed, number: self.runs };
+        self.running.insert(feed, (run, stop.clone()));
         match feed {
-            Feed::Namespaces => self.spawn(stop, SlimNamespace::record, Delta::Namespace),
-            Feed::Pods => self.spawn(stop, SlimPod::record, Delta::Pod),
-            Feed::ReplicaSets => self.spawn(stop, SlimReplicaSet::record, Delta::ReplicaSet),
+            Feed::Namespaces => self.spawn(run, stop, SlimNamespace::record, Delta::Namespace),
+            Feed::Pods => self.spawn(run, stop, SlimPod::record, Delta::Pod),
+            Feed::ReplicaSets => self.spawn(run, stop, SlimReplicaSet::record, Delta::ReplicaSet),
             Feed::Configs => {
                 let options = self.options.clone();
                 let record = move |config: DeserializeGuard<FlippyConfig>, _: &mut Interner| {
                     crate::configs::ConfigRecord::new(config, &options)
                 };
-                self.spawn(stop, record, Delta::Config);
+                self.spawn(run, stop, record, Delta::Config);
             }
-            Feed::Workloads(Kind::Deployment) => self.spawn_workloads::<SlimDeployment>(stop, Kind::Deployment),
-            Feed::Workloads(Kind::StatefulSet) => self.spawn_workloads::<SlimStatefulSet>(stop, Kind::StatefulSet),
-            Feed::Workloads(Kind::DaemonSet) => self.spawn_workloads::<SlimDaemonSet>(stop, Kind::DaemonSet),
-            Feed::Workloads(Kind::ArgoRollout) => self.spawn_workloads::<SlimRollout>(stop, Kind::ArgoRollout),
+            Feed::Workloads(Kind::Deployment) => self.spawn_workloads::<SlimDeployment>(run, stop, Kind::Deployment),
+            Feed::Workloads(Kind::StatefulSet) => self.spawn_workloads::<SlimStatefulSet>(run, stop, Kind::StatefulSet),
+            Feed::Workloads(Kind::DaemonSet) => self.spawn_workloads::<SlimDaemonSet>(run, stop, Kind::DaemonSet),
+            Feed::Workloads(Kind::ArgoRollout) => self.spawn_workloads::<SlimRollout>(run, stop, Kind::ArgoRollout),
         }
         tracing::debug!(%feed, "watching");
     }
 
     /// Stops a feed.
     pub(crate) fn halt(&mut self, feed: Feed) {
-        if let Some(stop) = self.running.remove(&feed) {
+        if let Some((_, stop)) = self.running.remove(&feed) {
             tracing::debug!(%feed, "no longer watching");
             stop.cancel();
         }
     }
 
-    fn spawn_workloads<K: SlimWorkload>(&self, stop: CancellationToken, kind: Kind) {
-        self.spawn(stop, K::record, move |change| Delta::Workload(kind, change));
+    /// Whether a run is the one that goes on now.
+    pub(crate) fn is_current(&self, run: Run) -> bool {
+        self.running.get(&run.feed).is_some_and(|(current, _)| *current == run)
+    }
+
+    fn spawn_workloads<K: SlimWorkload>(&self, run: Run, stop: CancellationToken, kind: Kind) {
+        self.spawn(run, stop, K::record, move |change| Delta::Workload(kind, change));
     }
 
     fn spawn<K, R>(
         &self,
+        run: Run,
         stop: CancellationToken,
         record: impl Fn(K, &mut Interner) -> R + Send + 'static,
         wrap: impl Fn(Change<R>) -> Delta + Send + 'static,
@@ -116,7 +125,8 @@ impl Feeds {
         let mut interner = Interner::new();
         let record = move |object| record(object, &mut interner);
         let api = Api::<K>::all(self.client.clone());
-        tokio::spawn(feed::run(api, Config::default(), record, wrap, self.deltas.clone(), stop));
+        let tell = move |change| Told { run: Some(run), delta: wrap(change) };
+        tokio::spawn(feed::run(api, Config::default(), record, tell, self.told.clone(), stop));
     }
 
     /// Follows one definition by name, so that the right to read others is not needed.
@@ -125,7 +135,7 @@ impl Feeds {
         let config = Config::default().fields(&format!("metadata.name={definition}"));
         let (found_tx, found) = mpsc::channel(16);
         tokio::spawn(feed::run(api, config, drop, |change| change, found_tx, self.stop.child_token()));
-        tokio::spawn(tell_whether_served(definition, feed, found, self.deltas.clone()));
+        tokio::spawn(tell_whether_served(definition, feed, found, self.told.clone()));
     }
 }
 
@@ -133,7 +143,7 @@ async fn tell_whether_served(
     definition: &'static str,
     feed: Feed,
     mut found: mpsc::Receiver<Change<()>>,
-    deltas: mpsc::Sender<Delta>,
+    told: mpsc::Sender<Told>,
 ) {
     let mut listed = false;
     while let Some(change) = found.recv().await {
@@ -151,7 +161,7 @@ async fn tell_whether_served(
             Change::Gone(()) => Delta::Served(feed, false),
             Change::Failed(message) => Delta::ServedUnknown(feed, format!("{definition}: {message}")),
         };
-        if deltas.send(delta).await.is_err() {
+        if told.send(Told { run: None, delta }).await.is_err() {
             return;
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use flippy_core::PolicyName;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -33,6 +34,12 @@ pub(crate) struct VerdictLabels {
     pub(crate) config_namespace: String,
     pub(crate) config: String,
     pub(crate) verdict: &'static str,
+}
+
+impl VerdictLabels {
+    pub(crate) fn new(config: &PolicyName, verdict: &'static str) -> Self {
+        Self { config_namespace: config.namespace.to_string(), config: config.name.to_string(), verdict }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

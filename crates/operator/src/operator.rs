@@ -96,26 +96,27 @@ impl Operator {
             let listener = listen(address, "metrics", "--metrics-bind-address").await?;
             tokio::spawn(serve::metrics(listener, metrics.clone(), stop.child_token()));
         }
-        let (deltas_tx, deltas) = mpsc::channel(DELTAS);
+        let (told_tx, told) = mpsc::channel(DELTAS);
         // The feeds outlive the wish to stop: the loop ends first, and its end stops them.
         let stop_feeds = CancellationToken::new();
         let _feeds_end_with_us = stop_feeds.clone().drop_guard();
-        let feeds = Feeds::start(clients.watching.clone(), settings.conversion, deltas_tx, stop_feeds);
+        let feeds = Feeds::start(clients.watching.clone(), settings.conversion, told_tx, stop_feeds);
         let (events, sending_events) = Events::start(clients.watching.clone(), settings.instance);
         let driver = Driver {
             clock,
             acting_client: clients.acting,
             feeds,
+            reports: Reports::new(clients.watching, events.clone()),
             events,
-            reports: Reports::new(clients.watching),
             metrics,
             health,
             resync: settings.resync,
             world: World::default(),
             unmet_since: std::collections::BTreeMap::new(),
             acting: Acting::default(),
+            counted: std::collections::BTreeSet::new(),
         };
-        driver.run(deltas, stop).await;
+        driver.run(told, stop).await;
         let _ = tokio::time::timeout(LAST_EVENTS, sending_events).await;
         Ok(())
     }

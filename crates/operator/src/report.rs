@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::future::pending;
 use std::time::Duration;
 
-use flippy_api::{FlippyConfig, FlippyConfigStatus};
+use flippy_api::{FlippyConfig, FlippyConfigStatus, Turn};
 use flippy_core::{PolicyName, Timestamp};
 use kube::api::{Patch, PatchParams};
 use kube::core::DeserializeGuard;
@@ -26,6 +26,7 @@ const TIME_OUT: Duration = Duration::from_secs(10);
 /// The status of every config, and when it may be written.
 pub(crate) struct Reports {
     client: Client,
+    events: Events,
     by_config: BTreeMap<PolicyName, Report>,
     writes: JoinSet<Write>,
 }
@@ -44,13 +45,15 @@ struct Write {
     name: PolicyName,
     /// What was written, or `None` if it failed.
     status: Option<FlippyConfigStatus>,
+    /// The turn that it tells of, and when that was.
+    turn: Option<(Turn, Timestamp)>,
     /// The config does not exist any more.
     gone: bool,
 }
 
 impl Reports {
-    pub(crate) fn new(client: Client) -> Self {
-        Self { client, by_config: BTreeMap::new(), writes: JoinSet::new() }
+    pub(crate) fn new(client: Client, events: Events) -> Self {
+        Self { client, events, by_config: BTreeMap::new(), writes: JoinSet::new() }
     }
 
     /// What is known to be written for a config.
@@ -74,7 +77,7 @@ impl Reports {
     }
 
     /// Writes what was found, if it is news and not too soon. Returns when to come again if it is too soon.
-    pub(crate) fn report(&mut self, decided: &Decided, now: Timestamp, events: &Events) -> Option<Instant> {
+    pub(crate) fn report(&mut self, decided: &Decided, now: Timestamp) -> Option<Instant> {
         let report = self.by_config.get_mut(&decided.name)?;
         let status = status(report.written.as_ref(), decided, now);
         if report.written.as_ref() == Some(&status) || report.is_writing {
@@ -85,12 +88,9 @@ impl Reports {
         if Instant::now() < due {
             return Some(due);
         }
-        if let Some(turn) = turn {
-            let severity = if turn.is_warning { Severity::Warning } else { Severity::Normal };
-            events.on_config(&decided.name, &decided.uid, now, severity, turn.reason, turn.message);
-        }
         report.is_writing = true;
-        self.writes.spawn(write(self.client.clone(), decided.name.clone(), status));
+        let turn = turn.map(|turn| (turn, now));
+        self.writes.spawn(write(self.client.clone(), decided.name.clone(), status, turn));
         None
     }
 
@@ -115,6 +115,11 @@ impl Reports {
         }
         let Some(report) = self.by_config.get_mut(&write.name) else { return };
         report.is_writing = false;
+        // Told once it is written: a write that is tried again tells it once.
+        if let Some((turn, at)) = write.turn.filter(|_| write.status.is_some()) {
+            let severity = if turn.is_warning { Severity::Warning } else { Severity::Normal };
+            self.events.on_config(&write.name, &report.uid, at, severity, turn.reason, turn.message);
+        }
         let delay = if write.status.is_some() { MIN_INTERVAL } else { report.backoff.after_failure() };
         report.not_before = Instant::now() + delay;
         report.written = write.status.or(report.written.take());
@@ -136,7 +141,7 @@ fn status(prior: Option<&FlippyConfigStatus>, decided: &Decided, now: Timestamp)
     }
 }
 
-async fn write(client: Client, name: PolicyName, status: FlippyConfigStatus) -> Write {
+async fn write(client: Client, name: PolicyName, status: FlippyConfigStatus, turn: Option<(Turn, Timestamp)>) -> Write {
     // The answer may hold a spec that does not decode, which is then just what was reported.
     let api = Api::<DeserializeGuard<FlippyConfig>>::namespaced(client, &name.namespace);
     let body = flippy_api::status_patch(&name, &status);
@@ -154,5 +159,5 @@ async fn write(client: Client, name: PolicyName, status: FlippyConfigStatus) -> 
             (false, false)
         }
     };
-    Write { name, status: written.then_some(status), gone }
+    Write { name, status: written.then_some(status), turn, gone }
 }

@@ -32,6 +32,22 @@ impl fmt::Display for Feed {
     }
 }
 
+/// A delta and where it comes from.
+#[derive(Debug)]
+pub(crate) struct Told {
+    /// The run of a feed that tells it; `None` for what no feed tells.
+    pub(crate) run: Option<Run>,
+    pub(crate) delta: Delta,
+}
+
+/// One run of a feed, from its start to its stop. What is left in the channel of an earlier run is stale: its `ListEnds`
+/// would make a list that has only begun look complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) feed: Feed,
+    pub(crate) number: u64,
+}
+
 /// Everything that reaches the single writer.
 #[derive(Debug)]
 pub(crate) enum Delta {
@@ -127,7 +143,11 @@ impl World {
                     self.feeds.insert(feed, FeedState::Listing);
                 }
             }
-            Delta::ServedUnknown(feed, message) => self.feed_failed(feed, message),
+            // Once known, an answer stands until there is another: a watch that broke goes on without a new list.
+            Delta::ServedUnknown(feed, message) if *self.state_of(feed) != FeedState::NotServed => {
+                self.feed_failed(feed, message);
+            }
+            Delta::ServedUnknown(..) => {}
             Delta::Served(feed, false) => {
                 self.served.remove(&feed);
                 self.forget(feed);
