@@ -254,7 +254,8 @@ fn busy(plan: &Plan, sending: &BTreeSet<Arc<str>>) -> Option<String> {
         _ => false,
     };
     let first = plan.first.iter().find(under_way).map(|first| first.target.to_string());
-    first.or_else(|| plan.entries.iter().find(|entry| holds_up_others(entry, sending)).map(|entry| entry.id.to_string()))
+    first
+        .or_else(|| plan.entries.iter().find(|entry| holds_up_others(entry, sending)).map(|entry| entry.id.to_string()))
 }
 
 fn holds_up_others(entry: &PlanEntry, sending: &BTreeSet<Arc<str>>) -> bool {

@@ -33,6 +33,7 @@ pub struct Plan {
 
 /// One workload in scope.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "independent findings about one workload, none implies another")]
 pub struct PlanEntry {
     /// Which object.
     pub id: WorkloadRef,

@@ -8,6 +8,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::address::{self, ListenAddress};
+use crate::demo::DemoArgs;
 use crate::go_duration;
 
 /// Restarts the workloads that still run an old sidecar, in order and at a safe pace.
@@ -22,6 +23,7 @@ pub(crate) struct Cli {
 
 const AFTER_HELP: &str = "\
 Examples:
+  flippy demo                        see it at work, without a cluster
   flippy plan                        what the FlippyConfigs of the current cluster would restart
   flippy plan -f config.yaml         the same for a file, before anything is installed
   flippy crd | kubectl apply -f -    install the FlippyConfig resource
@@ -53,6 +55,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Show every workload in scope and what would be done with it; changes nothing
     Plan(PlanArgs),
+    /// Watch a campaign on a cluster in memory: nothing is needed, nothing is touched
+    Demo(DemoArgs),
     /// Print the CustomResourceDefinition of FlippyConfig as YAML
     Crd,
 }

@@ -4,6 +4,7 @@
 mod address;
 mod cli;
 mod connect;
+mod demo;
 mod exit;
 mod explain;
 mod go_args;
@@ -41,6 +42,7 @@ fn perform(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Run(args) => block_on(run::run(args, cli.connection)),
         Command::Plan(args) => block_on(plan::plan(args, cli.connection)),
+        Command::Demo(args) => demo::demo(&args),
         Command::Crd => exit::print(&flippy_api::crd_yaml()).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -47,7 +47,7 @@ pub(super) const TEAMS: [Team; 12] = [
             deployment("web", 3),
             deployment("api", 4),
             deployment("mailer", 2),
-            deployment("data-export", 0),
+            deployment("data-export", 2),
             rollout("profile", 3),
             stateful_set("sessions", 3),
         ],

@@ -36,13 +36,12 @@ pub(super) enum Quirk {
 
 impl Quirk {
     /// Changes the manifest that a workload is created from.
-    pub(super) fn apply(self, workload: &mut Value) {
+    pub(super) fn prepare(self, workload: &mut Value) {
         match self {
-            Self::Paused => workload["spec"]["paused"] = json!(true),
             Self::Crashing => annotate_template(workload, "sim.test/behavior", "crashloop"),
             // Pods that are there when the cluster begins are ready; only later ones wait for this.
             Self::NeverReadyAgain => annotate_template(workload, "sim.test/ready-delay", "240h"),
-            Self::SlowStart => annotate_template(workload, "sim.test/ready-delay", "40s"),
+            Self::SlowStart => annotate_template(workload, "sim.test/ready-delay", "20s"),
             Self::Pinned => annotate_template(workload, PINNED_IMAGE, OLD_IMAGE),
             Self::MidCanary => {
                 workload["spec"]["strategy"] = json!({"canary": {"steps": [{"setWeight": 25}, {"pause": {}}]}});
@@ -52,10 +51,22 @@ impl Quirk {
                 workload["spec"]["updateStrategy"] =
                     json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 2}});
             }
-            // The budget is an object of its own.
-            Self::TightBudget => {}
+            // Happens to it later; the budget is an object of its own.
+            Self::Paused | Self::TightBudget => {}
             Self::Ignored => workload["metadata"]["annotations"]["flippy-ignore"] = json!("true"),
             Self::NativeSidecar => annotate_template(workload, NATIVE_SIDECAR, "true"),
+        }
+    }
+
+    /// What somebody does to the workload once it runs.
+    pub(super) fn meddle(self, workload: &mut Value) {
+        match self {
+            Self::Paused => workload["spec"]["paused"] = json!(true),
+            Self::MidCanary => {
+                let image = &mut workload["spec"]["template"]["spec"]["containers"][0]["image"];
+                *image = json!(image.as_str().unwrap_or_default().replace(":1.7", ":1.8"));
+            }
+            _ => {}
         }
     }
 }

@@ -7,9 +7,11 @@ mod subject;
 pub(crate) mod view;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use flippy_api::{ConversionOptions, FlippyConfig};
 use flippy_core::{Claims, Kind, Policy, Snapshot, Timestamp};
 use indicatif::ProgressBar;
 use kube::Client;
@@ -59,6 +61,36 @@ pub(crate) async fn plan(args: PlanArgs, connection: Connection) -> Result<ExitC
     conclude(&views, args.exit_code)
 }
 
+/// The plans of all configs of a cluster, as they are shown.
+pub(crate) async fn of_cluster(
+    client: &Client,
+    server: &str,
+    options: &ConversionOptions,
+    now: Timestamp,
+) -> Result<Vec<ConfigView>, Failure> {
+    let anywhere = Namespaces { asked: None, current: String::new() };
+    let installed = cluster::configs(client, server, false).await?;
+    let subjects = subject::from_cluster(installed, None, &anywhere, options)?;
+    let snapshot = look(client, server, &subjects).await?;
+    Ok(decide(&subjects, &snapshot, now))
+}
+
+/// The configs of a file, checked; those without a namespace are put into `namespace`.
+pub(crate) fn configs_of_file(
+    path: &Path,
+    namespace: &str,
+    options: &ConversionOptions,
+) -> Result<Vec<FlippyConfig>, Failure> {
+    let objects = file::read(path)?;
+    subject::check(&objects, Some(namespace), options)?;
+    let configs = objects.into_iter().map(|object| {
+        let mut config = object.config;
+        config.metadata.namespace.get_or_insert_with(|| namespace.to_owned());
+        config
+    });
+    Ok(configs.collect())
+}
+
 /// Lists what the selected policies are about. Without any, there is nothing to look at.
 async fn look(client: &Client, server: &str, subjects: &[Subject]) -> Result<Snapshot, Failure> {
     let selected = subjects.iter().filter(|subject| subject.selected);
@@ -82,7 +114,8 @@ fn decide(subjects: &[Subject], snapshot: &Snapshot, now: Timestamp) -> Vec<Conf
             let (gate, preconditions) = flippy_core::preconditions(policy, snapshot, &subject.unmet_since, now);
             let decision = flippy_core::pace(policy, &plan, &gate, &BTreeSet::new(), now);
             let facts = flippy_core::status_facts(policy, &plan, &gate, preconditions, &decision);
-            let hint = plan.entries.is_empty().then(|| hint::why_empty(policy, snapshot));
+            let nothing_matched = plan.entries.iter().all(|entry| entry.pods == 0);
+            let hint = nothing_matched.then(|| hint::why_empty(policy, snapshot));
             ConfigView::of_plan(policy, &plan, &facts, &decision, hint)
         }
     };
