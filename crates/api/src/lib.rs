@@ -15,7 +15,7 @@ mod waiting;
 
 pub use convert::{ConversionOptions, policy};
 pub use crd::{crd, crd_yaml};
-pub use next_status::{next_status, problem_status, status_patch, unmet_since};
+pub use next_status::{next_status, problem_status, status_merge_patch, status_patch, unmet_since};
 pub use problem::{InvalidSpec, Problem};
 pub use resource::FlippyConfig;
 pub use spec::{FlippyCondition, FlippyConfigSpec, K8S, ProcessFilter, RestartObject, StatusCheckConfig};

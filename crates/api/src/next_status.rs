@@ -83,6 +83,18 @@ pub fn status_patch(name: &PolicyName, status: &FlippyConfigStatus) -> Value {
     })
 }
 
+/// The body of a merge patch that does the same, for an object whose spec does not fit the schema: the API server cannot
+/// apply anything to such an object. Fields that are absent now are taken away.
+pub fn status_merge_patch(status: &FlippyConfigStatus) -> Value {
+    let schema = crate::crd::schema_of::<FlippyConfigStatus>();
+    let fields = schema["properties"].as_object().into_iter().flat_map(serde_json::Map::keys);
+    let mut patch: serde_json::Map<String, Value> = fields.map(|field| (field.clone(), Value::Null)).collect();
+    if let Value::Object(present) = json!(status) {
+        patch.extend(present);
+    }
+    json!({"status": patch})
+}
+
 /// Since when each precondition is not met, as a status remembers it.
 pub fn unmet_since(status: &FlippyConfigStatus) -> BTreeMap<NamedWorkload, Timestamp> {
     let remembered = status.preconditions.iter().filter_map(|precondition| {

@@ -16,7 +16,16 @@ pub(crate) struct ConfigRecord {
     pub(crate) generation: i64,
     pub(crate) status: Option<FlippyConfigStatus>,
     /// What is wrong with it, for people, if it is no policy.
-    pub(crate) policy: Result<Arc<Policy>, String>,
+    pub(crate) policy: Result<Arc<Policy>, NoPolicy>,
+}
+
+/// Why a config is no policy, for people.
+#[derive(Clone, Debug)]
+pub(crate) enum NoPolicy {
+    /// Its spec asks for something that cannot be.
+    Invalid(String),
+    /// It does not even fit the schema.
+    Undecodable(String),
 }
 
 impl ConfigRecord {
@@ -27,14 +36,19 @@ impl ConfigRecord {
                 name: name(config.namespace(), config.name_any()),
                 uid: config.uid().unwrap_or_default().into(),
                 generation: config.metadata.generation.unwrap_or(0),
-                policy: flippy_api::policy(&config, options).map(Arc::new).map_err(|invalid| invalid.to_string()),
+                policy: flippy_api::policy(&config, options)
+                    .map(Arc::new)
+                    .map_err(|invalid| NoPolicy::Invalid(invalid.to_string())),
                 status: config.status,
             },
             Err(invalid) => Self {
                 name: name(invalid.metadata.namespace, invalid.metadata.name.unwrap_or_default()),
                 uid: invalid.metadata.uid.unwrap_or_default().into(),
                 generation: invalid.metadata.generation.unwrap_or(0),
-                policy: Err(format!("the object does not decode as a FlippyConfig: {}", invalid.error)),
+                policy: Err(NoPolicy::Undecodable(format!(
+                    "the object does not decode as a FlippyConfig: {}",
+                    invalid.error
+                ))),
                 status: None,
             },
         }

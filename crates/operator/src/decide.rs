@@ -7,7 +7,7 @@ use flippy_core::{
     Claims, NamedWorkload, Policy, PolicyName, Start, StatusFacts, Timestamp, pace, plan, preconditions, status_facts,
 };
 
-use crate::configs::ConfigRecord;
+use crate::configs::{ConfigRecord, NoPolicy};
 use crate::world::{Feed, FeedState, World};
 
 /// Since when each precondition is not met.
@@ -26,7 +26,7 @@ pub(crate) struct Decided {
 /// What is to be said.
 pub(crate) enum Findings {
     /// The spec is no policy: why, for people.
-    Invalid(String),
+    NoPolicy(NoPolicy),
     /// What it is about cannot be watched: why, for people.
     NotWatched(String),
     /// How it stands.
@@ -48,8 +48,8 @@ pub(crate) fn decide(
     let mut all = Vec::new();
     for config in world.configs.iter() {
         let policy = match &config.policy {
-            Err(message) => {
-                all.push(decided(config, Findings::Invalid(message.clone())));
+            Err(problem) => {
+                all.push(decided(config, Findings::NoPolicy(problem.clone())));
                 continue;
             }
             Ok(policy) => policy,

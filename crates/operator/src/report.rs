@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::act::FIELD_MANAGER;
 use crate::backoff::Backoff;
+use crate::configs::NoPolicy;
 use crate::decide::{Decided, Findings};
 use crate::events::{Events, Severity};
 
@@ -37,6 +38,8 @@ struct Report {
     written: Option<FlippyConfigStatus>,
     not_before: Instant,
     is_writing: bool,
+    /// The last write failed, or nobody knows: what the API server has may be that, and is written over.
+    is_unsure: bool,
     backoff: Backoff,
 }
 
@@ -65,6 +68,7 @@ impl Reports {
                 written: status.cloned(),
                 not_before: Instant::now(),
                 is_writing: false,
+                is_unsure: false,
                 backoff: Backoff::default(),
             };
             self.by_config.insert(name.clone(), report);
@@ -80,7 +84,8 @@ impl Reports {
     pub(crate) fn report(&mut self, decided: &Decided, now: Timestamp) -> Option<Instant> {
         let report = self.by_config.get_mut(&decided.name)?;
         let status = status(report.written.as_ref(), decided, now);
-        if report.written.as_ref() == Some(&status) || report.is_writing {
+        let is_written = report.written.as_ref() == Some(&status) && !report.is_unsure;
+        if is_written || report.is_writing {
             return None;
         }
         let turn = flippy_api::turn_of(report.written.as_ref(), &status);
@@ -90,7 +95,8 @@ impl Reports {
         }
         report.is_writing = true;
         let turn = turn.map(|turn| (turn, now));
-        self.writes.spawn(write(self.client.clone(), decided.name.clone(), status, turn));
+        let fits_schema = !matches!(decided.findings, Findings::NoPolicy(NoPolicy::Undecodable(_)));
+        self.writes.spawn(write(self.client.clone(), decided.name.clone(), status, fits_schema, turn));
         None
     }
 
@@ -115,6 +121,7 @@ impl Reports {
         }
         let Some(report) = self.by_config.get_mut(&write.name) else { return };
         report.is_writing = false;
+        report.is_unsure = write.status.is_none();
         // Told once it is written: a write that is tried again tells it once.
         if let Some((turn, at)) = write.turn.filter(|_| write.status.is_some()) {
             let severity = if turn.is_warning { Severity::Warning } else { Severity::Normal };
@@ -132,7 +139,7 @@ fn status(prior: Option<&FlippyConfigStatus>, decided: &Decided, now: Timestamp)
             let (images, hash) = decided.desired_images.clone().unwrap_or_default();
             flippy_api::next_status(prior, facts, images, &hash, decided.generation, now)
         }
-        Findings::Invalid(message) => {
+        Findings::NoPolicy(NoPolicy::Invalid(message) | NoPolicy::Undecodable(message)) => {
             flippy_api::problem_status(prior, "InvalidSpec", message, decided.generation, now)
         }
         Findings::NotWatched(message) => {
@@ -141,12 +148,22 @@ fn status(prior: Option<&FlippyConfigStatus>, decided: &Decided, now: Timestamp)
     }
 }
 
-async fn write(client: Client, name: PolicyName, status: FlippyConfigStatus, turn: Option<(Turn, Timestamp)>) -> Write {
+async fn write(
+    client: Client,
+    name: PolicyName,
+    status: FlippyConfigStatus,
+    fits_schema: bool,
+    turn: Option<(Turn, Timestamp)>,
+) -> Write {
     // The answer may hold a spec that does not decode, which is then just what was reported.
     let api = Api::<DeserializeGuard<FlippyConfig>>::namespaced(client, &name.namespace);
-    let body = flippy_api::status_patch(&name, &status);
-    let params = PatchParams::apply(FIELD_MANAGER).force();
-    let sent = tokio::time::timeout(TIME_OUT, api.patch_status(&name.name, &params, &Patch::Apply(body))).await;
+    let (params, patch) = if fits_schema {
+        (PatchParams::apply(FIELD_MANAGER).force(), Patch::Apply(flippy_api::status_patch(&name, &status)))
+    } else {
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        (params, Patch::Merge(flippy_api::status_merge_patch(&status)))
+    };
+    let sent = tokio::time::timeout(TIME_OUT, api.patch_status(&name.name, &params, &patch)).await;
     let (written, gone) = match sent {
         Ok(Ok(_)) => (true, false),
         Ok(Err(kube::Error::Api(answer))) if answer.code == 404 => (false, true),
