@@ -46,43 +46,43 @@ fn parse(text: &str) -> Result<Requests> {
 #[serde(rename_all = "camelCase")]
 pub struct Request {
     #[serde(rename = "auditID")]
-    audit_id: String,
+    pub(crate) audit_id: String,
     /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete` or `deletecollection`.
     pub verb: String,
     /// Path and query.
     #[serde(rename = "requestURI")]
     pub uri: String,
-    user: User,
+    pub(crate) user: User,
     #[serde(default)]
-    object_ref: ObjectRef,
+    pub(crate) object_ref: ObjectRef,
     #[serde(default)]
-    response_status: ResponseStatus,
+    pub(crate) response_status: ResponseStatus,
     /// When the server received it.
     #[serde(rename = "requestReceivedTimestamp")]
     pub received: Timestamp,
 }
 
 #[derive(Debug, Clone, Deserialize)]
-struct User {
-    username: String,
+pub(crate) struct User {
+    pub(crate) username: String,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
-struct ObjectRef {
+pub(crate) struct ObjectRef {
     #[serde(default)]
-    resource: String,
+    pub(crate) resource: String,
     #[serde(default)]
-    subresource: String,
+    pub(crate) subresource: String,
     #[serde(default)]
-    namespace: String,
+    pub(crate) namespace: String,
     #[serde(default)]
-    name: String,
+    pub(crate) name: String,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
-struct ResponseStatus {
+pub(crate) struct ResponseStatus {
     #[serde(default)]
-    code: u16,
+    pub(crate) code: u16,
 }
 
 impl Request {
@@ -128,7 +128,7 @@ impl Request {
 
 /// Some requests, in the order in which the server received them.
 #[derive(Debug, Clone, Default)]
-pub struct Requests(Vec<Request>);
+pub struct Requests(pub(crate) Vec<Request>);
 
 impl Requests {
     /// Those for which `keep` says yes.

@@ -18,6 +18,14 @@ pub async fn install(client: &Client) -> Result<()> {
     apply::apply(client, &manifests()?).await
 }
 
+/// Applies of the shipped manifests what has nothing to do with access control: the custom resource definition and the
+/// namespace.
+pub async fn install_definitions(client: &Client) -> Result<()> {
+    let mut manifests = manifests()?;
+    manifests.retain(|manifest| manifest["kind"] == "CustomResourceDefinition" || manifest["kind"] == "Namespace");
+    apply::apply(client, &manifests).await
+}
+
 /// Gives `user` exactly what the shipped manifests give to the operator's service account: each shipped binding is
 /// repeated with the user in the place of the account. `label` is put on the copies.
 pub async fn bind(client: &Client, user: &str, label: &str) -> Result<()> {

@@ -66,6 +66,16 @@ impl Mesh {
         Ok(mesh)
     }
 
+    /// A mesh whose injector is not a policy of the API server, but reads the same `ConfigMap`.
+    #[cfg(feature = "embedded")]
+    pub(crate) async fn install_without_policy(client: &Client, name: &str, image: &str) -> Result<Self> {
+        let mesh = Self { client: client.clone(), name: name.to_owned() };
+        let [namespace, config_map, ..] = mesh.manifests(Sidecar::Container, image);
+        apply::apply(client, &[namespace, config_map]).await?;
+        mesh.hands_out(image).await?;
+        Ok(mesh)
+    }
+
     /// Its name: the value of [`MESH_LABEL`], the namespace of its `ConfigMap`, and the name of its policy.
     pub fn name(&self) -> &str {
         &self.name

@@ -1,13 +1,16 @@
-//! The real `flippy run`, as a child process that is no more than its user may be.
+//! The operator under test: a child process, or (on the embedded backend) a task of this one.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+mod child;
+
+use std::path::Path;
+use std::process::ExitStatus;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
-use crate::loopback;
-use crate::process::Process;
+use self::child::Child;
+#[cfg(feature = "embedded")]
+use crate::embedded::Life;
 
 /// The environment variable that names the binary under test.
 pub const BINARY_VARIABLE: &str = "FLIPPY_BINARY";
@@ -16,14 +19,17 @@ pub const BINARY_VARIABLE: &str = "FLIPPY_BINARY";
 pub const PROCESS_PREFIX: &str = "flippy-";
 
 /// Time to become ready, and to stop when asked to.
-const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// A running operator. It is killed when this is dropped.
 #[derive(Debug)]
-pub struct Operator {
-    process: Process,
-    health_port: u16,
-    metrics_port: u16,
+pub struct Operator(Running);
+
+#[derive(Debug)]
+enum Running {
+    Child(Child),
+    #[cfg(feature = "embedded")]
+    Embedded(Life),
 }
 
 impl Operator {
@@ -36,77 +42,85 @@ impl Operator {
         own_namespace: &str,
         arguments: &[&str],
     ) -> Result<Self> {
-        let [health_port, metrics_port] = loopback::free_ports()?;
-        let mut command = Command::new(binary()?);
-        command
-            .arg("run")
-            .arg(format!("--health-probe-bind-address=127.0.0.1:{health_port}"))
-            .arg(format!("--metrics-bind-address=127.0.0.1:{metrics_port}"))
-            .args(arguments)
-            .env("KUBECONFIG", kubeconfig)
-            .env("POD_NAMESPACE", own_namespace)
-            .env("NO_COLOR", "1");
-        Ok(Self {
-            process: Process::spawn(directory, &format!("{PROCESS_PREFIX}{name}"), command)?,
-            health_port,
-            metrics_port,
-        })
+        Ok(Self(Running::Child(Child::spawn(directory, name, kubeconfig, own_namespace, arguments)?)))
+    }
+
+    #[cfg(feature = "embedded")]
+    pub(crate) fn embedded(life: Life) -> Self {
+        Self(Running::Embedded(life))
     }
 
     /// Waits until it says that it is ready.
     pub async fn ready(&mut self) -> Result<()> {
-        let port = self.health_port;
-        self.process.ready(LIMIT, async || loopback::is_ok(port, "/readyz").await).await
+        match &mut self.0 {
+            Running::Child(child) => child.ready().await,
+            #[cfg(feature = "embedded")]
+            Running::Embedded(life) => life.ready().await,
+        }
     }
 
     /// Whether it says that it is ready.
     pub async fn is_ready(&self) -> bool {
-        loopback::is_ok(self.health_port, "/readyz").await
+        match &self.0 {
+            Running::Child(child) => child.is_ready().await,
+            #[cfg(feature = "embedded")]
+            Running::Embedded(life) => life.is_ready(),
+        }
     }
 
-    /// Its metrics, in the text format.
+    /// Its metrics, in the text format. An embedded one listens nowhere, and so has none.
     pub async fn metrics(&self) -> Result<String> {
-        loopback::get(self.metrics_port, "/metrics").await
+        match &self.0 {
+            Running::Child(child) => child.metrics().await,
+            #[cfg(feature = "embedded")]
+            Running::Embedded(_) => {
+                anyhow::bail!("an embedded operator serves no metrics: test this on the real backend")
+            }
+        }
     }
 
-    /// Its process id.
+    /// Its process id. That of an embedded one is ours.
     pub fn id(&self) -> u32 {
-        self.process.id()
+        match &self.0 {
+            Running::Child(child) => child.id(),
+            #[cfg(feature = "embedded")]
+            Running::Embedded(_) => std::process::id(),
+        }
     }
 
     /// SIGKILL: a crash, as far as the cluster can see.
     pub fn kill(mut self) {
-        self.process.kill();
+        match &mut self.0 {
+            Running::Child(child) => child.kill(),
+            #[cfg(feature = "embedded")]
+            Running::Embedded(life) => life.kill(),
+        }
     }
 
     /// SIGTERM, and waits until it has stopped by itself.
     pub async fn terminate(mut self) -> Result<ExitStatus> {
-        self.process.terminate(LIMIT).await
+        match &mut self.0 {
+            Running::Child(child) => child.terminate().await,
+            #[cfg(feature = "embedded")]
+            Running::Embedded(life) => life.terminate().await,
+        }
     }
 
     /// Its exit status, once it has stopped.
     pub fn exited(&mut self) -> Result<Option<ExitStatus>> {
-        self.process.exited()
+        match &mut self.0 {
+            Running::Child(child) => child.exited(),
+            #[cfg(feature = "embedded")]
+            Running::Embedded(life) => life.exited(),
+        }
     }
 
-    /// Where its log is.
-    pub fn log(&self) -> &Path {
-        self.process.log()
+    /// Where its log is. An embedded one has none.
+    pub fn log(&self) -> Option<&Path> {
+        match &self.0 {
+            Running::Child(child) => Some(child.log()),
+            #[cfg(feature = "embedded")]
+            Running::Embedded(_) => None,
+        }
     }
-}
-
-/// `FLIPPY_BINARY`, or the `flippy` beside the running program, where cargo puts it.
-pub fn binary() -> Result<PathBuf> {
-    if let Some(binary) = std::env::var_os(BINARY_VARIABLE) {
-        let binary = PathBuf::from(binary);
-        ensure!(binary.is_file(), "{BINARY_VARIABLE} is {}, which does not exist", binary.display());
-        return Ok(binary);
-    }
-    let program = std::env::current_exe()?;
-    // Tests are in target/debug/deps, programs in target/debug.
-    let candidates = program.ancestors().skip(1).take(2).map(|directory| directory.join("flippy"));
-    let found = candidates.into_iter().find(|path| path.is_file());
-    found.ok_or_else(|| {
-        anyhow::anyhow!("the operator has not been built: run `cargo build -p flippy`, or set {BINARY_VARIABLE}")
-    })
 }

@@ -1,32 +1,27 @@
-//! The frame of every test: one scenario, with its own mesh, namespaces and operator, on the shared cluster.
+//! What a scenario has: its own mesh, namespaces and operator, and everything that can be asked of them.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::hash::{BuildHasher, Hasher, RandomState};
-use std::panic::{AssertUnwindSafe, resume_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use futures::FutureExt;
+use anyhow::{Context, Result, ensure};
 use futures::future::try_join_all;
 use jiff::Timestamp;
 use kube::Client;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
-use tokio::time::timeout;
 
 use crate::apply;
 use crate::audit::Requests;
+use crate::backend::Backend;
 use crate::cluster::Cluster;
 use crate::config;
-use crate::install;
 use crate::mesh::{MESH_LABEL, Mesh, Sidecar};
 use crate::observe;
 use crate::operator::Operator;
-use crate::sweep::sweep;
 use crate::wait::{self, Check};
 use crate::workloads::{Workload, WorkloadRef};
 
@@ -39,9 +34,6 @@ pub const OLD_IMAGE: &str = "docker.io/istio/proxyv2:1.30.3";
 /// The image to upgrade to, when it does not matter which.
 pub const NEW_IMAGE: &str = "docker.io/istio/proxyv2:1.30.4";
 
-/// How long a whole scenario may take.
-const SCENARIO_LIMIT: Duration = Duration::from_mins(5);
-
 /// How long a few workloads may take to be rolled out.
 const ROLLED_OUT: Duration = Duration::from_mins(1);
 
@@ -51,39 +43,14 @@ const GONE: Duration = Duration::from_secs(30);
 /// A running scenario.
 pub struct Scenario {
     id: String,
-    cluster: Cluster,
+    backend: Backend,
     client: Client,
     mesh: Mesh,
     started: Timestamp,
     installed: OnceCell<()>,
+    /// How many operators were started.
+    operators: AtomicUsize,
     logs: Mutex<Vec<PathBuf>>,
-}
-
-/// Runs a scenario on the shared cluster when its turn comes, with a mesh whose sidecar is an ordinary container.
-/// When it fails, the operator's log is shown.
-pub fn scenario(body: impl AsyncFnOnce(&Scenario) -> Result<()>) {
-    scenario_with(Sidecar::Container, body);
-}
-
-/// Like [`scenario`], with the sidecar elsewhere in the pods.
-pub fn scenario_with(sidecar: Sidecar, body: impl AsyncFnOnce(&Scenario) -> Result<()>) {
-    let cluster = Cluster::shared().unwrap_or_else(|error| panic!("{error:#}"));
-    scenario_on(cluster, sidecar, body);
-}
-
-/// Like [`scenario_with`], on another cluster than the shared one.
-pub fn scenario_on(cluster: Cluster, sidecar: Sidecar, body: impl AsyncFnOnce(&Scenario) -> Result<()>) {
-    let turn = File::create(cluster.directory().join("turn.lock")).expect("the cluster's directory is writable");
-    turn.lock().expect("the file system supports locks");
-    let runtime = tokio::runtime::Runtime::new().expect("the system allows threads");
-    let outcome = runtime.block_on(run(cluster, sidecar, body));
-    // Before the verdict: a panic while the lock is held would be no harm, but the next test should not wait for it.
-    drop((runtime, turn));
-    match outcome {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => panic!("{error:#}"),
-        Err(panic) => resume_unwind(panic),
-    }
 }
 
 // By hand, because a client has none.
@@ -93,48 +60,40 @@ impl std::fmt::Debug for Scenario {
     }
 }
 
-type Panic = Box<dyn std::any::Any + Send>;
-
-async fn run(
-    cluster: Cluster,
-    sidecar: Sidecar,
-    body: impl AsyncFnOnce(&Scenario) -> Result<()>,
-) -> Result<Result<()>, Panic> {
-    let scenario = match Scenario::begin(cluster, sidecar).await {
-        Ok(scenario) => scenario,
-        Err(error) => return Ok(Err(error.context("cannot begin the scenario"))),
-    };
-    let limited = async {
-        let Ok(result) = timeout(SCENARIO_LIMIT, body(&scenario)).await else {
-            bail!("the scenario was not over after {} s", SCENARIO_LIMIT.as_secs());
-        };
-        result
-    };
-    let outcome = AssertUnwindSafe(limited).catch_unwind().await;
-    if !matches!(outcome, Ok(Ok(()))) {
-        scenario.explain();
-    }
-    let swept = sweep(&scenario.cluster, &scenario.client).await;
-    match outcome {
-        Ok(Ok(())) => Ok(swept.context("cannot remove what the scenario created")),
-        failed => failed,
-    }
-}
-
 impl Scenario {
-    async fn begin(cluster: Cluster, sidecar: Sidecar) -> Result<Self> {
-        let client = cluster.admin().await?;
-        sweep(&cluster, &client).await.context("cannot remove what earlier scenarios left behind")?;
-        let id = format!("e2e-{:05x}", RandomState::new().build_hasher().finish() & 0xf_ffff);
+    /// A scenario with a mesh of its own, on a cluster from which earlier ones are gone.
+    pub(crate) async fn begin(backend: Backend, sidecar: Sidecar) -> Result<Self> {
+        let client = backend.admin().await?;
+        backend.sweep(&client).await.context("cannot remove what earlier scenarios left behind")?;
+        let id = backend.new_id();
         Ok(Self {
-            mesh: Mesh::install(&client, &id, sidecar, OLD_IMAGE).await?,
+            mesh: backend.mesh(&client, &id, sidecar, OLD_IMAGE).await?,
             id,
-            cluster,
+            started: backend.now(),
+            backend,
             client,
-            started: Timestamp::now(),
             installed: OnceCell::new(),
+            operators: AtomicUsize::new(0),
             logs: Mutex::new(Vec::new()),
         })
+    }
+
+    /// Removes what it created.
+    pub(crate) async fn end(&self) -> Result<()> {
+        self.backend.sweep(&self.client).await.context("cannot remove what the scenario created")
+    }
+
+    /// Fails when the operator asked for anything that it may not do: the shipped role must hold for everything that
+    /// it does in any scenario.
+    pub(crate) fn nothing_was_denied(&self) -> Result<()> {
+        if self.operators.load(Ordering::Relaxed) == 0 {
+            return Ok(());
+        }
+        let requests = self.requests()?;
+        let denied = requests.only(|request| request.status() == 403);
+        ensure!(requests.count() > 0, "the operator asked for nothing, so nothing is known of its permissions");
+        ensure!(denied.count() == 0, "the shipped role does not allow what the operator does:\n{}", denied.table());
+        Ok(())
     }
 
     /// Its id, which is also its mesh's name: different in every run.
@@ -142,9 +101,14 @@ impl Scenario {
         &self.id
     }
 
-    /// The cluster.
-    pub fn cluster(&self) -> &Cluster {
-        &self.cluster
+    /// The real cluster. Fails on the embedded backend.
+    pub fn cluster(&self) -> Result<&Cluster> {
+        self.backend.real()
+    }
+
+    /// The time on the cluster's clock.
+    pub fn now(&self) -> Timestamp {
+        self.backend.now()
     }
 
     /// A client that may do anything.
@@ -169,6 +133,11 @@ impl Scenario {
         BTreeMap::from([("istio-injection", "enabled".to_owned()), (MESH_LABEL, self.id.clone())])
     }
 
+    /// Makes sure that the changes of the cluster's first moments are forgotten: nothing can be resumed from version 1.
+    pub fn forget_ancient_versions(&self) {
+        self.backend.forget_ancient_versions();
+    }
+
     /// Creates a namespace in the mesh, called `name` and an ending that makes it unique, and returns the whole name.
     /// The ending is the same for all, so that they sort as their names do.
     pub async fn namespace(&self, name: &str) -> Result<String> {
@@ -188,7 +157,9 @@ impl Scenario {
         labels.retain(|_, value| !value.is_null());
         let manifest = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
         apply::apply(&self.client, &[manifest]).await?;
-        self.service_account(&name).await?;
+        if self.backend.has_service_accounts() {
+            self.service_account(&name).await?;
+        }
         Ok(name)
     }
 
@@ -268,8 +239,13 @@ impl Scenario {
     /// Makes the shipped custom resource definition and roles known to the cluster. The methods below do that by
     /// themselves.
     pub async fn install(&self) -> Result<()> {
-        self.installed.get_or_try_init(|| install::install(&self.client)).await?;
+        self.installed.get_or_try_init(|| self.backend.install(&self.client)).await?;
         Ok(())
+    }
+
+    /// Installs Argo Rollouts' definitions again after they were deleted.
+    pub async fn install_argo_rollouts(&self) -> Result<()> {
+        self.backend.install_argo_rollouts(&self.client).await
     }
 
     /// The user whom the operator of this scenario is. Nobody else is it.
@@ -293,18 +269,16 @@ impl Scenario {
     /// Starts the operator without waiting until it is ready, and without the custom resource definition unless that
     /// is there already.
     pub async fn spawn_operator(&self, arguments: &[&str]) -> Result<Operator> {
-        let user = self.user();
-        let kubeconfig = self.cluster.user_kubeconfig(&user)?;
-        install::bind(&self.client, &user, &self.id).await?;
-        let operator = Operator::spawn(self.cluster.directory(), &self.id, &kubeconfig, self.system(), arguments)?;
-        self.logs.lock().expect("no holder panics").push(operator.log().to_owned());
+        let (user, backend) = (self.user(), &self.backend);
+        let operator = backend.operator(&self.client, &self.id, &user, self.system(), arguments).await?;
+        self.operators.fetch_add(1, Ordering::Relaxed);
+        self.logs.lock().expect("no holder panics").extend(operator.log().map(Path::to_owned));
         Ok(operator)
     }
 
     /// The operator's requests in this scenario so far.
     pub fn requests(&self) -> Result<Requests> {
-        let requests = self.cluster.audit().requests()?;
-        Ok(requests.by_user(&self.user()).since(self.started))
+        Ok(self.backend.requests(&self.user())?.since(self.started))
     }
 
     /// Creates a `FlippyConfig`, or changes it to `spec`.
@@ -345,7 +319,7 @@ impl Scenario {
     }
 
     #[allow(clippy::print_stdout, reason = "the test harness shows this when the test fails, and only then")]
-    fn explain(&self) {
+    pub(crate) fn explain(&self) {
         for log in self.logs.lock().expect("no holder panics").iter() {
             println!("--- {}\n{}", log.display(), std::fs::read_to_string(log).unwrap_or_default());
         }
@@ -353,6 +327,6 @@ impl Scenario {
             Ok(requests) => println!("--- requests of the operator\n{}", requests.table()),
             Err(error) => println!("--- requests of the operator are not known: {error:#}"),
         }
-        println!("--- more logs are in {}", self.cluster.directory().join("logs").display());
+        println!("--- {}", self.backend.explanation());
     }
 }

@@ -1,7 +1,7 @@
 //! The injector: puts a sidecar into new pods.
 //!
-//! Pods of namespaces labelled `istio-injection=enabled` get a container `istio-proxy` with the image named by the `ConfigMap`
-//! `istio-system/sidecar` (key `image`), unless labelled `sidecar.istio.io/inject: "false"`. Without that `ConfigMap` nothing is injected.
+//! Pods of the namespaces that [`Injector`] names get a container `istio-proxy` with the image named by its `ConfigMap` (key `image`),
+//! unless labelled `sidecar.istio.io/inject: "false"`. Without that `ConfigMap` nothing is injected.
 
 use serde_json::{Value, json};
 
@@ -17,20 +17,42 @@ pub const NATIVE_SIDECAR: &str = "sidecar.istio.io/nativeSidecar";
 /// The injected container's name.
 pub const SIDECAR: &str = "istio-proxy";
 
+/// Into which pods a sidecar is put, and where the name of its image is from.
+#[derive(Debug, Clone)]
+pub struct Injector {
+    /// Label and value of the namespaces whose new pods get a sidecar.
+    pub namespace_label: (String, String),
+    /// The `ConfigMap` whose key `image` names the image.
+    pub config_map: Key,
+    /// Whether the sidecar is a native one unless [`NATIVE_SIDECAR`] says so: an init container that keeps running.
+    pub native: bool,
+}
+
+impl Default for Injector {
+    fn default() -> Self {
+        Self {
+            namespace_label: ("istio-injection".to_owned(), "enabled".to_owned()),
+            config_map: Key::new("istio-system", "sidecar"),
+            native: false,
+        }
+    }
+}
+
 /// What every created pod goes through, dry runs included.
 pub(crate) fn admit(world: &World, pod: &mut Value) -> Result<(), ApiError> {
     if !pod["spec"]["containers"].is_array() {
         return Err(ApiError::invalid(Resource::Pods, object::name(pod), "spec.containers: Required value"));
     }
     let namespace = world.store.get(Resource::Namespaces, &Key::new("", object::namespace(pod)));
-    if namespace.and_then(|namespace| object::label(namespace, "istio-injection")) != Some("enabled") {
+    let (label, value) = &world.injector.namespace_label;
+    if namespace.and_then(|namespace| object::label(namespace, label)) != Some(value) {
         return Ok(());
     }
     if object::label(pod, "sidecar.istio.io/inject") == Some("false") || has_sidecar(pod) {
         return Ok(());
     }
     let Some(image) = wanted_image(world, pod) else { return Ok(()) };
-    if object::annotation(pod, NATIVE_SIDECAR) == Some("true") {
+    if world.injector.native || object::annotation(pod, NATIVE_SIDECAR) == Some("true") {
         let container = json!({"name": SIDECAR, "image": image, "restartPolicy": "Always"});
         match pod["spec"]["initContainers"].as_array_mut() {
             Some(containers) => containers.insert(0, container),
@@ -51,6 +73,6 @@ fn wanted_image(world: &World, pod: &Value) -> Option<String> {
     if let Some(pinned) = object::annotation(pod, PINNED_IMAGE) {
         return Some(pinned.to_owned());
     }
-    let config = world.store.get(Resource::ConfigMaps, &Key::new("istio-system", "sidecar"))?;
+    let config = world.store.get(Resource::ConfigMaps, &world.injector.config_map)?;
     config["data"]["image"].as_str().map(str::to_owned)
 }

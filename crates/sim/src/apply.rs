@@ -195,6 +195,11 @@ fn conflicts(
         let Some(their_inner) = theirs.get(step) else { continue };
         path.push(step.clone());
         let (live, config) = (at(live, step), at(config, step));
+        // An empty map asks for nothing that could differ.
+        if is_leaf(inner) && is_leaf(config) && config.is_object() && live.is_object() {
+            path.pop();
+            continue;
+        }
         if is_leaf(inner) || is_leaf(their_inner) {
             if live != config {
                 found.push(path.clone());

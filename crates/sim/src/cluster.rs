@@ -19,7 +19,8 @@ use crate::resources::Resource;
 use crate::service::ApiService;
 use crate::shared::Shared;
 use crate::world::World;
-use crate::{Actor, Scaler, SimClient};
+use crate::write::Deletion;
+use crate::{Actor, Injector, PodDelays, Scaler, SimClient};
 
 /// When virtual time begins unless told otherwise: a Monday, midnight UTC.
 const START: &str = "2026-01-05T00:00:00Z";
@@ -191,6 +192,17 @@ impl SimCluster {
         Ok(edited.map(drop)?)
     }
 
+    /// Deletes an object as somebody with that name would, whatever the faults.
+    ///
+    /// # Errors
+    /// What the API server would say.
+    pub fn delete(&self, user: &str, resource: Resource, namespace: &str, name: &str) -> Result<(), Rejected> {
+        let key = Key::new(namespace, name);
+        let deleted =
+            self.shared.with(|world| world.delete(&Author::controller(user), resource, &key, &Deletion::default()));
+        Ok(deleted.map(drop)?)
+    }
+
     /// Upgrades the mesh: pods created from now on get a sidecar of this image (`ConfigMap` `istio-system/sidecar`).
     pub fn flip_sidecar(&self, image: &str) {
         self.shared.with(|world| {
@@ -219,6 +231,16 @@ impl SimCluster {
     /// How many nodes there are, for `DaemonSet`s. Three unless told otherwise; tell before creating any.
     pub fn set_nodes(&self, nodes: u64) {
         self.shared.with(|world| world.nodes = nodes.max(1));
+    }
+
+    /// Puts sidecars into other pods, or from another `ConfigMap`, from now on. [`SimCluster::flip_sidecar`] knows only the usual one.
+    pub fn set_injector(&self, injector: Injector) {
+        self.shared.with(|world| world.injector = injector);
+    }
+
+    /// Changes how long pods take from now on.
+    pub fn set_pod_delays(&self, delays: PodDelays) {
+        self.shared.with(|world| world.pod_delays = delays);
     }
 
     /// Lets something change replica counts from now on.

@@ -6,9 +6,9 @@ use crate::resources::Resource;
 
 /// Fills in what the creator left out.
 pub(crate) fn fill(resource: Resource, object: &mut Value) {
-    let spec = &mut object["spec"];
     match resource {
         Resource::Deployments => {
+            let spec = &mut object["spec"];
             default(spec, "replicas", json!(1));
             default(spec, "progressDeadlineSeconds", json!(600));
             default(spec, "revisionHistoryLimit", json!(10));
@@ -18,8 +18,9 @@ pub(crate) fn fill(resource: Resource, object: &mut Value) {
                 default(&mut spec["strategy"]["rollingUpdate"], "maxUnavailable", json!("25%"));
             }
         }
-        Resource::ReplicaSets => default(spec, "replicas", json!(1)),
+        Resource::ReplicaSets => default(&mut object["spec"], "replicas", json!(1)),
         Resource::StatefulSets => {
+            let spec = &mut object["spec"];
             default(spec, "replicas", json!(1));
             default(spec, "podManagementPolicy", json!("OrderedReady"));
             default(&mut spec["updateStrategy"], "type", json!("RollingUpdate"));
@@ -28,6 +29,7 @@ pub(crate) fn fill(resource: Resource, object: &mut Value) {
             }
         }
         Resource::DaemonSets => {
+            let spec = &mut object["spec"];
             default(&mut spec["updateStrategy"], "type", json!("RollingUpdate"));
             if spec["updateStrategy"]["type"] == "RollingUpdate" {
                 default(&mut spec["updateStrategy"]["rollingUpdate"], "maxUnavailable", json!(1));
@@ -35,6 +37,7 @@ pub(crate) fn fill(resource: Resource, object: &mut Value) {
             }
         }
         Resource::Pods => {
+            let spec = &mut object["spec"];
             default(spec, "restartPolicy", json!("Always"));
             default(spec, "terminationGracePeriodSeconds", json!(30));
             default(&mut object["status"], "phase", json!("Pending"));
@@ -44,6 +47,12 @@ pub(crate) fn fill(resource: Resource, object: &mut Value) {
             default(&mut object["metadata"]["labels"], "kubernetes.io/metadata.name", name);
             default(&mut object["status"], "phase", json!("Active"));
         }
+        // A real server takes a moment to say so.
+        Resource::CustomResourceDefinitions => default(
+            &mut object["status"],
+            "conditions",
+            json!([{"type": "Established", "status": "True", "reason": "InitialNamesAccepted", "message": "the initial names have been accepted"}]),
+        ),
         _ => {}
     }
 }

@@ -6,8 +6,13 @@ use crate::error::ApiError;
 use crate::resources::{TABLE, Traits};
 use crate::world::World;
 
+const VERBS: [&str; 7] = ["create", "delete", "get", "list", "patch", "update", "watch"];
+
 /// Answers a discovery path (without the leading slash).
-pub(crate) fn answer(world: &World, path: &str) -> Result<Value, ApiError> {
+pub(crate) fn answer(world: &World, path: &str, aggregated: bool) -> Result<Value, ApiError> {
+    if aggregated && matches!(path, "api" | "apis") {
+        return Ok(everything(world, path == "api"));
+    }
     match path.split('/').collect::<Vec<_>>().as_slice() {
         ["version"] => Ok(json!({
             "major": "1", "minor": "34", "gitVersion": "v1.34.0", "gitCommit": "", "gitTreeState": "clean",
@@ -33,6 +38,26 @@ fn served(world: &World) -> impl Iterator<Item = &'static Traits> {
     TABLE.iter().filter(|traits| world.is_served(traits.resource))
 }
 
+/// The core group, or all others, with their resources (`apidiscovery.k8s.io/v2`). Each group has one version here.
+fn everything(world: &World, core: bool) -> Value {
+    let mut items: Vec<Value> = Vec::new();
+    for traits in served(world).filter(|traits| traits.group.is_empty() == core) {
+        let Traits { group, version, plural, kind, .. } = traits;
+        let described = json!({
+            "resource": plural, "singularResource": kind.to_lowercase(), "verbs": VERBS,
+            "scope": if traits.namespaced { "Namespaced" } else { "Cluster" },
+            "responseKind": {"group": group, "version": version, "kind": kind},
+        });
+        match items.iter_mut().find(|item| item["metadata"]["name"] == *group) {
+            Some(item) => item["versions"][0]["resources"].as_array_mut().expect("it is made below").push(described),
+            None => items.push(json!({
+                "metadata": {"name": group}, "versions": [{"version": version, "freshness": "Current", "resources": [described]}],
+            })),
+        }
+    }
+    json!({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items})
+}
+
 fn groups(world: &World) -> Vec<Value> {
     let mut groups: Vec<Value> = Vec::new();
     for Traits { group, version, .. } in served(world).filter(|traits| !traits.group.is_empty()) {
@@ -48,10 +73,7 @@ fn resources(world: &World, group: &str, version: &str) -> Value {
     let mut resources = Vec::new();
     for traits in served(world).filter(|traits| traits.group == group && traits.version == version) {
         let describe = |name: String, verbs: Value| json!({"name": name, "singularName": traits.kind.to_lowercase(), "namespaced": traits.namespaced, "kind": traits.kind, "verbs": verbs});
-        resources.push(describe(
-            traits.plural.to_owned(),
-            json!(["create", "delete", "get", "list", "patch", "update", "watch"]),
-        ));
+        resources.push(describe(traits.plural.to_owned(), json!(VERBS)));
         if traits.status {
             resources.push(describe(format!("{}/status", traits.plural), json!(["get", "patch", "update"])));
         }

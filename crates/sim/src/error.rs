@@ -83,9 +83,9 @@ impl ApiError {
     }
 
     /// A JSON patch that could not be applied, a failed `test` included.
-    pub(crate) fn unprocessable_patch(error: &str) -> Self {
+    /// As `jsonPatcher.applyJSPatch` of the API server says it: without what was wrong, and without causes.
+    pub(crate) fn unprocessable_patch() -> Self {
         Self::new(422, "Invalid", "the server rejected our request due to an error in our request")
-            .cause("UnexpectedServerResponse", error)
     }
 
     pub(crate) fn too_many_requests(message: impl Into<String>, seconds: u64) -> Self {
@@ -95,6 +95,13 @@ impl ApiError {
 
     pub(crate) fn internal(message: impl Into<String>) -> Self {
         Self::new(500, "InternalError", message)
+    }
+
+    /// An eviction of a pod that several budgets protect: the one refusal that gives no reason.
+    pub(crate) fn several_budgets() -> Self {
+        let message =
+            "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
+        Self::new(500, "", message)
     }
 
     /// The one refusal that no real server gives: this one does not know how.

@@ -26,9 +26,7 @@ impl World {
         if !may_ignore_budgets(&pod) {
             let budgets = self.budgets_of(&pod);
             if budgets.len() > 1 {
-                return Err(ApiError::internal(
-                    "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
-                ));
+                return Err(ApiError::several_budgets());
             }
             if let Some(budget) = budgets.first() {
                 self.spend(budget, &pod, deletion.dry_run)?;

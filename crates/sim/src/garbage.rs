@@ -52,6 +52,20 @@ impl World {
         }
     }
 
+    /// Custom resources go with their definition, before it (apiextensions-apiserver
+    /// `pkg/controller/finalizer/crd_finalizer.go`).
+    pub(crate) fn remove_all_defined_by(&mut self, definition: &str) {
+        let author = Author::controller("system:apiextensions-apiserver");
+        let defined = TABLE.iter().filter(|traits| traits.custom && traits.resource.qualified() == definition);
+        for resource in defined.map(|traits| traits.resource) {
+            let keys: Vec<Key> = self.store.range(resource, None, None).map(|(key, _)| key.clone()).collect();
+            for key in keys {
+                self.remove(&author, resource, &key);
+            }
+            self.store.wake_watches(resource);
+        }
+    }
+
     /// Deletes the contents of a terminating namespace; looks again until it is empty.
     pub(crate) fn empty_namespace(&mut self, namespace: &Key) {
         let author = Author::controller("system:namespace-controller");

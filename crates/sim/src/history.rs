@@ -97,6 +97,8 @@ pub struct Delivery {
     pub resource: Resource,
     /// As of when. A stale list goes back.
     pub revision: u64,
+    /// How many requests had arrived by then: what is told and what is asked at the same millisecond has an order too.
+    pub after_requests: usize,
 }
 
 /// Everything since the cluster was made.

@@ -31,8 +31,31 @@ pub(crate) fn json(object: &Value, body: &[u8]) -> Result<Value, ApiError> {
     let patch: json_patch::Patch = serde_json::from_slice(body)
         .map_err(|error| ApiError::bad_request(format!("error decoding patch: {error}")))?;
     let mut patched = object.clone();
-    json_patch::patch(&mut patched, &patch).map_err(|error| ApiError::unprocessable_patch(&error.to_string()))?;
+    for mut operation in patch.0 {
+        if tests_for_absence(&patched, &operation) {
+            continue;
+        }
+        // To the API server a member that is not there can be replaced (evanphx/json-patch `partialDoc.get` never fails).
+        if let json_patch::PatchOperation::Replace(replace) = &operation
+            && is_absent_member(&patched, replace.path.as_str())
+        {
+            let add = json_patch::AddOperation { path: replace.path.clone(), value: replace.value.clone() };
+            operation = json_patch::PatchOperation::Add(add);
+        }
+        json_patch::patch(&mut patched, &[operation]).map_err(|_| ApiError::unprocessable_patch())?;
+    }
     Ok(patched)
+}
+
+/// To the API server a member that is not there equals null (evanphx/json-patch `Patch.test`), as long as its parent exists.
+fn tests_for_absence(object: &Value, operation: &json_patch::PatchOperation) -> bool {
+    let json_patch::PatchOperation::Test(test) = operation else { return false };
+    test.value.is_null() && is_absent_member(object, test.path.as_str())
+}
+
+fn is_absent_member(object: &Value, path: &str) -> bool {
+    let parent = path.rfind('/').map(|at| &path[..at]);
+    object.pointer(path).is_none() && parent.and_then(|parent| object.pointer(parent)).is_some_and(Value::is_object)
 }
 
 /// RFC 7386.

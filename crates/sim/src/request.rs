@@ -86,7 +86,11 @@ pub(crate) struct ApiRequest {
 pub(crate) enum Parsed {
     Resource(Box<ApiRequest>),
     /// A discovery path, such as `/version`.
-    Discovery(String),
+    Discovery {
+        path: String,
+        /// Everything at once, as `APIGroupDiscoveryList`.
+        aggregated: bool,
+    },
 }
 
 pub(crate) fn parse(parts: &http::request::Parts, body: Bytes) -> Result<Parsed, ApiError> {
@@ -95,7 +99,10 @@ pub(crate) fn parse(parts: &http::request::Parts, body: Bytes) -> Result<Parsed,
     let (group, version, rest) = match *segments.as_slice() {
         ["api", version, ref rest @ ..] if !rest.is_empty() => ("", version, rest),
         ["apis", group, version, ref rest @ ..] if !rest.is_empty() => (group, version, rest),
-        _ if parts.method == Method::GET => return Ok(Parsed::Discovery(segments.join("/"))),
+        _ if parts.method == Method::GET => {
+            let aggregated = accept(parts).contains("as=APIGroupDiscoveryList");
+            return Ok(Parsed::Discovery { path: segments.join("/"), aggregated });
+        }
         _ => return Err(ApiError::not_simulated(format_args!("{} {path}", parts.method))),
     };
     let (namespace, plural, rest) = match *rest {
@@ -120,7 +127,6 @@ pub(crate) fn parse(parts: &http::request::Parts, body: Bytes) -> Result<Parsed,
     let query = parse_query(parts.uri.query().unwrap_or_default())?;
     let verb = verb_of(&parts.method, name.is_some(), &query)
         .ok_or_else(|| ApiError::not_simulated(format_args!("{} {path}", parts.method)))?;
-    let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     Ok(Parsed::Resource(Box::new(ApiRequest {
         verb,
         resource,
@@ -128,11 +134,19 @@ pub(crate) fn parse(parts: &http::request::Parts, body: Bytes) -> Result<Parsed,
         namespace: namespace.map(str::to_owned),
         name: name.map(str::to_owned),
         query,
-        show: if header("accept").contains("as=PartialObjectMetadata") { Show::Metadata } else { Show::Whole },
+        show: if accept(parts).contains("as=PartialObjectMetadata") { Show::Metadata } else { Show::Whole },
         new_events,
-        content_type: header("content-type").split(';').next().unwrap_or_default().to_owned(),
+        content_type: header(parts, "content-type").split(';').next().unwrap_or_default().to_owned(),
         body,
     })))
+}
+
+fn accept(parts: &http::request::Parts) -> &str {
+    header(parts, "accept")
+}
+
+fn header<'a>(parts: &'a http::request::Parts, name: &str) -> &'a str {
+    parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
 fn verb_of(method: &Method, named: bool, query: &Query) -> Option<Verb> {

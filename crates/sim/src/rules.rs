@@ -49,6 +49,20 @@ pub(crate) fn check_shape(resource: Resource, namespace: &str, object: &mut Valu
     Ok(())
 }
 
+/// Maps of labels and annotations that are empty are not stored. (In the template of a Rollout it is Argo's controller
+/// that leaves them out, with its first update.)
+pub(crate) fn drop_empty_maps(object: &mut Value) {
+    for metadata in ["/metadata", "/spec/template/metadata"] {
+        let Some(metadata) = object.pointer_mut(metadata).and_then(Value::as_object_mut) else { continue };
+        for map in ["labels", "annotations"] {
+            let is_empty = |map: &Value| map.is_null() || map.as_object().is_some_and(serde_json::Map::is_empty);
+            if metadata.get(map).is_some_and(is_empty) {
+                metadata.remove(map);
+            }
+        }
+    }
+}
+
 pub(crate) fn check_identity(resource: Resource, key: &Key, old: &Value, new: &mut Value) -> Result<(), ApiError> {
     let metadata = &mut new["metadata"];
     if metadata["name"].as_str().is_some_and(|name| *name != *key.name) {

@@ -188,6 +188,9 @@ fn show(code: u16, object: &Value, form: Form) -> Reply {
 
 fn success(code: u16, details: Value) -> Reply {
     let mut status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"});
+    if code == 201 {
+        status["code"] = json!(code);
+    }
     if !details.is_null() {
         status["details"] = details;
     }

@@ -76,7 +76,7 @@ impl ApiService {
         let parsed = request::parse(parts, body.clone());
         let known = parsed.as_ref().ok().and_then(|parsed| match parsed {
             Parsed::Resource(request) => Some(&**request),
-            Parsed::Discovery(_) => None,
+            Parsed::Discovery { .. } => None,
         });
         let key = |name: &Option<String>, namespace: &Option<String>| {
             Key::new(namespace.as_deref().unwrap_or_default(), name.as_deref().unwrap_or_default())
@@ -141,8 +141,8 @@ impl ApiService {
     fn carry_out(&self, arrival: &Arrival) -> Result<Reply, ApiError> {
         match &arrival.parsed {
             Err(error) => Err(error.clone()),
-            Ok(Parsed::Discovery(path)) => {
-                let found = self.shared.with(|world| discovery::answer(world, path))?;
+            Ok(Parsed::Discovery { path, aggregated }) => {
+                let found = self.shared.with(|world| discovery::answer(world, path, *aggregated))?;
                 Ok(Reply::Json(200, found.to_string().into_bytes()))
             }
             Ok(Parsed::Resource(request)) => match faults::refusal(&arrival.fate, request) {

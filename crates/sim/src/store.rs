@@ -123,6 +123,11 @@ impl Store {
         Some(object)
     }
 
+    /// Lets the watches of a resource look again although nothing in it changed.
+    pub(crate) fn wake_watches(&self, resource: Resource) {
+        self.collections[resource as usize].changed.send_replace(self.revision);
+    }
+
     /// Stores objects that were there before anyone looked: no change is logged, so nobody can resume from before.
     pub(crate) fn preload(&mut self, resource: Resource, key: &Key, mut object: Value) {
         self.revision += 1;

@@ -23,6 +23,8 @@ use crate::world::World;
 
 /// How often a quiet watch hears the current revision.
 const BOOKMARK_INTERVAL: Duration = Duration::from_mins(1);
+/// How long before its end a watch hears it for the last time.
+const LAST_BOOKMARK: Duration = Duration::from_secs(2);
 /// How long a watch lasts when the client does not say.
 const DEFAULT_TIMEOUT_SECONDS: u64 = 30 * 60;
 
@@ -55,7 +57,8 @@ pub(crate) fn begin(world: &World, request: &ApiRequest, form: Form, mut rng: Rn
     } else {
         version.parse().map_err(|_| ApiError::bad_request(format!("invalid resource version {version}")))?
     };
-    if from > revision {
+    // Unlike a list, a plain watch waits for a revision that is still to come.
+    if from > revision && query.initial_events {
         return Err(ApiError::too_large_revision(from, revision));
     }
     if query.initial_events && (query.resource_version_match.as_deref() != Some("NotOlderThan") || !query.bookmarks) {
@@ -102,7 +105,7 @@ impl Watch {
         let now = Instant::now();
         let running = Running {
             deadline: now + self.lifetime,
-            next_bookmark: now + BOOKMARK_INTERVAL,
+            next_bookmark: next_bookmark(now, now + self.lifetime),
             watch: self,
             shared,
             record,
@@ -116,6 +119,15 @@ impl Watch {
             running.ended |= next.is_err();
             Some((next.map(http_body::Frame::data), running))
         })
+    }
+}
+
+/// Every minute, and once more shortly before the end, so that the next watch resumes close to it (k/k cacher `nextBookmarkTime`).
+fn next_bookmark(now: Instant, deadline: Instant) -> Instant {
+    let regular = now + BOOKMARK_INTERVAL;
+    match deadline.checked_sub(LAST_BOOKMARK) {
+        Some(last) if last > now => regular.min(last),
+        _ => regular,
     }
 }
 
@@ -136,6 +148,8 @@ struct Batch {
     delay: Duration,
     dropped: bool,
     last: bool,
+    /// The definition of the resource is gone, and with it its watches.
+    unserved: bool,
 }
 
 impl Running {
@@ -158,7 +172,7 @@ impl Running {
             if batch.dropped {
                 return Some(Err(std::io::ErrorKind::UnexpectedEof.into()));
             }
-            self.ended = batch.last;
+            self.ended = batch.last || batch.unserved;
             if !batch.lines.is_empty() {
                 if !batch.delay.is_zero() {
                     tokio::time::sleep(batch.delay).await;
@@ -168,6 +182,9 @@ impl Running {
                 }
                 return Some(Ok(batch.lines.into()));
             }
+            if batch.unserved {
+                return None;
+            }
             tokio::select! {
                 biased;
                 _ = self.link.changed() => {}
@@ -176,7 +193,7 @@ impl Running {
                     return self.watch.breaks.then(|| Err(std::io::ErrorKind::ConnectionReset.into()));
                 }
                 () = tokio::time::sleep_until(self.next_bookmark), if self.watch.bookmarks => {
-                    self.next_bookmark += BOOKMARK_INTERVAL;
+                    self.next_bookmark = next_bookmark(self.next_bookmark, self.deadline);
                     let mut line = Vec::new();
                     write_bookmark(&mut line, self.watch.cursor, self.watch.form, false);
                     return Some(Ok(line.into()));
@@ -201,7 +218,13 @@ impl Running {
 impl Watch {
     /// Everything since the cursor, as far as misfortune lets it through.
     fn batch(&mut self, world: &World) -> Batch {
-        let mut batch = Batch { lines: Vec::new(), delay: Duration::ZERO, dropped: false, last: false };
+        let mut batch = Batch {
+            lines: Vec::new(),
+            delay: Duration::ZERO,
+            dropped: false,
+            last: false,
+            unserved: !world.is_served(self.selection.resource),
+        };
         let Some(changes) = world.store.log(self.selection.resource).since(self.cursor) else {
             write_gone(&mut batch.lines, self.cursor);
             batch.last = true;
@@ -216,7 +239,7 @@ impl Watch {
                 batch.lines.extend_from_within(start..end);
             }
         }
-        self.cursor = world.store.revision();
+        self.cursor = self.cursor.max(world.store.revision());
         if batch.lines.is_empty() {
             return batch;
         }

@@ -3,7 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use crate::admission::Injector;
 use crate::controllers::actors::Actor;
+use crate::controllers::kubelet::PodDelays;
 use crate::controllers::scaler::Scaler;
 use crate::controllers::{self, Digests};
 use crate::faults::Faults;
@@ -31,6 +33,8 @@ pub(crate) struct World {
     /// While loading: pods are ready at once and controllers act without delay.
     pub(crate) instant: bool,
     pub(crate) nodes: u64,
+    pub(crate) injector: Injector,
+    pub(crate) pod_delays: PodDelays,
     pub(crate) scalers: Vec<Scaler>,
     pub(crate) actors: Vec<Actor>,
     pub(crate) digests: Digests,
@@ -53,6 +57,8 @@ impl World {
             now: 0,
             instant: false,
             nodes: 3,
+            injector: Injector::default(),
+            pod_delays: PodDelays::default(),
             scalers: Vec::new(),
             actors: Vec::new(),
             digests: Digests::default(),
@@ -102,8 +108,8 @@ impl World {
 
     /// Remembers what a client was told.
     pub(crate) fn tell(&mut self, request: usize, resource: Resource, revision: u64) {
-        let at = self.time();
-        self.history.delivery(Delivery { at, request, resource, revision });
+        let (at, after_requests) = (self.time(), self.history.requests.len());
+        self.history.delivery(Delivery { at, request, resource, revision, after_requests });
     }
 
     pub(crate) fn later(&mut self, milliseconds: u64, work: Work) {

@@ -11,7 +11,8 @@ use crate::queue::Work;
 use crate::request::Part;
 use crate::resources::Resource;
 use crate::rules::{
-    bump_generation, check_identity, check_immutable, check_preconditions, check_shape, keep, keep_all_but_status,
+    bump_generation, check_identity, check_immutable, check_preconditions, check_shape, drop_empty_maps, keep,
+    keep_all_but_status,
 };
 use crate::store;
 use crate::world::World;
@@ -61,6 +62,7 @@ impl World {
         {
             object.remove("status");
         }
+        drop_empty_maps(&mut object);
         defaults::fill(resource, &mut object);
         let metadata = &mut object["metadata"];
         metadata["uid"] = json!(self.rng.uid());
@@ -94,6 +96,7 @@ impl World {
         let mut new = change(&old)?;
         check_shape(resource, &key.namespace, &mut new)?;
         check_identity(resource, key, &old, &mut new)?;
+        drop_empty_maps(&mut new);
         match part {
             Part::Status => keep_all_but_status(resource, &old, &mut new),
             Part::Main | Part::Eviction => {
@@ -138,6 +141,9 @@ impl World {
             self.orphan_dependents(author, object::uid(&old));
         }
         if !waits {
+            if resource == Resource::CustomResourceDefinitions {
+                self.remove_all_defined_by(&key.name);
+            }
             return self
                 .remove(author, resource, key)
                 .map(|last| (last, true))

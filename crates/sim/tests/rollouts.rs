@@ -42,7 +42,7 @@ fn a_settled_rollout_is_healthy_and_observes_its_generation_as_text() {
         let status = &rollout(&cluster)["status"];
         assert_eq!(
             (&status["phase"], &status["observedGeneration"], status["stableRS"] == status["currentPodHash"]),
-            (&json!("Healthy"), &json!("1"), true)
+            (&json!("Healthy"), &json!("2"), true)
         );
         assert_eq!(cluster.images(SIDECAR).len(), 3);
     });

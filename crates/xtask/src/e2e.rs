@@ -1,4 +1,4 @@
-//! `cargo xtask e2e`: the end-to-end tests, on a control plane that is started for them.
+//! `cargo xtask e2e`: the end-to-end tests on a real control plane, which is started for them.
 
 use std::path::PathBuf;
 
@@ -8,6 +8,9 @@ use flippy_e2e::control_plane::ControlPlane;
 use flippy_e2e::operator::BINARY_VARIABLE;
 
 use crate::{command, go, workspace};
+
+/// Is in the names of the tests that run on the simulated cluster: `cargo test -p flippy-e2e embedded` runs them all.
+pub(crate) const EMBEDDED: &str = "embedded";
 
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Arguments {
@@ -46,7 +49,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
 async fn test(arguments: &Arguments, cluster: Option<PathBuf>) -> Result<()> {
     let mut tests = command::cargo();
     // Scenarios take turns anyway; one thread keeps their reports apart and their times honest.
-    tests.args(["test", "--package", "flippy-e2e", "--", "--test-threads=1"]);
+    tests.args(["test", "--package", "flippy-e2e", "--", "--test-threads=1", "--skip", EMBEDDED]);
     tests.args(&arguments.filters);
     tests.env(BINARY_VARIABLE, workspace::operator());
     if let Some(cluster) = cluster {

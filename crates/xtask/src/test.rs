@@ -100,7 +100,11 @@ impl Step {
                 generate::run(&generate::Arguments { check: true }).await?;
                 Ok(None)
             }
-            Self::Tests => cargo(&["test", "--workspace", "--exclude", "flippy-e2e"]).await,
+            Self::Tests => {
+                cargo(&["test", "--workspace", "--exclude", "flippy-e2e"]).await?;
+                // The scenarios of the end-to-end tests that need no control plane.
+                cargo(&["test", "--package", "flippy-e2e", e2e::EMBEDDED]).await
+            }
             Self::ControlPlane => {
                 go::build_missing().await?;
                 Ok(None)

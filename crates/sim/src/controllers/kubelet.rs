@@ -29,6 +29,21 @@ pub(crate) enum PodStep {
     Stop,
 }
 
+/// How long pods take that do not say so themselves, in milliseconds: at least, and at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PodDelays {
+    /// From creation to readiness.
+    pub ready: (u64, u64),
+    /// From deletion to being gone.
+    pub stop: (u64, u64),
+}
+
+impl Default for PodDelays {
+    fn default() -> Self {
+        Self { ready: (500, 8_000), stop: (200, 3_000) }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Behavior {
     Well,
@@ -77,7 +92,8 @@ pub(crate) fn react(world: &mut World, key: &Key, before: Option<&Object>, after
             plan_failures(world, key, pod);
             return;
         }
-        let ready = delay(pod, "sim.test/ready-delay").unwrap_or_else(|| world.rng.between(500, 8_000));
+        let (least, most) = world.pod_delays.ready;
+        let ready = delay(pod, "sim.test/ready-delay").unwrap_or_else(|| world.rng.between(least, most));
         match behavior(pod) {
             Behavior::Well | Behavior::Flaky if ready < SLOW_START => plan(world, ready, PodStep::BecomeReady),
             Behavior::Well | Behavior::Flaky => {
@@ -89,7 +105,8 @@ pub(crate) fn react(world: &mut World, key: &Key, before: Option<&Object>, after
     }
     if object::is_terminating(pod) && !before.is_some_and(|before| object::is_terminating(before)) {
         let grace = pod["metadata"]["deletionGracePeriodSeconds"].as_u64().unwrap_or(30) * 1_000;
-        let stop = delay(pod, "sim.test/term-delay").unwrap_or_else(|| world.rng.between(200, 3_000));
+        let (least, most) = world.pod_delays.stop;
+        let stop = delay(pod, "sim.test/term-delay").unwrap_or_else(|| world.rng.between(least, most));
         plan(world, stop.min(grace), PodStep::Stop);
     }
 }

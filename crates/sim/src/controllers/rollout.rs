@@ -9,6 +9,7 @@ use super::{Again, conditions, put_status, sooner, template};
 use crate::error::ApiError;
 use crate::history::Author;
 use crate::object::{self, Key, Object};
+use crate::request::Part;
 use crate::resources::Resource;
 use crate::world::World;
 
@@ -47,6 +48,7 @@ pub(crate) fn reconcile(world: &mut World, key: &Key, rollout: &Object) -> Again
         return Ok(Some(5_000));
     };
     let mut step = Step::begin(world, key, rollout, &template)?;
+    step.number(world)?;
     let restart = if rollout["spec"]["paused"] == true { Restart::Idle(None) } else { step.restart(world)? };
     let again = match restart {
         // Availability is not to be trusted right after evictions: scaling waits for the next look.
@@ -63,11 +65,23 @@ pub(crate) fn reconcile(world: &mut World, key: &Key, rollout: &Object) -> Again
 
 fn pod_template(world: &World, key: &Key, rollout: &Value) -> Option<Value> {
     if rollout["spec"]["template"].is_object() {
-        return Some(rollout["spec"]["template"].clone());
+        return Some(as_argo_writes_it(&rollout["spec"]["template"]));
     }
     let name = rollout["spec"]["workloadRef"]["name"].as_str()?;
     let deployment = world.store.get(Resource::Deployments, &Key::new(&key.namespace, name))?;
     Some(deployment["spec"]["template"].clone())
+}
+
+/// Argo reads Rollouts into types of Go, and what it writes back has fields that nobody set.
+fn as_argo_writes_it(template: &Value) -> Value {
+    let mut template = template.clone();
+    for list in ["containers", "initContainers"] {
+        let containers = template["spec"].get_mut(list).and_then(Value::as_array_mut);
+        for container in containers.into_iter().flatten().filter(|container| container["resources"].is_null()) {
+            container["resources"] = json!({});
+        }
+    }
+    template
 }
 
 pub(super) fn replicas(object: &Value) -> i64 {
@@ -101,15 +115,17 @@ impl<'a> Step<'a> {
         let stable_hash = status["stableRS"].as_str().unwrap_or_default().to_owned();
         let stable = if stable_hash.is_empty() || stable_hash == hash { None } else { find(&mut others, &stable_hash) };
         if status["currentPodHash"] != hash.as_str() {
-            // A changed template starts the steps over, and counts as the restart that was asked for (resetRolloutStatus).
-            for field in ["pauseConditions", "abort", "abortedAt", "controllerPause", "restartedAt"] {
+            // A changed template starts the steps over (resetRolloutStatus). It means to count as the restart that was asked for, too,
+            // but sets `restartedAt` in a status that is not the one it writes: a restart goes on, or still waits for its time.
+            for field in ["pauseConditions", "abort", "abortedAt", "controllerPause"] {
                 status.as_object_mut().map(|status| status.remove(field));
             }
-            if !rollout["spec"]["restartAt"].is_null() {
-                status["restartedAt"] = rollout["spec"]["restartAt"].clone();
-            }
             status["currentPodHash"] = json!(hash);
-            status["currentStepIndex"] = json!(0);
+            // Without steps there is none.
+            match rollout["spec"]["strategy"]["canary"]["steps"].as_array() {
+                Some(steps) if !steps.is_empty() => status["currentStepIndex"] = json!(0),
+                _ => drop(status.as_object_mut().and_then(|status| status.remove("currentStepIndex"))),
+            }
             let now = world.stamp();
             conditions::set(
                 &mut status,
@@ -122,6 +138,25 @@ impl<'a> Step<'a> {
             conditions::touch(&mut status, "Progressing", &now);
         }
         Ok(Self { key, rollout, author, hash, new, stable, others, status })
+    }
+
+    /// Puts the number of the new set's revision on the Rollout. The first time that is a new generation more often than not,
+    /// because the template is written back as well.
+    fn number(&self, world: &mut World) -> Result<(), ApiError> {
+        let number = object::annotation(&self.new.1, REVISION);
+        if number.is_none() || number == object::annotation(self.rollout, REVISION) {
+            return Ok(());
+        }
+        let number = json!(number);
+        let numbered = world.update(&self.author, Resource::Rollouts, self.key, Part::Main, false, |old| {
+            let mut new = old.clone();
+            new["metadata"]["annotations"][REVISION] = number;
+            if new["spec"]["template"].is_object() {
+                new["spec"]["template"] = as_argo_writes_it(&new["spec"]["template"]);
+            }
+            Ok(new)
+        });
+        numbered.map(drop)
     }
 
     pub(super) fn fence(&self) -> (i64, i64) {

@@ -49,17 +49,19 @@ impl Step<'_> {
     /// Goes through the canary steps as far as they are done; says when a timed pause ends.
     pub(super) fn advance_steps(&mut self, world: &World) -> Option<u64> {
         if self.stable.is_none() || self.is_aborted() {
-            self.status["currentStepIndex"] = json!(self.steps().len());
+            if !self.steps().is_empty() {
+                self.status["currentStepIndex"] = json!(self.steps().len());
+            }
             return None;
         }
         while self.step_index() < self.steps().len() {
             let step = self.steps()[self.step_index()].clone();
             if step["setWeight"].is_number() {
                 let (canary, stable) = self.wanted();
-                let stable_now = self.stable.as_ref().map_or(0, |(_, set)| replicas(set));
+                let is_stable_there = |set: &Value| replicas(set) == stable && counter(set, "replicas") == stable;
                 if counter(&self.new.1, "availableReplicas") != canary
                     || replicas(&self.new.1) != canary
-                    || stable_now != stable
+                    || !self.stable.as_ref().is_none_or(|(_, set)| is_stable_there(set))
                 {
                     return None;
                 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::rollout::{HASH_LABEL, Step, counter, replicas};
+use super::rollout::{Step, counter, replicas};
 use super::{Again, conditions, put_status};
 use crate::object::{self, Key, Object};
 use crate::resources::Resource;
@@ -19,11 +19,8 @@ impl Step<'_> {
         let total = replicas(self.rollout);
         let available_new = new.as_ref().map_or(0, |new| counter(new, "availableReplicas"));
         let steps_done = self.step_index() >= self.steps().len() && !self.is_aborted();
-        let others_gone = sets
-            .iter()
-            .filter(|set| object::label(set, HASH_LABEL) != Some(&*self.hash))
-            .all(|set| counter(set, "replicas") == 0 && replicas(set) == 0);
-        if steps_done && available_new >= total && others_gone {
+        // shouldFullPromote: the first revision at once, be its pods well or not; later ones when they are all available.
+        if self.status["stableRS"].is_null() || (steps_done && available_new >= total) {
             self.status["stableRS"] = json!(self.hash);
         }
         let old = self.rollout["status"].clone();

@@ -1,0 +1,82 @@
+//! What the operator asks the API server for.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result};
+use flippy_e2e::audit::Requests;
+use flippy_e2e::install;
+use flippy_e2e::scenario::{NEW_IMAGE, Scenario};
+use flippy_e2e::workloads::Workload;
+use serde_json::{Value, json};
+
+use crate::config::{MESH, waits, wanting};
+use crate::outcome::{condition_because, ready_because};
+
+flippy_e2e::scenarios! {
+    // Only a real API server knows permissions.
+    real: [
+        a_campaign_over_all_kinds_uses_every_rule_of_the_shipped_role_and_costs_one_patch_per_restart,
+    ],
+}
+
+async fn a_campaign_over_all_kinds_uses_every_rule_of_the_shipped_role_and_costs_one_patch_per_restart(
+    s: &Scenario,
+) -> Result<()> {
+    let shop = s.namespace("shop").await?;
+    let workloads =
+        [Workload::deployment("a"), Workload::rollout("b"), Workload::stateful_set("c"), Workload::daemon_set("d")];
+    let workloads = s.create_all(&shop, workloads).await?;
+    let _operator = s.operator().await?;
+    s.mesh().upgrade(NEW_IMAGE).await?;
+    let mut spec = wanting(s, &[NEW_IMAGE]);
+    let kinds = ["Deployment", "ArgoRollout", "StatefulSet", "DaemonSet"];
+    spec["RestartObjects"] = kinds.map(|kind| json!({"Type": kind, "StatusCheckConfig": waits(60)})).into();
+    spec["Suspend"] = json!(true);
+    s.config(s.system(), MESH, spec.clone()).await?;
+    condition_because(s, MESH, "RestartsAllowed", "Suspended").await?;
+    let started = s.now();
+
+    spec["Suspend"] = json!(false);
+    s.config(s.system(), MESH, spec).await?;
+
+    ready_because(s, MESH, "AllFresh").await?;
+    let all = s.requests()?;
+    let campaign = all.since(started);
+    for verb in ["get", "list"] {
+        assert_eq!(campaign.verb(verb).count(), 0, "{}", campaign.table());
+    }
+    assert_eq!(all.verb("get").only(|request| !request.resource().is_empty()).count(), 0, "{}", all.table());
+    let patches = campaign.verb("patch").only(|request| request.resource() != "flippyconfigs/status");
+    assert_eq!(patches.count(), workloads.len(), "{}", campaign.table());
+    assert_eq!(unused(&all)?, BTreeSet::new(), "allowed, but not used");
+    Ok(())
+}
+
+/// What the shipped role allows and these requests do not use, as (verb, resource).
+fn unused(requests: &Requests) -> Result<BTreeSet<(String, String)>> {
+    let role = install::manifests()?
+        .into_iter()
+        .find(|manifest| manifest["kind"] == "ClusterRole" && manifest["metadata"]["name"] == "flippy");
+    let role = role.context("the operator's role is not among the shipped manifests")?;
+    let used = requests.by_verb_and_resource();
+    let mut unused = BTreeSet::new();
+    for rule in texts_of(&role, "rules")? {
+        for resource in texts_of(rule, "resources")? {
+            for verb in texts_of(rule, "verbs")? {
+                let pair = (text(verb)?, text(resource)?);
+                if !used.contains_key(&pair) {
+                    unused.insert(pair);
+                }
+            }
+        }
+    }
+    Ok(unused)
+}
+
+fn texts_of<'a>(object: &'a Value, field: &str) -> Result<&'a Vec<Value>> {
+    object[field].as_array().with_context(|| format!("the shipped role has no list {field}"))
+}
+
+fn text(value: &Value) -> Result<String> {
+    Ok(value.as_str().context("the shipped role has something that is no text")?.to_owned())
+}

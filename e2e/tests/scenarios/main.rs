@@ -1,0 +1,19 @@
+//! What Flippy promises, on both backends: the real binary on a real control plane, as a user with exactly the shipped
+//! permissions, and the same operator in this process on the simulated cluster.
+
+mod absence;
+mod access;
+mod campaign;
+mod config;
+mod configs;
+mod crash;
+mod edits;
+mod failures;
+mod first;
+mod futility;
+mod held;
+mod order;
+mod original;
+mod outcome;
+mod preconditions;
+mod scope;
