@@ -216,7 +216,8 @@ fn a_status_patch_holds_the_identity_and_the_status_and_nothing_else() {
 
 #[test]
 fn a_merge_patch_takes_away_what_is_absent_now() {
-    let status = flippy_api::problem_status(None, "InvalidSpec", "spec: a text where a list is expected", 3, at("10:00:00"));
+    let status =
+        flippy_api::problem_status(None, "InvalidSpec", "spec: a text where a list is expected", 3, at("10:00:00"));
     let patch = flippy_api::status_merge_patch(&status);
     assert_eq!(patch["status"]["observedGeneration"], 3);
     assert_eq!(patch["status"].get("inFlight"), Some(&serde_json::Value::Null));

@@ -9,6 +9,7 @@ mod e2e;
 mod generate;
 mod go;
 mod interrupt;
+mod simulate;
 mod test;
 mod trial;
 mod workspace;
@@ -29,6 +30,8 @@ struct Arguments {
 enum Chore {
     /// Run everything that CI runs, in order, until something fails
     Test,
+    /// Try the operator on unlucky days, drawn from seeds, with everything going wrong
+    Simulate(simulate::Arguments),
     /// Run the end-to-end tests on a control plane of their own, or on the one that `FLIPPY_E2E_CLUSTER` names
     E2e(e2e::Arguments),
     /// See Flippy work: a control plane, a mesh, an upgrade, a campaign
@@ -65,6 +68,7 @@ async fn main() -> ExitCode {
 async fn run(chore: Chore) -> Result<()> {
     match chore {
         Chore::Test => test::run().await,
+        Chore::Simulate(arguments) => simulate::run(&arguments).await,
         Chore::E2e(arguments) => e2e::run(&arguments).await,
         Chore::Try(arguments) => trial::run(&arguments).await,
         Chore::Bench(bench) => bench::run(bench).await,

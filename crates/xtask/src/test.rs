@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use crate::{command, deny, e2e, generate, go};
+use crate::{command, deny, e2e, generate, go, simulate};
 
 /// What is checked, in this order.
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     Step::Format,
     Step::Spelling,
     Step::Dependencies,
@@ -15,9 +15,13 @@ const STEPS: [Step; 9] = [
     Step::Docs,
     Step::Generated,
     Step::Tests,
+    Step::Simulation,
     Step::ControlPlane,
     Step::EndToEnd,
 ];
+
+/// The fixed share of seeds that every change is tried on.
+const SEEDS: &str = "0..2000";
 
 #[derive(Debug, Clone, Copy)]
 enum Step {
@@ -28,6 +32,7 @@ enum Step {
     Docs,
     Generated,
     Tests,
+    Simulation,
     ControlPlane,
     EndToEnd,
 }
@@ -83,6 +88,7 @@ impl Step {
             Self::Docs => "docs",
             Self::Generated => "generated",
             Self::Tests => "tests",
+            Self::Simulation => "simulation",
             Self::ControlPlane => "control plane",
             Self::EndToEnd => "end to end",
         }
@@ -104,6 +110,10 @@ impl Step {
                 cargo(&["test", "--workspace", "--exclude", "flippy-e2e"]).await?;
                 // The scenarios of the end-to-end tests that need no control plane.
                 cargo(&["test", "--package", "flippy-e2e", e2e::EMBEDDED]).await
+            }
+            Self::Simulation => {
+                simulate::run(&simulate::Arguments::of(&["--seeds", SEEDS])).await?;
+                Ok(Some(format!("seeds {SEEDS} and the regressions")))
             }
             Self::ControlPlane => {
                 go::build_missing().await?;

@@ -1,0 +1,62 @@
+//! A restart is under way for no longer than its window, counted from its mark and not from when somebody looked: a
+//! status that is written later must not count it as being under way.
+
+use flippy_sim::{Key, Part, Resource};
+use jiff::SignedDuration;
+use serde_json::Value;
+
+use super::wish::{Wish, resource_of};
+use super::{Finding, Invariant};
+use crate::life::is_operator;
+use crate::record::{Record, mark};
+
+/// From the pass that found it to the arrival of the status; a write that is delayed is not a new finding.
+const WRITING: SignedDuration = SignedDuration::from_secs(3);
+
+pub(super) fn check(record: &Record<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let statuses = record.history.mutations.iter().filter(|mutation| {
+        mutation.resource == Resource::FlippyConfigs
+            && mutation.part == Part::Status
+            && is_operator(&mutation.author.user)
+    });
+    for written in statuses {
+        let Some(after) = &written.after else { continue };
+        let Some(wish) = Wish::read(&written.key, after) else { continue };
+        let Some(request) = written.author.request.and_then(|index| record.history.requests.get(index)) else {
+            continue;
+        };
+        let is_current = after["status"]["observedGeneration"] == after["metadata"]["generation"];
+        for listed in after["status"]["inFlight"].as_array().into_iter().flatten().filter(|_| is_current) {
+            let Some((resource, key)) = place(listed) else { continue };
+            let Some(workload) = record.at(resource, &key, written.revision) else { continue };
+            let (Some(mark), Some(check)) = (mark(resource, workload), wish.waits_for(resource, &key)) else {
+                continue;
+            };
+            // In both lists, it has the longer of two windows.
+            let window = wish.check_of(resource).map_or(check.window(), |other| other.window().max(check.window()));
+            let lasted = request.at.duration_since(mark.at);
+            if lasted > window + WRITING {
+                findings.push(Finding {
+                    at: written.at,
+                    invariant: Invariant::Deadline,
+                    message: format!(
+                        "{} is said to be under way {} s after its restart, though it has {} s (FlippyConfig {})",
+                        listed["workload"],
+                        lasted.as_secs(),
+                        window.as_secs(),
+                        written.key
+                    ),
+                    subject: key.name.to_string(),
+                });
+            }
+        }
+    }
+    findings
+}
+
+fn place(listed: &Value) -> Option<(Resource, Key)> {
+    let (kind, key) = listed["workload"].as_str()?.split_once(' ')?;
+    let (namespace, name) = key.split_once('/')?;
+    Some((resource_of(kind)?, Key::new(namespace, name)))
+}

@@ -1,0 +1,46 @@
+//! A restart changes nothing of a workload but its marks, and for a Rollout the time of its restart.
+
+use flippy_sim::Resource;
+use serde_json::Value;
+
+use super::{Finding, Invariant};
+use crate::record::{RESTARTED_AT, RESTARTED_FOR, Record, Restart, UNHEALTHY_BEFORE};
+
+pub(super) fn check(record: &Record<'_>) -> Vec<Finding> {
+    let changed =
+        record.restarts.iter().filter(|restart| stripped(restart, restart.before) != stripped(restart, restart.after));
+    changed
+        .map(|restart| Finding {
+            at: restart.mutation.at,
+            invariant: Invariant::Fields,
+            message: format!(
+                "the restart of {} changed more than its marks: {} became {}",
+                restart.name(),
+                stripped(restart, restart.before),
+                stripped(restart, restart.after)
+            ),
+            subject: restart.mutation.key.name.to_string(),
+        })
+        .collect()
+}
+
+/// A workload without what a restart may change, and without what the server keeps.
+fn stripped(restart: &Restart<'_>, workload: &Value) -> Value {
+    let mut left = workload.clone();
+    for kept in ["generation", "resourceVersion", "managedFields"] {
+        left["metadata"][kept] = Value::Null;
+    }
+    let marked = if restart.mutation.resource == Resource::Rollouts {
+        left["spec"]["restartAt"] = Value::Null;
+        &mut left["metadata"]["annotations"]
+    } else {
+        &mut left["spec"]["template"]["metadata"]["annotations"]
+    };
+    if let Some(annotations) = marked.as_object_mut() {
+        annotations.retain(|key, _| ![RESTARTED_FOR, RESTARTED_AT, UNHEALTHY_BEFORE].contains(&key.as_str()));
+        if annotations.is_empty() {
+            *marked = Value::Null;
+        }
+    }
+    left
+}

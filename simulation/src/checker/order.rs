@@ -1,0 +1,87 @@
+//! What goes first goes first; then healthy workloads, kind by kind as the config lists them, by namespace and name; then
+//! those that were unhealthy before.
+
+use flippy_sim::{Key, Resource};
+use jiff::SignedDuration;
+use serde_json::Value;
+
+use super::facts::{Rollout, is_held, name, rollout_of};
+use super::wish::Standing;
+use super::{Case, Invariant, Objection};
+use crate::record::{Record, mark};
+
+/// A workload whose restart was refused is passed over for at most this long.
+const PASSED_OVER: SignedDuration = SignedDuration::from_mins(6);
+/// So many restarts without a fresh pod stop a campaign; what it then tries is chosen otherwise.
+const FUTILE: usize = 3;
+
+pub(super) fn objection(case: &Case<'_>) -> Vec<Objection> {
+    let mut found = Vec::new();
+    let objection = |message: String| Objection::new(Invariant::Order, message);
+    let (resource, key) = (case.restart.mutation.resource, &case.restart.mutation.key);
+    let position = case.wish.first.iter().position(|(kind, place, _)| *kind == resource && place == key);
+    let before = &case.wish.first[..position.unwrap_or(case.wish.first.len())];
+    if let Some((resource, key, _)) = before.iter().find(|(resource, key, _)| is_due_first(case, *resource, key)) {
+        found.push(objection(format!("{} goes first and was not restarted yet", name(*resource, key))));
+    }
+    let Some(workload) = case.view.workloads.get(&(resource, key.clone())) else { return found };
+    let healthy = rollout_of(resource, workload) == Rollout::Complete;
+    let said_unhealthy = mark(resource, case.restart.after).is_some_and(|mark| mark.unhealthy_before);
+    if healthy == said_unhealthy {
+        let said = if said_unhealthy { "unhealthy" } else { "healthy" };
+        found.push(objection(format!("it was said to be {said}, but its status was {}", workload["status"])));
+    }
+    if position.is_none() && attempt(case) == 1 && !is_stopped(case) {
+        let place = |resource, key| (case.wish.rank_of(resource), key);
+        let earlier = case.wish.in_scope(case.view).find(|(other, other_key, other_workload, standing)| {
+            let is_other = (*other, *other_key) != (resource, key);
+            is_other
+                && *standing == Standing::Stale
+                && waits_to_start(case, *other, other_key, other_workload)
+                && (!healthy || place(*other, *other_key) < place(resource, key))
+        });
+        if let Some((other, key, ..)) = earlier {
+            found.push(objection(format!("{} comes before it", name(other, key))));
+        }
+    }
+    found
+}
+
+fn attempt(case: &Case<'_>) -> u32 {
+    mark(case.restart.mutation.resource, case.restart.after).and_then(|mark| Some(mark.parts()?.1)).unwrap_or(0)
+}
+
+/// Whether a workload that goes first could have been restarted, and was not, since its config has wanted these images.
+fn is_due_first(case: &Case<'_>, resource: Resource, key: &Key) -> bool {
+    let Some(workload) = case.view.workloads.get(&(resource, key.clone())) else { return false };
+    workload["metadata"]["deletionTimestamp"].is_null()
+        && mark(resource, workload).is_none()
+        && !is_held(resource, workload)
+        && !was_tried(case, resource, key)
+}
+
+/// A healthy one that nobody has restarted yet, and that nothing is in the way of.
+fn waits_to_start(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value) -> bool {
+    rollout_of(resource, workload) == Rollout::Complete
+        && mark(resource, workload).is_none()
+        && !is_held(resource, workload)
+        && !case.wish.conflicts(case.wishes, case.view, resource, key, workload)
+        && !was_tried(case, resource, key)
+}
+
+/// Whether this life has tried to restart it lately: it was refused, or what became of it was not told yet.
+fn was_tried(case: &Case<'_>, resource: Resource, key: &Key) -> bool {
+    let earlier = case.record.history.requests[..case.restart.index].iter().rev();
+    earlier
+        .take_while(|request| case.now.duration_since(request.at) < PASSED_OVER)
+        .filter(|request| request.user == case.restart.request.user && Record::is_restart_request(request))
+        .any(|request| request.target.as_ref().is_some_and(|target| target.1 == resource && target.3 == *key))
+}
+
+/// Whether restarts have been in vain so often that only one is tried now and then.
+fn is_stopped(case: &Case<'_>) -> bool {
+    let in_vain = case.wish.in_scope(case.view).filter(|(resource, _, workload, standing)| {
+        *standing == Standing::Stale && mark(*resource, workload).is_some()
+    });
+    in_vain.count() >= FUTILE
+}

@@ -1,0 +1,89 @@
+//! Requests are few: only the kinds that are needed, and failures are not answered by more of them.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use flippy_sim::{Key, Outcome, Part, RequestRecord, Resource, Verb};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::{Finding, Invariant};
+use crate::life::is_operator;
+use crate::record::{Record, WORKLOADS};
+use crate::scenario::Scenario;
+
+/// In this time …
+const PERIOD: SignedDuration = SignedDuration::from_mins(1);
+/// … one life lists a resource at most so often: its waits double from one second.
+const LISTS: usize = 8;
+/// … it begins as many watches of one; each ends, at worst, as soon as it has begun.
+const WATCHES: usize = 40;
+/// … it is refused the same restart at most so often: 2, 4, 8, 16 and 32 seconds apart.
+const REFUSALS: usize = 6;
+/// … and it writes the status of a config at most once a second.
+const STATUSES: usize = 61;
+
+pub(super) fn check(record: &Record<'_>, _scenario: &Scenario) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut rates: HashMap<Subject, VecDeque<Timestamp>> = HashMap::new();
+    for request in record.history.requests.iter().filter(|request| is_operator(&request.user)) {
+        let Some((verb, resource, part, key)) = &request.target else {
+            findings.push(finding(request, "is not for an operator to ask", ""));
+            continue;
+        };
+        let allowed = match (verb, resource, part) {
+            (Verb::List | Verb::Watch, Resource::Secrets | Resource::ConfigMaps, _) => false,
+            (Verb::List | Verb::Watch, _, _) | (Verb::Create, Resource::Events, _) => true,
+            (Verb::Patch, Resource::FlippyConfigs, Part::Status) => true,
+            (Verb::Patch, resource, Part::Main) => WORKLOADS.contains(resource),
+            _ => false,
+        };
+        if !allowed {
+            findings.push(finding(request, "is not for the operator to ask", &key.name));
+        }
+        let Some((subject, most)) = subject(request, *verb, *resource, key) else { continue };
+        let times = rates.entry(subject).or_default();
+        times.push_back(request.at);
+        while times.front().is_some_and(|first| request.at.duration_since(*first) > PERIOD) {
+            times.pop_front();
+        }
+        if times.len() == most + 1 {
+            findings.push(finding(request, "was asked too often within a minute", &key.name));
+        }
+    }
+    findings
+}
+
+type Subject = (Arc<str>, Verb, Resource, Key, i64);
+
+/// What a request is counted with, and how many of them are fine.
+fn subject(request: &RequestRecord, verb: Verb, resource: Resource, key: &Key) -> Option<(Subject, usize)> {
+    let (most, generation) = match (verb, resource) {
+        // Its two watches of single definitions are counted together.
+        (Verb::List, Resource::CustomResourceDefinitions) => (2 * LISTS, 0),
+        (Verb::Watch, Resource::CustomResourceDefinitions) => (2 * WATCHES, 0),
+        (Verb::List, _) => (LISTS, 0),
+        (Verb::Watch, _) => (WATCHES, 0),
+        (Verb::Patch, Resource::FlippyConfigs) => (STATUSES, 0),
+        (Verb::Patch, _) if request.outcome != Outcome::Answered(200) => (REFUSALS, tested_generation(request)),
+        _ => return None,
+    };
+    Some(((request.user.clone(), verb, resource, key.clone(), generation), most))
+}
+
+/// Another generation is another question.
+fn tested_generation(request: &RequestRecord) -> i64 {
+    let patch: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+    let mut tests = patch.as_array().into_iter().flatten();
+    let test = tests.find(|one| one["op"] == "test" && one["path"] == "/metadata/generation");
+    test.and_then(|test| test["value"].as_i64()).unwrap_or(0)
+}
+
+fn finding(request: &RequestRecord, what: &str, subject: &str) -> Finding {
+    Finding {
+        at: request.at,
+        invariant: Invariant::Requests,
+        message: format!("`{}` of {} {what}", request.line, request.user),
+        subject: subject.to_owned(),
+    }
+}

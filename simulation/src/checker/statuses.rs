@@ -1,0 +1,36 @@
+//! The operator writes statuses of configs, marks of workloads and events; nothing else, and nobody writes its statuses.
+
+use flippy_sim::{Part, Resource};
+
+use super::{Finding, Invariant};
+use crate::life::is_operator;
+use crate::record::{Record, WORKLOADS};
+
+pub(super) fn check(record: &Record<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for mutation in &record.history.mutations {
+        let by_operator = is_operator(&mutation.author.user);
+        let wrong = match (mutation.resource, by_operator) {
+            (Resource::FlippyConfigs, true) => mutation.part != Part::Status,
+            (Resource::FlippyConfigs, false) => match (&mutation.before, &mutation.after) {
+                (Some(before), Some(after)) => before["status"] != after["status"],
+                (None, Some(after)) => !after["status"].is_null(),
+                _ => false,
+            },
+            (Resource::Events, true) => false,
+            (resource, true) => {
+                !WORKLOADS.contains(&resource) || mutation.part != Part::Main || mutation.before.is_none()
+            }
+            (_, false) => false,
+        };
+        if wrong {
+            findings.push(Finding {
+                at: mutation.at,
+                invariant: Invariant::Statuses,
+                message: format!("this is not for {} to write: {mutation}", mutation.author.user),
+                subject: mutation.key.name.to_string(),
+            });
+        }
+    }
+    findings
+}

@@ -1,0 +1,197 @@
+//! A `FlippyConfig`, read anew: not with the eyes of the product.
+
+use flippy_sim::{Key, Resource};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use crate::knowledge::View;
+use crate::scenario::{CONFIG_NAMESPACE, IGNORE_KEY};
+
+use super::facts;
+
+/// What a restart that nobody waits for has, before it counts as failed.
+const NOT_WAITED: SignedDuration = SignedDuration::from_secs(600);
+
+/// What a config wants.
+pub(crate) struct Wish {
+    pub(crate) key: Key,
+    pub(crate) created_at: Timestamp,
+    pub(crate) images: Vec<String>,
+    containers: Vec<String>,
+    labels: Value,
+    /// Kinds in order, and how their restarts are waited for.
+    pub(crate) kinds: Vec<(Resource, Check)>,
+    pub(crate) preconditions: Vec<(Resource, Key, Check)>,
+    pub(crate) first: Vec<(Resource, Key, Check)>,
+    pub(crate) suspended: bool,
+    pub(crate) dry_run: bool,
+}
+
+/// A `StatusCheckConfig`.
+#[derive(Clone, Copy)]
+pub(crate) struct Check {
+    pub(crate) wanted: bool,
+    pub(crate) wait: SignedDuration,
+}
+
+impl Check {
+    fn read(config: &Value) -> Self {
+        let number = |field: &str| config[field].as_i64().unwrap_or(0).max(0);
+        let wait = SignedDuration::from_secs(number("MaxRetry") * number("RetryDuration"));
+        Self { wanted: config["CheckStatus"] == true, wait }
+    }
+
+    /// Whether later restarts wait.
+    pub(crate) fn is_waited(self) -> bool {
+        self.wanted && !self.wait.is_zero()
+    }
+
+    /// How long a restart has.
+    pub(crate) fn window(self) -> SignedDuration {
+        if self.is_waited() { self.wait } else { NOT_WAITED }
+    }
+}
+
+/// How a workload stands to a config.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// None of its pods has a container of interest, or it is filtered out.
+    OutOfScope,
+    Idle,
+    Fresh,
+    Stale,
+}
+
+impl Wish {
+    pub(crate) fn read(key: &Key, config: &Value) -> Option<Self> {
+        let spec = &config["spec"];
+        let texts = |list: &Value| -> Vec<String> {
+            list.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+        };
+        let list = |list: &Value| list.as_array().cloned().unwrap_or_default();
+        let named = |one: &Value| {
+            let text = |field: &str| one["K8S"][field].as_str().unwrap_or_default();
+            let place = Key::new(text("Namespace"), text("Name"));
+            Some((resource_of(text("Type"))?, place, Check::read(&one["StatusCheckConfig"])))
+        };
+        Some(Self {
+            key: key.clone(),
+            created_at: config["metadata"]["creationTimestamp"].as_str()?.parse().ok()?,
+            images: texts(&spec["ImageList"]).iter().map(|image| facts::full(image)).collect(),
+            containers: texts(&spec["ProcessFilter"]["Containers"]),
+            labels: spec["ProcessFilter"]["Labels"].clone(),
+            kinds: list(&spec["RestartObjects"])
+                .iter()
+                .filter_map(|one| Some((resource_of(one["Type"].as_str()?)?, Check::read(&one["StatusCheckConfig"]))))
+                .collect(),
+            preconditions: list(&spec["Preconditions"]).iter().filter_map(named).collect(),
+            first: list(&spec["PostFilterRestarts"]).iter().filter_map(named).collect(),
+            suspended: spec["Suspend"] == true,
+            dry_run: spec["DryRun"] == true,
+        })
+    }
+
+    fn may_act_in(&self, namespace: &str) -> bool {
+        *self.key.namespace == *CONFIG_NAMESPACE || *self.key.namespace == *namespace
+    }
+
+    pub(crate) fn check_of(&self, resource: Resource) -> Option<Check> {
+        self.kinds.iter().find(|(kind, _)| *kind == resource).map(|(_, check)| *check)
+    }
+
+    /// The position of a workload in the order of kinds.
+    pub(crate) fn rank_of(&self, resource: Resource) -> Option<usize> {
+        self.kinds.iter().position(|(kind, _)| *kind == resource)
+    }
+
+    /// Whether a workload passes the filters that do not depend on its pods.
+    pub(crate) fn admits(&self, view: &View, resource: Resource, key: &Key, workload: &Value) -> bool {
+        let Some(namespace) = view.namespaces.get(&key.namespace) else { return false };
+        let labels = &namespace["metadata"]["labels"];
+        let wanted = self.labels.as_object().into_iter().flatten();
+        let ignored =
+            [labels, &workload["metadata"]["annotations"], &workload["spec"]["template"]["metadata"]["annotations"]];
+        workload["metadata"]["deletionTimestamp"].is_null()
+            && self.check_of(resource).is_some()
+            && self.may_act_in(&key.namespace)
+            && wanted.into_iter().all(|(name, value)| labels[name] == *value)
+            && ignored.iter().all(|place| place[IGNORE_KEY] != "true")
+    }
+
+    /// How a workload stands, by its pods.
+    pub(crate) fn standing(&self, view: &View, resource: Resource, key: &Key, workload: &Value) -> Standing {
+        if !self.admits(view, resource, key, workload) {
+            return Standing::OutOfScope;
+        }
+        let pods = view.pods(workload);
+        if pods.is_empty() {
+            return Standing::Idle;
+        }
+        let mut standing = Standing::OutOfScope;
+        for pod in pods {
+            match self.is_fresh(pod) {
+                Some(false) => return Standing::Stale,
+                Some(true) => standing = Standing::Fresh,
+                None => {}
+            }
+        }
+        standing
+    }
+
+    /// Whether all containers of interest of a pod run a wanted image; None when there are none.
+    pub(crate) fn is_fresh(&self, pod: &Value) -> Option<bool> {
+        let lists = [&pod["spec"]["containers"], &pod["spec"]["initContainers"]];
+        let all = lists.into_iter().filter_map(Value::as_array).flatten();
+        let mut of_interest = all
+            .filter(|container| self.containers.iter().any(|name| container["name"] == **name))
+            .map(|container| facts::full(container["image"].as_str().unwrap_or_default()))
+            .peekable();
+        of_interest.peek()?;
+        Some(of_interest.all(|image| self.images.contains(&image)))
+    }
+
+    /// Everything in scope with its standing.
+    pub(crate) fn in_scope<'a>(
+        &'a self,
+        view: &'a View,
+    ) -> impl Iterator<Item = (Resource, &'a Key, &'a Value, Standing)> {
+        view.workloads.iter().filter_map(move |((resource, key), workload)| {
+            let standing = self.standing(view, *resource, key, workload);
+            (standing != Standing::OutOfScope).then_some((*resource, key, &**workload, standing))
+        })
+    }
+
+    /// Whether another config wants something else in the same workload.
+    pub(crate) fn conflicts(
+        &self,
+        wishes: &[Self],
+        view: &View,
+        resource: Resource,
+        key: &Key,
+        workload: &Value,
+    ) -> bool {
+        wishes.iter().any(|other| {
+            other.key != self.key
+                && !other.dry_run
+                && other.admits(view, resource, key, workload)
+                && other.images.iter().all(|image| !self.images.contains(image))
+        })
+    }
+
+    /// How a restart of this workload is waited for, and how long it has.
+    pub(crate) fn waits_for(&self, resource: Resource, key: &Key) -> Option<Check> {
+        let first = self.first.iter().find(|(kind, place, _)| *kind == resource && place == key);
+        first.map(|(_, _, check)| *check).or_else(|| self.check_of(resource))
+    }
+}
+
+/// The resource that a `Type` names.
+pub(crate) fn resource_of(kind: &str) -> Option<Resource> {
+    match kind.to_ascii_lowercase().as_str() {
+        "deployment" => Some(Resource::Deployments),
+        "statefulset" => Some(Resource::StatefulSets),
+        "daemonset" => Some(Resource::DaemonSets),
+        "argorollout" => Some(Resource::Rollouts),
+        _ => None,
+    }
+}

@@ -1,0 +1,148 @@
+//! What somebody knows of the cluster: the server itself everything, the operator what it was told.
+//!
+//! A decision is judged by what the server had *told* the life of the operator that took it, resource by resource: the
+//! state as of the revision of the last list or watch event that was delivered to it, and the answers to its own patches.
+//! So there is no allowance to be guessed for slow watches, and none to hide behind: one millisecond after an event was
+//! delivered, a decision that ignores it is a finding. What is allowed is the time between the decision and the arrival
+//! of its request: [`DECIDING`], and the time for which the requests before it in its batch were being answered.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use flippy_sim::{Delivery, Key, Outcome, Resource, SimCluster};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use crate::record::{Record, Restart, WORKLOADS, generation, is_live, owner, uid};
+
+/// How long a decision may take to arrive: the operator rests at least 20 ms between two passes.
+const DECIDING: SignedDuration = SignedDuration::from_millis(60);
+/// Moments that are looked at for one decision; beyond, the latest count.
+const MAX_MOMENTS: usize = 1000;
+
+/// The cluster as somebody knows it.
+pub(crate) struct View {
+    pub(crate) namespaces: BTreeMap<Arc<str>, Arc<Value>>,
+    pub(crate) workloads: BTreeMap<(Resource, Key), Arc<Value>>,
+    pub(crate) configs: BTreeMap<Key, Arc<Value>>,
+    pods: HashMap<String, Vec<Arc<Value>>>,
+}
+
+impl View {
+    /// Everything, as it is.
+    pub(crate) fn of(cluster: &SimCluster) -> Self {
+        let list = |resource: Resource| cluster.list(resource).into_iter().map(|object| (key(&object), object));
+        Self::new(
+            list(Resource::Namespaces).collect(),
+            WORKLOADS.into_iter().flat_map(|kind| list(kind).map(move |(key, object)| ((kind, key), object))).collect(),
+            list(Resource::FlippyConfigs).collect(),
+            list(Resource::ReplicaSets).map(|(_, object)| object),
+            list(Resource::Pods).map(|(_, object)| object),
+        )
+    }
+
+    /// What the life of the operator that made a restart knew when it had been told this, and nothing later.
+    pub(crate) fn told(record: &Record<'_>, restart: &Restart<'_>, told: &[Delivery]) -> Self {
+        let of = |resource: Resource| told.iter().filter(move |delivery| delivery.resource == resource);
+        let revision = |resource: Resource| of(resource).next_back().map_or(0, |delivery| delivery.revision);
+        let all = |resource: Resource| record.all(resource, revision(resource));
+        let owned = |resource: Resource| all(resource).map(|(key, object)| (key.clone(), object.clone()));
+        let at = told.last().map_or(Timestamp::MIN, |delivery| delivery.at);
+        let mut workloads: BTreeMap<(Resource, Key), Arc<Value>> = BTreeMap::new();
+        for resource in WORKLOADS {
+            let newest = of(resource).map(|delivery| delivery.revision).max();
+            for (key, object) in all(resource) {
+                // A stale list does not make an object older that was seen newer before.
+                let newer = newest.and_then(|newest| record.at(resource, key, newest));
+                let newer = newer.filter(|newer| uid(newer) == uid(object) && generation(newer) > generation(object));
+                workloads.insert((resource, key.clone()), newer.unwrap_or(object).clone());
+            }
+        }
+        for own in record
+            .restarts
+            .iter()
+            .filter(|own| own.index < restart.index && was_answered(own, &restart.request.user, at))
+        {
+            let place = (own.mutation.resource, own.mutation.key.clone());
+            if let Some(known) = workloads.get_mut(&place)
+                && uid(known) == own.uid()
+                && generation(known) < generation(own.after)
+            {
+                *known = own.after.clone();
+            }
+        }
+        Self::new(
+            owned(Resource::Namespaces).collect(),
+            workloads,
+            owned(Resource::FlippyConfigs).collect(),
+            owned(Resource::ReplicaSets).map(|(_, object)| object),
+            owned(Resource::Pods).map(|(_, object)| object),
+        )
+    }
+
+    fn new(
+        namespaces: BTreeMap<Key, Arc<Value>>,
+        workloads: BTreeMap<(Resource, Key), Arc<Value>>,
+        configs: BTreeMap<Key, Arc<Value>>,
+        replica_sets: impl Iterator<Item = Arc<Value>>,
+        pods: impl Iterator<Item = Arc<Value>>,
+    ) -> Self {
+        let mut roots: HashMap<String, String> = HashMap::new();
+        for set in replica_sets {
+            if let Some(owner) = owner(&set) {
+                roots.insert(uid(&set).to_owned(), owner.to_owned());
+            }
+        }
+        let mut by_workload: HashMap<String, Vec<Arc<Value>>> = HashMap::new();
+        for pod in pods.filter(|pod| is_live(pod)) {
+            let Some(owner) = owner(&pod) else { continue };
+            let root = roots.get(owner).map_or(owner, String::as_str).to_owned();
+            by_workload.entry(root).or_default().push(pod);
+        }
+        let namespaces = namespaces.into_iter().map(|(key, object)| (key.name, object)).collect();
+        Self { namespaces, workloads, configs, pods: by_workload }
+    }
+
+    /// The pods of a workload that count: neither being deleted nor finished.
+    pub(crate) fn pods(&self, workload: &Value) -> &[Arc<Value>] {
+        self.pods.get(uid(workload)).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What a life may have been told when it decided on a restart, the latest first.
+pub(crate) fn moments<'a>(
+    record: &'a Record<'_>,
+    restart: &Restart<'_>,
+    began: Timestamp,
+) -> impl Iterator<Item = &'a [Delivery]> + use<'a> {
+    let told = record.told_before(restart);
+    let from = began.saturating_sub(DECIDING).unwrap_or(Timestamp::MIN);
+    let earliest = told.partition_point(|delivery| delivery.at < from);
+    (earliest..=told.len()).rev().map(|length| &told[..length]).take(MAX_MOMENTS)
+}
+
+/// Restarts of one batch are sent one after the other: each goes out the moment the one before is answered.
+pub(crate) fn batch_began(record: &Record<'_>, restart: &Restart<'_>) -> Timestamp {
+    let mut began = restart.request.at;
+    let earlier = record.history.requests[..restart.index].iter().rev();
+    // Each config has a batch of its own on its way: others in between do not end it.
+    for request in earlier.filter(|request| request.user == restart.request.user) {
+        let answered = request.answered_at.filter(|answered| *answered <= began);
+        let follows = answered.is_some_and(|answered| began.duration_since(answered) <= DECIDING);
+        if follows && Record::is_restart_request(request) {
+            began = began.min(request.at);
+        }
+    }
+    began
+}
+
+fn was_answered(restart: &Restart<'_>, user: &Arc<str>, at: Timestamp) -> bool {
+    restart.request.user == *user
+        && restart.request.outcome == Outcome::Answered(200)
+        && restart.request.answered_at.is_some_and(|answered| answered <= at)
+}
+
+fn key(object: &Value) -> Key {
+    let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default();
+    Key::new(text("namespace"), text("name"))
+}

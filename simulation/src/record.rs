@@ -1,0 +1,181 @@
+//! The server's history, arranged so that one can ask what was true when.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use flippy_sim::{Delivery, History, Key, Mutation, Part, RequestRecord, Resource, Verb};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::life::is_operator;
+
+/// The kinds of workload.
+pub(crate) const WORKLOADS: [Resource; 4] =
+    [Resource::Deployments, Resource::StatefulSets, Resource::DaemonSets, Resource::Rollouts];
+
+pub(crate) const RESTARTED_FOR: &str = "flippy.keikoproj.io/restarted-for";
+pub(crate) const RESTARTED_AT: &str = "flippy.keikoproj.io/restarted-at";
+pub(crate) const UNHEALTHY_BEFORE: &str = "flippy.keikoproj.io/unhealthy-before";
+
+/// What an object became, and as of when.
+pub(crate) struct Version {
+    pub(crate) revision: u64,
+    /// None: it is gone.
+    pub(crate) object: Option<Arc<Value>>,
+}
+
+/// Every version of every object, and what led to them.
+pub(crate) struct Record<'a> {
+    pub(crate) history: &'a History,
+    versions: HashMap<Resource, BTreeMap<Key, Vec<Version>>>,
+    /// What each life was told, in order.
+    told: HashMap<Arc<str>, Vec<Delivery>>,
+    pub(crate) restarts: Vec<Restart<'a>>,
+}
+
+/// A restart that the operator made: a change of a workload that took effect.
+#[derive(Clone, Copy)]
+pub(crate) struct Restart<'a> {
+    pub(crate) mutation: &'a Mutation,
+    pub(crate) request: &'a RequestRecord,
+    /// The place of that request among all.
+    pub(crate) index: usize,
+    pub(crate) before: &'a Arc<Value>,
+    pub(crate) after: &'a Arc<Value>,
+}
+
+impl<'a> Record<'a> {
+    pub(crate) fn new(history: &'a History) -> Self {
+        let mut record = Self { history, versions: HashMap::new(), told: HashMap::new(), restarts: Vec::new() };
+        for mutation in &history.mutations {
+            record.take(mutation);
+        }
+        for delivery in &history.deliveries {
+            let Some(request) = history.requests.get(delivery.request) else { continue };
+            record.told.entry(request.user.clone()).or_default().push(*delivery);
+        }
+        record.restarts.sort_by_key(|restart| restart.index);
+        record
+    }
+
+    fn take(&mut self, mutation: &'a Mutation) {
+        let resource = mutation.resource;
+        let is_of_interest = WORKLOADS.contains(&resource)
+            || matches!(
+                resource,
+                Resource::Pods | Resource::ReplicaSets | Resource::Namespaces | Resource::FlippyConfigs
+            );
+        if !is_of_interest {
+            return;
+        }
+        let versions = self.versions.entry(resource).or_default().entry(mutation.key.clone()).or_default();
+        versions.push(Version { revision: mutation.revision, object: mutation.after.clone() });
+        self.take_restart(mutation);
+    }
+
+    fn take_restart(&mut self, mutation: &'a Mutation) {
+        if !is_operator(&mutation.author.user) || !WORKLOADS.contains(&mutation.resource) || mutation.part != Part::Main
+        {
+            return;
+        }
+        let index = mutation.author.request.unwrap_or(usize::MAX);
+        let (Some(request), Some(before), Some(after)) =
+            (self.history.requests.get(index), &mutation.before, &mutation.after)
+        else {
+            return;
+        };
+        self.restarts.push(Restart { mutation, request, index, before, after });
+    }
+
+    /// An object as of a revision.
+    pub(crate) fn at(&self, resource: Resource, key: &Key, revision: u64) -> Option<&Arc<Value>> {
+        last_at(self.versions.get(&resource)?.get(key)?, revision)
+    }
+
+    /// All objects of a resource as of a revision.
+    pub(crate) fn all(&self, resource: Resource, revision: u64) -> impl Iterator<Item = (&Key, &Arc<Value>)> {
+        let versions = self.versions.get(&resource).into_iter().flatten();
+        versions.filter_map(move |(key, versions)| Some((key, last_at(versions, revision)?)))
+    }
+
+    /// What a life was told before a request of its own.
+    pub(crate) fn told_before(&self, restart: &Restart<'_>) -> &[Delivery] {
+        let told = self.told.get(&restart.request.user).map_or(&[][..], Vec::as_slice);
+        &told[..told.partition_point(|delivery| delivery.after_requests <= restart.index)]
+    }
+
+    /// Whether a request is a patch of a workload by the operator.
+    pub(crate) fn is_restart_request(request: &RequestRecord) -> bool {
+        is_operator(&request.user)
+            && request
+                .target
+                .as_ref()
+                .is_some_and(|(verb, resource, ..)| *verb == Verb::Patch && WORKLOADS.contains(resource))
+    }
+}
+
+impl Restart<'_> {
+    /// What it was marked with.
+    pub(crate) fn token(&self) -> &str {
+        mark(self.mutation.resource, self.after).map_or("", |mark| mark.token)
+    }
+
+    pub(crate) fn uid(&self) -> &str {
+        uid(self.after)
+    }
+
+    /// For people.
+    pub(crate) fn name(&self) -> String {
+        format!("{} {}", self.mutation.resource.kind(), self.mutation.key)
+    }
+}
+
+/// The mark of a restart.
+#[derive(Clone, Copy)]
+pub(crate) struct Mark<'a> {
+    pub(crate) token: &'a str,
+    pub(crate) at: Timestamp,
+    pub(crate) unhealthy_before: bool,
+}
+
+impl<'a> Mark<'a> {
+    /// The hash of the images and the attempt.
+    pub(crate) fn parts(&self) -> Option<(&'a str, u32)> {
+        let (hash, attempt) = self.token.rsplit_once('-')?;
+        Some((hash, attempt.parse().ok()?))
+    }
+}
+
+/// The mark on a workload: on its pod template, for a Rollout on itself.
+pub(crate) fn mark(resource: Resource, workload: &Value) -> Option<Mark<'_>> {
+    let annotations = match resource {
+        Resource::Rollouts => &workload["metadata"]["annotations"],
+        _ => &workload["spec"]["template"]["metadata"]["annotations"],
+    };
+    let token = annotations[RESTARTED_FOR].as_str()?;
+    let at = annotations[RESTARTED_AT].as_str()?.parse().ok()?;
+    Some(Mark { token, at, unhealthy_before: annotations[UNHEALTHY_BEFORE] == token })
+}
+
+pub(crate) fn uid(object: &Value) -> &str {
+    object["metadata"]["uid"].as_str().unwrap_or_default()
+}
+
+pub(crate) fn generation(object: &Value) -> i64 {
+    object["metadata"]["generation"].as_i64().unwrap_or_default()
+}
+
+pub(crate) fn owner(object: &Value) -> Option<&str> {
+    let owners = object["metadata"]["ownerReferences"].as_array()?;
+    owners.iter().find(|owner| owner["controller"] == true)?["uid"].as_str()
+}
+
+pub(crate) fn is_live(pod: &Value) -> bool {
+    pod["metadata"]["deletionTimestamp"].is_null()
+        && !matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
+}
+
+fn last_at(versions: &[Version], revision: u64) -> Option<&Arc<Value>> {
+    let after = versions.partition_point(|version| version.revision <= revision);
+    versions[..after].last()?.object.as_ref()
+}

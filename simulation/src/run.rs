@@ -1,0 +1,108 @@
+//! One day from its beginning until everything is quiet.
+
+use std::time::Duration;
+
+use flippy_sim::{Faults, History, SimCluster};
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::checker::{self, Finding};
+use crate::knowledge::View;
+use crate::life;
+use crate::scenario::{Deed, OLD, Scenario};
+
+/// How long after the last trouble everything must be fresh or explained.
+const PATIENCE: Duration = Duration::from_hours(8);
+/// How often that is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(20);
+/// How long it must stay so to count as quiet.
+const QUIET: Duration = Duration::from_mins(2);
+
+/// What became of a day.
+pub struct Run {
+    /// What the server saw.
+    pub history: History,
+    /// What was wrong.
+    pub findings: Vec<Finding>,
+    /// When virtual time began.
+    pub began_at: Timestamp,
+    /// How long the day took, in virtual seconds.
+    pub seconds: u64,
+}
+
+/// Lives through the day, and judges it.
+pub fn run(scenario: &Scenario) -> Run {
+    flippy_sim::run(day(scenario))
+}
+
+async fn day(scenario: &Scenario) -> Run {
+    let cluster = SimCluster::new(scenario.seed, Faults::none());
+    set_up(&cluster, scenario);
+    let began = Instant::now();
+    let began_at = cluster.now();
+    let calm_at = began + Duration::from_secs(scenario.calm_at_seconds);
+    let operator = tokio::spawn(life::live(cluster.clone(), scenario.endings.clone(), calm_at));
+    for timed in &scenario.deeds {
+        tokio::time::sleep_until(began + Duration::from_millis(timed.at_milliseconds)).await;
+        perform(&cluster, &timed.deed);
+    }
+    tokio::time::sleep_until(calm_at).await;
+    let explained = quiet(&cluster, calm_at).await;
+    if explained.is_ok() {
+        tokio::time::sleep(Duration::from_secs(scenario.linger_seconds)).await;
+    }
+    let seconds = began.elapsed().as_secs();
+    let died = operator.is_finished();
+    operator.abort();
+    let history = cluster.history();
+    let mut findings = checker::check(&history, scenario);
+    findings.extend(explained.err().unwrap_or_default());
+    if died {
+        findings.push(checker::died(cluster.now()));
+    }
+    findings.sort_by_key(|finding| finding.at);
+    Run { history, findings, began_at, seconds }
+}
+
+fn set_up(cluster: &SimCluster, scenario: &Scenario) {
+    let expectation = "a drawn cluster is valid";
+    cluster.serve_kind("FlippyConfig").expect(expectation);
+    if scenario.has_rollouts {
+        cluster.serve_kind("Rollout").expect(expectation);
+    }
+    cluster.flip_sidecar(OLD);
+    let is_there =
+        |object: &&serde_json::Value| object["metadata"]["name"] != "istio-system" || object["kind"] != "Namespace";
+    cluster.create_settled(scenario.objects.iter().filter(is_there).cloned()).expect(expectation);
+}
+
+/// What cannot be done because somebody was there before is not done.
+fn perform(cluster: &SimCluster, deed: &Deed) {
+    match deed {
+        Deed::Upgrade(image) => cluster.flip_sidecar(image),
+        Deed::Create(object) => drop(cluster.create(object.clone())),
+        Deed::Edit { who, resource, key, change } => {
+            drop(cluster.edit(who, *resource, &key.namespace, &key.name, |object| change.apply(object)));
+        }
+        Deed::Delete { resource, key } => drop(cluster.delete("owner", *resource, &key.namespace, &key.name)),
+        Deed::Trouble(faults) => cluster.set_faults(Faults::clone(faults)),
+        Deed::Compact => cluster.compact(),
+    }
+}
+
+/// Waits until everything has been fresh or explained for a while; what is not when patience ends.
+async fn quiet(cluster: &SimCluster, calm_at: Instant) -> Result<(), Vec<Finding>> {
+    let mut quiet_since: Option<Instant> = None;
+    loop {
+        let now = Instant::now();
+        let open = checker::unexplained(&View::of(cluster), cluster.now());
+        match (open.is_empty(), quiet_since) {
+            (true, Some(since)) if now >= since + QUIET => return Ok(()),
+            (true, None) => quiet_since = Some(now),
+            (true, Some(_)) => {}
+            (false, _) if now >= calm_at + PATIENCE => return Err(open),
+            (false, _) => quiet_since = None,
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}

@@ -1,0 +1,65 @@
+//! What happens on one unlucky day, all drawn from one seed before it begins.
+
+mod configs;
+mod crashes;
+mod deeds;
+mod trouble;
+mod workloads;
+
+use fastrand::Rng;
+use serde_json::Value;
+
+pub(crate) use configs::{CONFIG_NAMESPACE, IGNORE_KEY};
+pub(crate) use crashes::{Ending, How};
+pub(crate) use deeds::{Deed, Timed};
+
+/// What pods run before the mesh is upgraded.
+pub(crate) const OLD: &str = "docker.io/istio/proxyv2:1.30.3";
+/// What is wanted.
+pub(crate) const NEW: &str = "docker.io/istio/proxyv2:1.30.4";
+/// What a config that disagrees wants.
+pub(crate) const OTHER: &str = "docker.io/istio/proxyv2:1.31.0";
+/// What pinned workloads run, whatever the mesh says.
+pub(crate) const PINNED: &str = "docker.io/istio/proxyv2:1.29.0";
+
+/// A day: a cluster, and everything that will be done to it.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    /// What all of it was drawn from.
+    pub seed: u64,
+    /// What is there from the beginning, settled.
+    pub(crate) objects: Vec<Value>,
+    /// Whether Argo Rollouts is installed.
+    pub(crate) has_rollouts: bool,
+    /// What others do, in order of time.
+    pub(crate) deeds: Vec<Timed>,
+    /// How the lives of the operator end, one after the other. The last life goes on.
+    pub(crate) endings: Vec<Ending>,
+    /// From then on nothing goes wrong and nobody does anything, in seconds.
+    pub(crate) calm_at_seconds: u64,
+    /// How long to look on after everything is explained, in seconds.
+    pub(crate) linger_seconds: u64,
+}
+
+impl Scenario {
+    /// Draws the day of a seed.
+    pub fn draw(seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed ^ 0x00f1_1bb7);
+        let has_rollouts = rng.u8(..10) > 0;
+        let mut workloads = workloads::draw(&mut rng, has_rollouts);
+        let calm_at_seconds = rng.u64(600..2400);
+        let mut deeds = std::mem::take(&mut workloads.deeds);
+        configs::draw(&mut rng, &workloads, &mut deeds);
+        deeds::draw(&mut rng, &workloads, calm_at_seconds, &mut deeds);
+        let calm_at_seconds = trouble::draw(&mut rng, calm_at_seconds, &mut deeds);
+        deeds.sort_by_key(|timed| timed.at_milliseconds);
+        let endings = crashes::draw(&mut rng);
+        let linger_seconds = if rng.u8(..8) == 0 { 5400 } else { 60 };
+        Self { seed, objects: workloads.objects, has_rollouts, deeds, endings, calm_at_seconds, linger_seconds }
+    }
+}
+
+/// Whether something happens that happens in so many of a hundred cases.
+fn percent(rng: &mut Rng, chance: u8) -> bool {
+    rng.u8(..100) < chance
+}
