@@ -9,7 +9,9 @@
 //!                                                  └──► status_facts() ──► (operator reports)
 //! ```
 
+mod budget;
 mod claims;
+mod cron;
 mod desired;
 mod drift;
 mod futility;
@@ -25,7 +27,9 @@ mod progress;
 mod scope;
 mod snapshot;
 mod status;
+mod strategy;
 mod verdict;
+mod window;
 mod workload;
 
 pub use claims::Claims;
@@ -44,6 +48,9 @@ pub use scope::{Scope, is_ignored};
 pub use snapshot::{PodIndex, Refusal, ReplicaSet, Snapshot};
 pub use status::{Condition, ConditionStatus, Counters, ListedWorkload, StatusFacts, status_facts};
 pub use verdict::{BlockedReason, DriftReason, FailedReason, Verdict};
+pub use cron::{Schedule, ScheduleParseError};
+pub use strategy::{Limit, SingleReplica, Strategy};
+pub use window::{Window, WindowKind, WindowState, window_state};
 pub use workload::{
     ArgoPhase, ArgoRolloutFacts, DaemonSetFacts, DeploymentFacts, Kind, KindParseError, NamedWorkload, Owner,
     RolloutFacts, StatefulSetFacts, UpdateStrategy, Workload, WorkloadRef,

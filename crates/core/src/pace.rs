@@ -1,15 +1,17 @@
-//! How many restarts may start now: as the original, one after the other.
+//! What may start now.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::budget::Budget;
 use crate::gate::{Gate, GateFact};
 use crate::mark::RestartToken;
 use crate::plan::{FirstState, Plan, PlanEntry};
 use crate::policy::Policy;
 use crate::verdict::Verdict;
+use crate::window::{WindowState, window_state};
 use crate::workload::{Kind, WorkloadRef};
 
 /// Restarts that one pass may start. A kind that is not waited for has no other bound; this one keeps the queue of
@@ -59,6 +61,23 @@ pub enum Hold {
     Unproven,
     /// An earlier restart is not completely rolled out.
     Waiting(String),
+    /// As many as `Strategy.MaxConcurrent` allows are under way.
+    MaxConcurrent,
+    /// As many as `Strategy.MaxConcurrentPerNamespace` allows are under way in every namespace that is left.
+    MaxConcurrentPerNamespace,
+    /// The last restart was less than `Strategy.MinInterval` ago.
+    MinInterval,
+    /// Outside the windows. The time is when they open.
+    Window(Option<Timestamp>),
+    /// Too close to the end of a window for a restart to be expected to finish inside.
+    WindowEnds(Timestamp),
+    /// More restarts have failed than `Strategy.MaxFailures` tolerates.
+    Halted {
+        /// So many.
+        failures: usize,
+        /// So many are tolerated.
+        tolerated: usize,
+    },
 }
 
 /// Decides what starts now.
@@ -71,26 +90,43 @@ pub fn pace(policy: &Policy, plan: &Plan, gate: &GateFact, sending: &BTreeSet<Ar
     if !plan.needs_restart() {
         return decision;
     }
-    decision.hold = forbidden(policy, gate);
-    if decision.hold.is_none() {
-        start_first_then_rest(&mut decision, plan, sending, now);
+    if let Some((hold, until)) = forbidden(policy, plan, gate, now) {
+        decision.hold = Some(hold);
+        decision.recheck_at = decision.recheck_at.into_iter().chain(until).min();
+    } else {
+        start_first_then_rest(&mut decision, policy, plan, sending, now);
     }
     decision
 }
 
-fn forbidden(policy: &Policy, gate: &GateFact) -> Option<Hold> {
+/// Why nothing may start, whatever is under way, and when that changes by itself.
+fn forbidden(policy: &Policy, plan: &Plan, gate: &GateFact, now: Timestamp) -> Option<(Hold, Option<Timestamp>)> {
     if policy.suspended {
-        Some(Hold::Suspended)
-    } else if policy.dry_run {
-        Some(Hold::DryRun)
-    } else if gate.gate == Gate::Shut {
-        Some(Hold::Preconditions(gate.message.clone()))
-    } else {
-        None
+        return Some((Hold::Suspended, None));
+    }
+    if policy.dry_run {
+        return Some((Hold::DryRun, None));
+    }
+    if gate.gate == Gate::Shut {
+        return Some((Hold::Preconditions(gate.message.clone()), None));
+    }
+    if let Some((failures, tolerated)) = plan.halted(policy) {
+        return Some((Hold::Halted { failures, tolerated }, None));
+    }
+    match window_state(&policy.windows, now) {
+        WindowState::Shut { until } => Some((Hold::Window(until), until)),
+        WindowState::Open { until: Some(end) } if plan.expected_end(now) > end => Some((Hold::WindowEnds(end), Some(end))),
+        WindowState::Open { .. } => None,
     }
 }
 
-fn start_first_then_rest(decision: &mut Decision, plan: &Plan, sending: &BTreeSet<Arc<str>>, now: Timestamp) {
+fn start_first_then_rest(
+    decision: &mut Decision,
+    policy: &Policy,
+    plan: &Plan,
+    sending: &BTreeSet<Arc<str>>,
+    now: Timestamp,
+) {
     let being_sent = |entry: &&PlanEntry| sending.contains(&entry.id.uid);
     let sent = plan.entries.iter().filter(being_sent).count();
     let allowance = plan.proof.allowance(plan.newest_fresh_at, now).saturating_sub(sent);
@@ -105,8 +141,8 @@ fn start_first_then_rest(decision: &mut Decision, plan: &Plan, sending: &BTreeSe
     if decision.hold.is_some() {
         return;
     }
-    if let Some(busy) = plan.entries.iter().find(|entry| holds_up_others(entry, sending)) {
-        decision.hold = Some(Hold::Waiting(busy.id.to_string()));
+    let mut budget = Budget::new(&policy.strategy, plan, sending, now);
+    if decision.hold_for(&budget) {
         return;
     }
     match probe {
@@ -114,7 +150,17 @@ fn start_first_then_rest(decision: &mut Decision, plan: &Plan, sending: &BTreeSe
             decision.starts.extend(start_of(entry, now));
             decision.hold = Some(Hold::Futile);
         }
-        None => start_rest(decision, plan, sending, allowance, now),
+        None => start_rest(decision, plan, sending, allowance, &mut budget, now),
+    }
+}
+
+impl Decision {
+    /// Notes why nothing more may start, if so.
+    fn hold_for(&mut self, budget: &Budget<'_>) -> bool {
+        let Some((hold, until)) = budget.why_none() else { return false };
+        self.hold = Some(hold);
+        self.recheck_at = self.recheck_at.into_iter().chain(until).min();
+        true
     }
 }
 
@@ -179,11 +225,12 @@ fn start_first(decision: &mut Decision, plan: &Plan, sending: &BTreeSet<Arc<str>
     }
 }
 
-fn start_rest(
+fn start_rest<'a>(
     decision: &mut Decision,
-    plan: &Plan,
+    plan: &'a Plan,
     sending: &BTreeSet<Arc<str>>,
     mut allowance: usize,
+    budget: &mut Budget<'a>,
     now: Timestamp,
 ) {
     let is_retried = |entry: &&PlanEntry| {
@@ -204,6 +251,10 @@ fn start_rest(
             decision.hold = Some(not_proven(plan));
             continue;
         }
+        if !budget.admits(entry) {
+            decision.hold = Some(Hold::MaxConcurrentPerNamespace);
+            continue;
+        }
         if is_full(decision, now) {
             return;
         }
@@ -213,8 +264,8 @@ fn start_rest(
             allowance -= 1;
         }
         decision.starts.extend(start_of(entry, now));
-        if entry.healthy && entry.waiting.is_waited() {
-            decision.hold = Some(Hold::Waiting(entry.id.to_string()));
+        budget.take(entry);
+        if decision.hold_for(budget) {
             return;
         }
     }
@@ -247,10 +298,6 @@ fn is_full(decision: &mut Decision, now: Timestamp) -> bool {
         decision.recheck_at = Some(now);
     }
     full
-}
-
-fn holds_up_others(entry: &PlanEntry, sending: &BTreeSet<Arc<str>>) -> bool {
-    entry.holds_up_others || (sending.contains(&entry.id.uid) && entry.healthy && entry.waiting.is_waited())
 }
 
 /// Argo replaces pods created *before* `restartAt`, and creation times are whole seconds: a pod made in the same second

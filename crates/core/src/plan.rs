@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::budget::exceeded;
 use crate::claims::Claims;
 use crate::drift::{Drift, drift_of};
 use crate::futility::{Proof, evidence_speaks_for_retry, retry_at};
@@ -12,8 +13,12 @@ use crate::pod::{Container, Pod};
 use crate::policy::{Policy, Waiting};
 use crate::progress::{Progress, progress_of};
 use crate::snapshot::{PodIndex, Snapshot};
+use crate::strategy::SingleReplica;
 use crate::verdict::{BlockedReason, DriftReason, FailedReason, Verdict};
 use crate::workload::{Kind, NamedWorkload, RolloutFacts, Workload, WorkloadRef};
+
+/// What a restart is expected to take while nothing is known of any.
+const UNKNOWN_DURATION: SignedDuration = SignedDuration::from_mins(1);
 
 /// How far ahead of our clock a mark may be dated and still be believed. Anybody who may edit a workload can write one;
 /// dated next year it would hold up everybody else until then.
@@ -57,7 +62,11 @@ pub struct PlanEntry {
     /// When time alone changes the verdict.
     pub recheck_at: Option<Timestamp>,
     pub(crate) fresh_since_restart: bool,
-    /// Whether later restarts must wait for it now.
+    /// How long its last restart took, once it is done.
+    pub(crate) took: Option<SignedDuration>,
+    /// Whether a restart of it is under way, or may be.
+    pub(crate) is_under_way: bool,
+    /// Whether later restarts must wait for it now, if they go one after the other.
     pub(crate) holds_up_others: bool,
     /// Its restart is out of time because its controller has not even looked at it. Every further restart would pile up
     /// behind that, and all of them would roll at once when it wakes up.
@@ -73,6 +82,8 @@ pub struct FirstRestart {
     pub state: FirstState,
     /// Whether later restarts wait for it.
     pub waiting: Waiting,
+    /// When it was last restarted for what is wanted now.
+    pub(crate) restarted_at: Option<Timestamp>,
 }
 
 /// Where such a workload is.
@@ -123,6 +134,26 @@ impl Plan {
         self.entries.iter().any(|entry| matches!(entry.verdict, Verdict::Restart(_)))
     }
 
+    /// Failures past what the policy tolerates: how many, and how many would be tolerated.
+    pub(crate) fn halted(&self, policy: &Policy) -> Option<(usize, usize)> {
+        let counts = |at: Option<Timestamp>| policy.resumed_at.is_none_or(|resumed_at| at.is_none_or(|at| at > resumed_at));
+        let failed = Verdict::Failed(FailedReason::NotCompleteInTime);
+        let entries = self.entries.iter().filter(|entry| entry.verdict == failed);
+        let entries = entries.filter(|entry| counts(entry.mark.as_ref().map(|mark| mark.at))).count();
+        let in_scope = |first: &FirstRestart| self.entries.iter().any(|entry| entry.id.named == first.target);
+        let first = self.first.iter().filter(|first| first.state == FirstState::Failed && !in_scope(first));
+        let first = first.filter(|first| counts(first.restarted_at)).count();
+        exceeded(policy.strategy.max_failures, entries + first, self)
+    }
+
+    /// When a restart that starts now is expected to be done: as long as the slowest of this campaign took, and half as
+    /// much again. Before there is one to learn from, a minute.
+    pub(crate) fn expected_end(&self, now: Timestamp) -> Timestamp {
+        let slowest = self.entries.iter().filter_map(|entry| entry.took).max();
+        let expected = slowest.map_or(UNKNOWN_DURATION, |took| took.saturating_mul(3) / 2);
+        now.saturating_add(expected).unwrap_or(Timestamp::MAX)
+    }
+
     /// Whether anything is under way, by our doing or by itself.
     pub fn is_moving(&self) -> bool {
         let first = self.first.iter().any(|first| matches!(first.state, FirstState::InFlight(_)));
@@ -163,6 +194,7 @@ pub fn plan(policy: &Policy, claims: &Claims<'_>, snapshot: &Snapshot, pods: &Po
                 .filter(|workload| !workload.deleting && policy.may_act_in(&first.target.namespace))
                 .map_or(FirstState::Missing, |workload| planner.first_state(workload, first.waiting)),
             waiting: first.waiting,
+            restarted_at: snapshot.workload(&first.target).and_then(|workload| planner.restarted_at(workload)),
         })
         .collect();
     Plan { entries, first, newest_fresh_at, proof }
@@ -190,6 +222,8 @@ struct Tally {
     predating: usize,
     /// Since when a pod from after it is not ready. A pod that came up and failed days later is not the restart's fault.
     unready_since: Option<Timestamp>,
+    /// Since when all the others from after it are.
+    ready_since: Option<Timestamp>,
     fresh_since_restart: bool,
     stale_since_restart: bool,
 }
@@ -232,7 +266,10 @@ impl Planner<'_> {
                 workload.mark.as_ref().is_some_and(|mark| predates(pod, workload.kind(), mark, token.as_deref()));
             if predates {
                 tally.predating += 1;
-            } else if let Some(since) = pod.unready_since {
+            } else if pod.ready {
+                tally.ready_since = tally.ready_since.max(Some(pod.ready_changed_at));
+            } else {
+                let since = pod.ready_changed_at;
                 tally.unready_since = Some(tally.unready_since.map_or(since, |at| at.min(since)));
             }
             let drift = match compared.take() {
@@ -292,6 +329,12 @@ impl Planner<'_> {
             newest_pod_at: tally.newest_pod_at,
             recheck_at: until.or(refused_until.filter(|_| is_refused)),
             fresh_since_restart: tally.fresh_since_restart,
+            took: mark.filter(|_| own == OwnRestart::Landed).and_then(|mark| {
+                let took = tally.ready_since?.duration_since(mark.at);
+                // A pod that became ready much later did so for another reason.
+                (!took.is_negative() && took <= waiting.window()).then_some(took)
+            }),
+            is_under_way: may_be_under_way,
             holds_up_others: may_be_under_way && waiting.is_waited() && !unhealthy_before,
             controller_is_silent,
         })
@@ -328,6 +371,9 @@ impl Planner<'_> {
             (_, Progress::NotObserved | Progress::Replacing) => Verdict::Converging,
             // Whatever else is the matter with it: another restart at once would bring the same pods.
             (OwnRestart::Landed, _) => Verdict::Futile(reason.clone()),
+            _ if self.policy.strategy.single_replica == SingleReplica::Hold && workload.loses_its_only_replica() => {
+                Verdict::Blocked(BlockedReason::SingleReplica)
+            }
             _ => match self.snapshot.refusal(workload, self.now) {
                 Some(refusal) => Verdict::Blocked(BlockedReason::Refused(refusal.message.clone())),
                 None => Verdict::Restart(reason.clone()),
@@ -350,7 +396,13 @@ impl Planner<'_> {
         let believable = mark.at <= self.now.saturating_add(CLOCKS_DIFFER_BY).unwrap_or(Timestamp::MAX);
         // A complete status may be older than the pods we see, and the other way round: both must agree.
         let own = if progress == Progress::Complete && tally.predating == 0 {
-            OwnRestart::Landed
+            // Complete is not yet stable. Pods that became ready after its window are not its doing any more.
+            let soaks_until = tally
+                .ready_since
+                .filter(|since| *since <= until && believable)
+                .and_then(|since| since.saturating_add(self.policy.strategy.min_ready).ok())
+                .filter(|soaked_at| self.now < *soaked_at);
+            soaks_until.map_or(OwnRestart::Landed, OwnRestart::UnderWay)
         } else if self.now < until && believable {
             OwnRestart::UnderWay(until)
         } else if tally.predating > 0 || tally.unready_since.is_some_and(|since| since <= until) {
@@ -360,6 +412,11 @@ impl Planner<'_> {
         };
         let for_these_images = *mark.token.hash == *hash;
         if for_these_images || matches!(own, OwnRestart::UnderWay(_)) { own } else { OwnRestart::None }
+    }
+
+    fn restarted_at(&self, workload: &Workload) -> Option<Timestamp> {
+        let hash = self.claims.hash_for(&workload.id, self.policy);
+        workload.mark.as_ref().filter(|mark| *mark.token.hash == *hash).map(|mark| mark.at)
     }
 
     fn reconsider_futile(&self, entry: &mut PlanEntry, newest_fresh_at: Option<Timestamp>) {
