@@ -9,8 +9,8 @@ use thiserror::Error;
 /// Sunday is 0 or 7. When both days are restricted, either will do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
-    minutes: Bits,
-    hours: Bits,
+    /// Hours and minutes, in order.
+    times: Box<[(i8, i8)]>,
     days_of_month: Bits,
     months: Bits,
     days_of_week: Bits,
@@ -30,6 +30,12 @@ pub struct ScheduleParseError {
     why: String,
 }
 
+/// Beginnings on one day. More is a misunderstanding (`* 22 * * *` for "from 22:00 on"), and every pass would pay for it.
+const MAX_PER_DAY: u32 = 48;
+
+/// Days of the longest month of each number: 29 in February, in some years.
+const LONGEST: [u8; 12] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
 const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
@@ -48,16 +54,29 @@ impl FromStr for Schedule {
             bits.ok_or_else(|| wrong(format!("`{field}` is no {what}")))
         };
         let days_of_week_bits = parse(days_of_week, "day of the week", 0, 7, &DAYS)?;
-        Ok(Self {
-            minutes: parse(minutes, "minute", 0, 59, &[])?,
-            hours: parse(hours, "hour", 0, 23, &[])?,
+        let minutes = parse(minutes, "minute", 0, 59, &[])?;
+        let hours = parse(hours, "hour", 0, 23, &[])?;
+        let per_day = hours.count_ones() * minutes.count_ones();
+        if per_day > MAX_PER_DAY {
+            let why = format!(
+                "it begins {per_day} times a day, which is more than {MAX_PER_DAY}: for a longer window, write one \
+                 beginning and a longer Duration"
+            );
+            return Err(wrong(why));
+        }
+        let schedule = Self {
+            times: times_of(hours, minutes),
             days_of_month: parse(days_of_month, "day of the month", 1, 31, &[])?,
             months: parse(months, "month", 1, 12, &MONTHS)?,
             // Sunday may be written 7.
             days_of_week: (days_of_week_bits | days_of_week_bits >> 7) & 0b111_1111,
             any_day_of_month: days_of_month.starts_with('*'),
             any_day_of_week: days_of_week.starts_with('*'),
-        })
+        };
+        if !schedule.ever_fires() {
+            return Err(wrong("no month has such a day".to_owned()));
+        }
+        Ok(schedule)
     }
 }
 
@@ -89,11 +108,25 @@ fn bits_of(part: &str, lowest: u8, highest: u8, names: &[&str]) -> Option<Bits> 
     Some((first..=last).step_by(usize::from(step)).fold(0, |bits, value| bits | 1 << value))
 }
 
+fn times_of(hours: Bits, minutes: Bits) -> Box<[(i8, i8)]> {
+    let hours = (0..24).filter(|hour| contains(hours, *hour));
+    hours
+        .flat_map(|hour| (0..60).filter(|minute| contains(minutes, *minute)).map(move |minute| (hour, minute)))
+        .collect()
+}
+
 fn contains(bits: Bits, value: i8) -> bool {
     u32::try_from(value).is_ok_and(|value| bits >> value & 1 == 1)
 }
 
 impl Schedule {
+    /// Whether there is such a day in any year. Where the day of the week decides too, there is.
+    fn ever_fires(&self) -> bool {
+        let mut months = (1..).zip(LONGEST).filter(|(month, _)| contains(self.months, *month));
+        let has_day = |longest: u8| (1..=longest).any(|day| self.days_of_month >> day & 1 == 1);
+        (!self.any_day_of_month && !self.any_day_of_week) || months.any(|(_, longest)| has_day(longest))
+    }
+
     /// Whether it fires on a day at all.
     pub(crate) fn fires_on(&self, day: Date) -> bool {
         let of_month = contains(self.days_of_month, day.day());
@@ -106,8 +139,7 @@ impl Schedule {
     }
 
     /// The hours and minutes at which it fires on such a day, in order.
-    pub(crate) fn times(&self) -> impl DoubleEndedIterator<Item = (i8, i8)> + '_ {
-        let hours = (0..24).filter(|hour| contains(self.hours, *hour));
-        hours.flat_map(|hour| (0..60).filter(|minute| contains(self.minutes, *minute)).map(move |minute| (hour, minute)))
+    pub(crate) fn times(&self) -> impl Iterator<Item = (i8, i8)> + '_ {
+        self.times.iter().copied()
     }
 }

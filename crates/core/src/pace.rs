@@ -65,9 +65,9 @@ pub enum Hold {
     MaxConcurrent,
     /// As many as `Strategy.MaxConcurrentPerNamespace` allows are under way in every namespace that is left.
     MaxConcurrentPerNamespace,
-    /// The last restart was less than `Strategy.MinInterval` ago.
-    MinInterval,
-    /// Outside the windows. The time is when they open.
+    /// The last restart was less than `Strategy.MinInterval` ago. The time is when the next may start.
+    MinInterval(Timestamp),
+    /// Outside the windows. The time is before which they do not open; `None`: no opening is in sight.
     Window(Option<Timestamp>),
     /// Too close to the end of a window for a restart to be expected to finish inside.
     WindowEnds(Timestamp),
@@ -90,32 +90,32 @@ pub fn pace(policy: &Policy, plan: &Plan, gate: &GateFact, sending: &BTreeSet<Ar
     if !plan.needs_restart() {
         return decision;
     }
-    if let Some((hold, until)) = forbidden(policy, plan, gate, now) {
-        decision.hold = Some(hold);
-        decision.recheck_at = decision.recheck_at.into_iter().chain(until).min();
-    } else {
-        start_first_then_rest(&mut decision, policy, plan, sending, now);
+    match forbidden(policy, plan, gate, now) {
+        Some(hold) => decision.hold = Some(hold),
+        None => start_first_then_rest(&mut decision, policy, plan, sending, now),
     }
+    let until = decision.hold.as_ref().and_then(Hold::until);
+    decision.recheck_at = decision.recheck_at.into_iter().chain(until).min();
     decision
 }
 
-/// Why nothing may start, whatever is under way, and when that changes by itself.
-fn forbidden(policy: &Policy, plan: &Plan, gate: &GateFact, now: Timestamp) -> Option<(Hold, Option<Timestamp>)> {
+/// Why nothing may start, whatever is under way.
+fn forbidden(policy: &Policy, plan: &Plan, gate: &GateFact, now: Timestamp) -> Option<Hold> {
     if policy.suspended {
-        return Some((Hold::Suspended, None));
+        return Some(Hold::Suspended);
     }
     if policy.dry_run {
-        return Some((Hold::DryRun, None));
+        return Some(Hold::DryRun);
     }
     if gate.gate == Gate::Shut {
-        return Some((Hold::Preconditions(gate.message.clone()), None));
+        return Some(Hold::Preconditions(gate.message.clone()));
     }
-    if let Some((failures, tolerated)) = plan.halted(policy) {
-        return Some((Hold::Halted { failures, tolerated }, None));
+    if let Some((failures, tolerated)) = plan.halted(policy, now) {
+        return Some(Hold::Halted { failures, tolerated });
     }
     match window_state(&policy.windows, now) {
-        WindowState::Shut { until } => Some((Hold::Window(until), until)),
-        WindowState::Open { until: Some(end) } if plan.expected_end(now) > end => Some((Hold::WindowEnds(end), Some(end))),
+        WindowState::Shut { until } => Some(Hold::Window(until)),
+        WindowState::Open { until: Some(end) } if plan.expected_end(policy, now) > end => Some(Hold::WindowEnds(end)),
         WindowState::Open { .. } => None,
     }
 }
@@ -137,15 +137,19 @@ fn start_first_then_rest(
         decision.hold = Some(not_proven(plan));
         return;
     }
-    start_first(decision, plan, sending, now);
+    let mut budget = Budget::new(&policy.strategy, plan, sending, now);
+    start_first(decision, plan, sending, &mut budget, now);
     if decision.hold.is_some() {
         return;
     }
-    let mut budget = Budget::new(&policy.strategy, plan, sending, now);
-    if decision.hold_for(&budget) {
+    decision.hold = budget.spent_in_scope();
+    if decision.hold.is_some() {
         return;
     }
     match probe {
+        Some(entry) if !budget.has_room_beside(&entry.id.named) => {
+            decision.hold = Some(Hold::MaxConcurrentPerNamespace)
+        }
         Some(entry) => {
             decision.starts.extend(start_of(entry, now));
             decision.hold = Some(Hold::Futile);
@@ -154,13 +158,14 @@ fn start_first_then_rest(
     }
 }
 
-impl Decision {
-    /// Notes why nothing more may start, if so.
-    fn hold_for(&mut self, budget: &Budget<'_>) -> bool {
-        let Some((hold, until)) = budget.why_none() else { return false };
-        self.hold = Some(hold);
-        self.recheck_at = self.recheck_at.into_iter().chain(until).min();
-        true
+impl Hold {
+    /// When it ends by itself, if time alone ends it.
+    pub fn until(&self) -> Option<Timestamp> {
+        match self {
+            Self::Window(until) => *until,
+            Self::MinInterval(until) | Self::WindowEnds(until) => Some(*until),
+            _ => None,
+        }
     }
 }
 
@@ -181,7 +186,13 @@ fn due_probe(plan: &Plan, sent: usize, now: Timestamp) -> Option<&PlanEntry> {
 }
 
 /// Starts what goes before everything else. With a hold set, the rest waits for it.
-fn start_first(decision: &mut Decision, plan: &Plan, sending: &BTreeSet<Arc<str>>, now: Timestamp) {
+fn start_first<'a>(
+    decision: &mut Decision,
+    plan: &'a Plan,
+    sending: &BTreeSet<Arc<str>>,
+    budget: &mut Budget<'a>,
+    now: Timestamp,
+) {
     for first in &plan.first {
         let waits_for_it = Some(Hold::Waiting(first.target.to_string()));
         match &first.state {
@@ -198,6 +209,12 @@ fn start_first(decision: &mut Decision, plan: &Plan, sending: &BTreeSet<Arc<str>
                     decision.hold = waits_for_it;
                     return;
                 }
+                let no_room = (!budget.has_room_beside(&first.target)).then_some(Hold::MaxConcurrentPerNamespace);
+                if let Some(hold) = budget.spent().or(no_room) {
+                    decision.hold = Some(hold);
+                    return;
+                }
+                budget.take_first(&first.target);
                 decision.starts.push(Start {
                     id: id.clone(),
                     generation: *generation,
@@ -251,7 +268,7 @@ fn start_rest<'a>(
             decision.hold = Some(not_proven(plan));
             continue;
         }
-        if !budget.admits(entry) {
+        if !budget.has_room_beside(&entry.id.named) {
             decision.hold = Some(Hold::MaxConcurrentPerNamespace);
             continue;
         }
@@ -265,7 +282,8 @@ fn start_rest<'a>(
         }
         decision.starts.extend(start_of(entry, now));
         budget.take(entry);
-        if decision.hold_for(budget) {
+        if let Some(hold) = budget.spent_in_scope() {
+            decision.hold = Some(hold);
             return;
         }
     }

@@ -1,7 +1,5 @@
 //! How carefully to go. Every default is the behaviour of the original.
 
-use std::fmt;
-
 use jiff::SignedDuration;
 
 /// Limits on the pace of a campaign.
@@ -14,7 +12,7 @@ pub struct Strategy {
     pub max_concurrent_per_namespace: Option<Limit>,
     /// Between the starts of two restarts.
     pub min_interval: SignedDuration,
-    /// How long a workload must stay completely rolled out until its restart counts as done.
+    /// How long a workload must stay completely rolled out, every pod of it ready, until its restart counts as done.
     pub min_ready: SignedDuration,
     /// Failures that are tolerated. One more halts the campaign. `None`: any number.
     pub max_failures: Option<Limit>,
@@ -36,31 +34,22 @@ impl Default for Strategy {
     }
 }
 
-/// A number of workloads, or a share of those in scope.
+/// A number of workloads, or a share of those in scope that have running pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
     /// So many.
     Count(usize),
-    /// So many of a hundred; of more than none, at least one.
+    /// So many of a hundred, rounded down, but at least one: a share of few workloads is not meant to be none.
     Percent(u8),
 }
 
 impl Limit {
     /// The number of workloads that this is, out of `total`.
-    pub fn of(self, total: usize) -> usize {
+    pub(crate) fn of(self, total: usize) -> usize {
         match self {
             Self::Count(count) => count,
             Self::Percent(0) => 0,
             Self::Percent(percent) => (total * usize::from(percent.min(100)) / 100).max(1),
-        }
-    }
-}
-
-impl fmt::Display for Limit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Count(count) => count.fmt(f),
-            Self::Percent(percent) => write!(f, "{percent}%"),
         }
     }
 }

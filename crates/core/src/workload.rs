@@ -256,6 +256,16 @@ impl Workload {
         }
     }
 
+    /// Pods that it should have.
+    pub(crate) fn replicas_wanted(&self) -> i64 {
+        match &self.rollout {
+            RolloutFacts::Deployment(facts) => facts.replicas_wanted,
+            RolloutFacts::StatefulSet(facts) => facts.replicas_wanted,
+            RolloutFacts::DaemonSet(facts) => facts.scheduled_wanted,
+            RolloutFacts::ArgoRollout(facts) => facts.replicas_wanted,
+        }
+    }
+
     /// Its kind.
     pub fn kind(&self) -> Kind {
         self.id.named.kind
