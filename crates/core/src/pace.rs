@@ -148,7 +148,7 @@ fn start_first_then_rest(
     }
     match probe {
         Some(entry) if !budget.has_room_beside(&entry.id.named) => {
-            decision.hold = Some(Hold::MaxConcurrentPerNamespace)
+            decision.hold = Some(Hold::MaxConcurrentPerNamespace);
         }
         Some(entry) => {
             decision.starts.extend(start_of(entry, now));
