@@ -37,7 +37,7 @@ pub(super) fn below(plan: &PlanView) -> String {
     match plan.starts_now.as_slice() {
         [] => {}
         some if some.len() <= MAX_NAMED => {
-            line("starts at once", &some.iter().map(name).collect::<Vec<_>>().join(", "))
+            line("starts at once", &some.iter().map(name).collect::<Vec<_>>().join(", "));
         }
         [one, rest @ ..] => line("starts at once", &format!("{} and {} more", name(one), rest.len())),
     }
