@@ -6,6 +6,12 @@ pub(crate) const MAX_ENTRIES: usize = 1000;
 pub(crate) const MAX_IMAGE_LENGTH: usize = 1024;
 /// Characters of a `Type`, name or namespace: Kubernetes has no longer ones.
 pub(crate) const MAX_NAME_LENGTH: usize = 253;
+/// Windows of one config: each pass asks all of them.
+pub(crate) const MAX_WINDOWS: usize = 10;
+/// Characters of a schedule, a duration or the name of a time zone.
+pub(crate) const MAX_TIME_LENGTH: usize = 128;
+/// Longest `MinReadySeconds`: a day.
+pub(crate) const MAX_READY_SECONDS: i64 = 24 * 3600;
 /// Problems that are told of one spec. Whoever corrects them learns of the next ones.
 pub(crate) const MAX_PROBLEMS: usize = 20;
 /// Characters of a message about one field.

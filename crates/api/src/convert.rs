@@ -4,15 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use flippy_core::{
-    DesiredImages, ImageRef, Policy, PolicyName, Precondition, RestartFirst, RestartObject, Scope, SpecNote, Waiting,
+    DesiredImages, ImageRef, Policy, PolicyName, Precondition, RestartFirst, RestartObject, Scope, SpecNote, Timestamp,
+    Waiting, Window, annotation,
 };
 
-use crate::bounds::MAX_ENTRIES;
+use crate::bounds::{MAX_ENTRIES, MAX_FIELD_MESSAGE_LENGTH, MAX_WINDOWS, one_line};
 use crate::problem::{InvalidSpec, Problem};
 use crate::resource::FlippyConfig;
 use crate::spec::{self, FlippyCondition, K8S, ProcessFilter};
+use crate::strategy::strategy;
 use crate::target::{kind, target};
 use crate::waiting::{wait, waiting};
+use crate::window::window;
 
 /// What the installation says about configs.
 #[derive(Clone, Debug)]
@@ -40,6 +43,9 @@ pub fn policy(config: &FlippyConfig, options: &ConversionOptions) -> Result<Poli
         scope: converter.scope(&spec.process_filter, &options.ignore_key),
         restart_objects: converter.restart_objects(&spec.restart_objects),
         restart_first: converter.restart_first(&spec.process_filter.pre_process_restart, &spec.post_filter_restarts),
+        strategy: strategy(&spec.strategy, &mut converter.problems, &mut converter.notes),
+        windows: converter.windows(&spec.windows),
+        resumed_at: converter.resumed_at(config),
         suspended: spec.suspend,
         dry_run: spec.dry_run,
         notes: converter.notes,
@@ -164,6 +170,31 @@ impl Converter {
             }
         }
         first
+    }
+
+    fn windows(&mut self, list: &[spec::Window]) -> Vec<Window> {
+        if list.len() > MAX_WINDOWS {
+            let message = format!("has {} entries; write at most {MAX_WINDOWS}", list.len());
+            self.problems.push(Problem::new("spec.Windows", &message));
+        }
+        let windows = list.iter().take(MAX_WINDOWS).enumerate();
+        windows
+            .filter_map(|(position, spec)| window(spec, &format!("spec.Windows[{position}]"), &mut self.problems))
+            .collect()
+    }
+
+    /// A time that is none resumes nothing: the config itself is not wrong.
+    fn resumed_at(&mut self, config: &FlippyConfig) -> Option<Timestamp> {
+        let text = config.metadata.annotations.as_ref()?.get(annotation::RESUMED_AT)?;
+        let time = text.parse().ok();
+        if time.is_none() {
+            let message = one_line(
+                &format!("`{text}` is no time; write for example 2026-01-05T22:00:00Z"),
+                MAX_FIELD_MESSAGE_LENGTH,
+            );
+            self.note(format!("metadata.annotations[{}]", annotation::RESUMED_AT), message);
+        }
+        time
     }
 
     fn target(&mut self, k8s: &K8S, path: &str) -> Option<flippy_core::NamedWorkload> {

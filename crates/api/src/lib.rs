@@ -3,21 +3,28 @@
 mod bounds;
 mod convert;
 mod crd;
+mod duration;
 mod next_status;
 mod problem;
 mod resource;
 mod rules;
 mod spec;
 mod status;
+mod strategy;
 mod target;
 mod turn;
 mod waiting;
+mod window;
 
 pub use convert::{ConversionOptions, policy};
 pub use crd::{crd, crd_yaml};
+pub use duration::parse_duration;
 pub use next_status::{next_status, problem_status, status_merge_patch, status_patch, unmet_since};
 pub use problem::{InvalidSpec, Problem};
 pub use resource::FlippyConfig;
-pub use spec::{FlippyCondition, FlippyConfigSpec, K8S, ProcessFilter, RestartObject, StatusCheckConfig};
+pub use spec::{
+    FlippyCondition, FlippyConfigSpec, K8S, NumberOrPercent, ProcessFilter, RestartObject, StatusCheckConfig, Strategy,
+    Window,
+};
 pub use status::{ConfigCondition, FlippyConfigStatus, Listed, PreconditionStatus, WorkloadCounts};
 pub use turn::{Turn, turn_of};

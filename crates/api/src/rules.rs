@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::bounds::{MAX_ENTRIES, MAX_IMAGE_LENGTH, MAX_NAME_LENGTH};
+use crate::bounds::{MAX_ENTRIES, MAX_IMAGE_LENGTH, MAX_NAME_LENGTH, MAX_READY_SECONDS, MAX_TIME_LENGTH, MAX_WINDOWS};
 
 /// Without a bound the API server has to assume the worst of what a rule costs.
 const LISTS: [&str; 5] =
@@ -17,6 +17,13 @@ const WORKLOADS: [&str; 3] = ["Preconditions[].K8S", "PostFilterRestarts[].K8S",
 const SAY_IMAGE: &str = "write an image reference, for example docker.io/istio/proxyv2:1.30.4";
 const SAY_WORKLOAD: &str = "name one workload: Type, Name and Namespace are all needed";
 const SAY_TYPE: &str = "Type must be Deployment, StatefulSet, DaemonSet or ArgoRollout (case does not matter)";
+
+/// As Go's `time.ParseDuration` reads it, but not negative.
+const DURATION: &str = r"^\+?(0|(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$";
+
+const SAY_LIMIT: &str = "write a number of workloads from 1 on, or a percentage, for example \"5%\"";
+const SAY_FAILURES: &str = "write a number of workloads from 0 on, or a percentage, for example \"10%\"";
+const SAY_WINDOW: &str = "a window needs Type, Schedule and Duration";
 
 /// Adds bounds and rules to the schema of `spec`.
 pub(crate) fn add(spec: &mut Value) {
@@ -34,6 +41,7 @@ pub(crate) fn add(spec: &mut Value) {
     at(spec, "RestartObjects[].Type").insert("maxLength".to_owned(), json!(MAX_NAME_LENGTH));
     at(spec, "ImageList[]").insert("maxLength".to_owned(), json!(MAX_IMAGE_LENGTH));
 
+    add_pace(spec);
     rule(spec, "ImageList[]", "self.trim() != ''", SAY_IMAGE);
     let is_named = format!("{} && {} && {}", given("self.Type"), given("self.Name"), given("self.Namespace"));
     // A precondition that cannot be checked must not count as met. What cannot be restarted first is merely skipped, as
@@ -44,6 +52,43 @@ pub(crate) fn add(spec: &mut Value) {
     rule(spec, "Preconditions[].K8S", &is_known_type, SAY_TYPE);
     let one_is_known = format!("has(object.Type) && {}", is_known("object.Type"));
     rule(spec, "RestartObjects", &format!("self.size() == 0 || self.exists(object, {one_is_known})"), SAY_TYPE);
+}
+
+fn add_pace(spec: &mut Value) {
+    for (field, percent, rule_of_number, say) in [
+        ("MaxConcurrent", "^(100|[1-9][0-9]?)%$", "self >= 1", SAY_LIMIT),
+        ("MaxConcurrentPerNamespace", "^(100|[1-9][0-9]?)%$", "self >= 1", SAY_LIMIT),
+        ("MaxFailures", "^(100|[1-9]?[0-9])%$", "self >= 0", SAY_FAILURES),
+    ] {
+        let path = format!("Strategy.{field}");
+        let schema = at(spec, &path);
+        let description = schema.remove("description");
+        schema.clear();
+        schema.extend(description.map(|description| ("description".to_owned(), description)));
+        schema.insert("x-kubernetes-int-or-string".to_owned(), json!(true));
+        schema.insert("anyOf".to_owned(), json!([{"type": "integer"}, {"type": "string"}]));
+        schema.insert("pattern".to_owned(), json!(percent));
+        schema.insert("maxLength".to_owned(), json!(4));
+        rule(spec, &path, &format!("type(self) == string || {rule_of_number}"), say);
+    }
+    for (path, values) in [
+        ("Strategy.OnFailure", json!(["", "Halt", "Continue"])),
+        ("Strategy.SingleReplica", json!(["", "Restart", "Hold"])),
+        ("Windows[].Type", json!(["Allow", "Deny"])),
+    ] {
+        at(spec, path).insert("enum".to_owned(), values);
+    }
+    let ready = at(spec, "Strategy.MinReadySeconds");
+    ready.insert("minimum".to_owned(), json!(0));
+    ready.insert("maximum".to_owned(), json!(MAX_READY_SECONDS));
+    at(spec, "Windows").insert("maxItems".to_owned(), json!(MAX_WINDOWS));
+    for path in ["Strategy.MinInterval", "Windows[].Schedule", "Windows[].Duration", "Windows[].TimeZone"] {
+        at(spec, path).insert("maxLength".to_owned(), json!(MAX_TIME_LENGTH));
+    }
+    at(spec, "Strategy.MinInterval").insert("pattern".to_owned(), json!(format!("^$|{DURATION}")));
+    at(spec, "Windows[].Duration").insert("pattern".to_owned(), json!(DURATION));
+    at(spec, "Windows[].Schedule").insert("pattern".to_owned(), json!(r"^\s*(\S+\s+){4}\S+\s*$"));
+    rule(spec, "Windows[]", "has(self.Type) && has(self.Schedule) && has(self.Duration)", SAY_WINDOW);
 }
 
 fn given(field: &str) -> String {

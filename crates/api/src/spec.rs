@@ -29,6 +29,14 @@ pub struct FlippyConfigSpec {
     /// images, and only if anything in scope needs a restart. For example the gateways.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
     pub post_filter_restarts: Vec<FlippyCondition>,
+    /// How carefully to go. Without it, one restart after the other where CheckStatus is true, and no other limit.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "is_default")]
+    pub strategy: Strategy,
+    /// When restarts may start. Without any: always. With Allow windows, only inside one of them; never inside a Deny
+    /// window. A restart that is not expected to finish before closing time does not start; what is under way then is left
+    /// to finish. At most 10.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<Window>,
     /// true: no further restart starts; what is under way goes on and is reported. Default: false.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "is_default")]
     pub suspend: bool,
@@ -120,6 +128,70 @@ pub struct StatusCheckConfig {
     /// In seconds; times MaxRetry, this is how long to wait. Negative: understood as 0. Default: 0.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "is_default")]
     pub retry_duration: i64,
+}
+
+/// How carefully to go.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Strategy {
+    /// Restarts under way at once: a number, or a percentage of the workloads in scope that have running pods, rounded
+    /// down but at least one. With it, also those count that nobody waits for. Without it, one that is waited for
+    /// (CheckStatus: true) holds up all others, and those that are not waited for do not count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_concurrent: Option<NumberOrPercent>,
+    /// The same within each namespace, as a further limit. Without MaxConcurrent, it is still one after the other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_concurrent_per_namespace: Option<NumberOrPercent>,
+    /// Least time between the starts of two restarts, for example 30s or 5m; at most 24h. Default: none.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "String::is_empty")]
+    pub min_interval: String,
+    /// How long a workload must stay completely rolled out, every pod of it ready, until its restart counts as done, in
+    /// seconds; at most 86400. Default: 0.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "is_default")]
+    pub min_ready_seconds: i64,
+    /// Failed restarts that are tolerated: a number, or a percentage of the workloads in scope that have running pods,
+    /// rounded down but at least one (0% tolerates none). One more halts the campaign until enough of them recover, the
+    /// images or this limit change, or a person sets the annotation flippy.keikoproj.io/resumed-at of the FlippyConfig to
+    /// the time. Default: any number; with OnFailure: Halt, none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_failures: Option<NumberOrPercent>,
+    /// What to do past MaxFailures: Halt or Continue. Default: Halt, if MaxFailures is set.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "String::is_empty")]
+    pub on_failure: String,
+    /// What to do with a workload of one replica, which would be away for a moment: Restart it like any other, or Hold it
+    /// and leave it to its owner. A Deployment that surges is restarted in any case. Default: Restart.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "String::is_empty")]
+    pub single_replica: String,
+}
+
+/// A number, or a percentage such as "5%".
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum NumberOrPercent {
+    /// So many.
+    Number(i64),
+    /// A percentage, if it is well written.
+    Percent(String),
+}
+
+/// A span of time that begins again and again. It belongs to the day on which it begins: "0 22 * * 6" for 6h includes
+/// Sunday 02:00.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Window {
+    /// Allow or Deny. Deny beats Allow.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "String::is_empty")]
+    pub r#type: String,
+    /// When it begins, as in cron: minute, hour, day of the month, month, day of the week (0 and 7 are Sunday). For example
+    /// "0 22 * * 1-5" for 22:00 on working days. At most 48 times a day.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "String::is_empty")]
+    pub schedule: String,
+    /// How long it lasts, for example 6h or 90m; from 1m to 720h.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "String::is_empty")]
+    pub duration: String,
+    /// Whose wall clock Schedule means, by its IANA name, for example Europe/Paris. Default: UTC.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "String::is_empty")]
+    pub time_zone: String,
 }
 
 /// Old objects hold explicit nulls; the original read them as absent.

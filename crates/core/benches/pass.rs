@@ -7,7 +7,7 @@ use divan::Bencher;
 use flippy_core::{
     Claims, Container, DeploymentFacts, DesiredImages, ImageRef, Kind, NamedWorkload, Owner, Pod, PodState, Policy,
     PolicyName, ReplicaSet, RestartMark, RestartObject, RestartToken, RolloutFacts, Scope, SignedDuration, Snapshot,
-    StatusFacts, Timestamp, Waiting, Workload, WorkloadRef, pace, plan, preconditions, status_facts,
+    StatusFacts, Strategy, Timestamp, Waiting, Workload, WorkloadRef, pace, plan, preconditions, status_facts,
 };
 
 const NAMESPACES: usize = 200;
@@ -64,6 +64,9 @@ fn policy(number: usize) -> Policy {
             .to_vec(),
         preconditions: Vec::new(),
         restart_first: Vec::new(),
+        strategy: Strategy::default(),
+        windows: Vec::new(),
+        resumed_at: None,
         suspended: false,
         dry_run: false,
         notes: Vec::new(),
@@ -101,7 +104,8 @@ fn snapshot(policies: &[Policy]) -> Snapshot {
                 owner: Some(Owner { kind: "ReplicaSet".into(), name: named.name.clone(), uid: replica_set.clone() }),
                 created_at: now() - SignedDuration::from_secs(3600),
                 state: PodState::Live,
-                unready_since: None,
+                ready: true,
+                ready_changed_at: now() - SignedDuration::from_secs(3600),
                 restart_token: is_done.then(|| token_text.clone()),
                 containers: containers.clone(),
             });
@@ -143,6 +147,7 @@ fn settled() -> DeploymentFacts {
     DeploymentFacts {
         replicas_wanted: replicas,
         paused: false,
+        surges: true,
         observed_generation: 1,
         replicas,
         updated: replicas,

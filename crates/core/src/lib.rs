@@ -9,7 +9,9 @@
 //!                                                  └──► status_facts() ──► (operator reports)
 //! ```
 
+mod budget;
 mod claims;
+mod cron;
 mod desired;
 mod drift;
 mod futility;
@@ -25,10 +27,13 @@ mod progress;
 mod scope;
 mod snapshot;
 mod status;
+mod strategy;
 mod verdict;
+mod window;
 mod workload;
 
 pub use claims::Claims;
+pub use cron::{Schedule, ScheduleParseError};
 pub use desired::DesiredImages;
 pub use drift::{Drift, drift_of};
 pub use gate::{Gate, GateFact, PreconditionFact, preconditions};
@@ -43,10 +48,13 @@ pub use progress::{Progress, progress_of};
 pub use scope::{Scope, is_ignored};
 pub use snapshot::{PodIndex, Refusal, ReplicaSet, Snapshot};
 pub use status::{Condition, ConditionStatus, Counters, ListedWorkload, StatusFacts, status_facts};
+pub use strategy::{Limit, SingleReplica, Strategy};
 pub use verdict::{BlockedReason, DriftReason, FailedReason, Verdict};
+pub use window::{Window, WindowKind, WindowState, window_state};
 pub use workload::{
     ArgoPhase, ArgoRolloutFacts, DaemonSetFacts, DeploymentFacts, Kind, KindParseError, NamedWorkload, Owner,
     RolloutFacts, StatefulSetFacts, UpdateStrategy, Workload, WorkloadRef,
 };
 
+pub use jiff::tz::TimeZone;
 pub use jiff::{SignedDuration, Timestamp};

@@ -1,15 +1,17 @@
-//! How many restarts may start now: as the original, one after the other.
+//! What may start now.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::budget::Budget;
 use crate::gate::{Gate, GateFact};
 use crate::mark::RestartToken;
 use crate::plan::{FirstRestart, FirstState, Plan, PlanEntry};
 use crate::policy::Policy;
 use crate::verdict::Verdict;
+use crate::window::{WindowState, window_state};
 use crate::workload::{Kind, WorkloadRef};
 
 /// Restarts that one pass may start. A kind that is not waited for has no other bound; this one keeps the queue of
@@ -59,6 +61,23 @@ pub enum Hold {
     Unproven,
     /// An earlier restart is not completely rolled out.
     Waiting(String),
+    /// As many as `Strategy.MaxConcurrent` allows are under way.
+    MaxConcurrent,
+    /// As many as `Strategy.MaxConcurrentPerNamespace` allows are under way in every namespace that is left.
+    MaxConcurrentPerNamespace,
+    /// The last restart was less than `Strategy.MinInterval` ago. The time is when the next may start.
+    MinInterval(Timestamp),
+    /// Outside the windows. The time is before which they do not open; `None`: no opening is in sight.
+    Window(Option<Timestamp>),
+    /// Too close to the end of a window for a restart to be expected to finish inside.
+    WindowEnds(Timestamp),
+    /// More restarts have failed than `Strategy.MaxFailures` tolerates.
+    Halted {
+        /// So many.
+        failures: usize,
+        /// So many are tolerated.
+        tolerated: usize,
+    },
 }
 
 /// Decides what starts now.
@@ -71,26 +90,43 @@ pub fn pace(policy: &Policy, plan: &Plan, gate: &GateFact, sending: &BTreeSet<Ar
     if !plan.needs_restart() {
         return decision;
     }
-    decision.hold = forbidden(policy, gate);
-    if decision.hold.is_none() {
-        start_first_then_rest(&mut decision, plan, sending, now);
+    match forbidden(policy, plan, gate, now) {
+        Some(hold) => decision.hold = Some(hold),
+        None => start_first_then_rest(&mut decision, policy, plan, sending, now),
     }
+    let until = decision.hold.as_ref().and_then(Hold::until);
+    decision.recheck_at = decision.recheck_at.into_iter().chain(until).min();
     decision
 }
 
-fn forbidden(policy: &Policy, gate: &GateFact) -> Option<Hold> {
+/// Why nothing may start, whatever is under way.
+fn forbidden(policy: &Policy, plan: &Plan, gate: &GateFact, now: Timestamp) -> Option<Hold> {
     if policy.suspended {
-        Some(Hold::Suspended)
-    } else if policy.dry_run {
-        Some(Hold::DryRun)
-    } else if gate.gate == Gate::Shut {
-        Some(Hold::Preconditions(gate.message.clone()))
-    } else {
-        None
+        return Some(Hold::Suspended);
+    }
+    if policy.dry_run {
+        return Some(Hold::DryRun);
+    }
+    if gate.gate == Gate::Shut {
+        return Some(Hold::Preconditions(gate.message.clone()));
+    }
+    if let Some((failures, tolerated)) = plan.halted(policy, now) {
+        return Some(Hold::Halted { failures, tolerated });
+    }
+    match window_state(&policy.windows, now) {
+        WindowState::Shut { until } => Some(Hold::Window(until)),
+        WindowState::Open { until: Some(end) } if plan.expected_end(policy, now) > end => Some(Hold::WindowEnds(end)),
+        WindowState::Open { .. } => None,
     }
 }
 
-fn start_first_then_rest(decision: &mut Decision, plan: &Plan, sending: &BTreeSet<Arc<str>>, now: Timestamp) {
+fn start_first_then_rest(
+    decision: &mut Decision,
+    policy: &Policy,
+    plan: &Plan,
+    sending: &BTreeSet<Arc<str>>,
+    now: Timestamp,
+) {
     let being_sent = |entry: &&PlanEntry| sending.contains(&entry.id.uid);
     let sent = plan.entries.iter().filter(being_sent).count();
     let allowance = plan.proof.allowance(plan.newest_fresh_at, now).saturating_sub(sent);
@@ -101,21 +137,40 @@ fn start_first_then_rest(decision: &mut Decision, plan: &Plan, sending: &BTreeSe
         decision.hold = Some(not_proven(plan));
         return;
     }
+    let mut budget = Budget::new(&policy.strategy, plan, sending, now);
     // Also what goes first waits: with a changed image list it is due again while a restart for the old one is under way.
-    if let Some(busy) = busy(plan, sending) {
-        decision.hold = Some(Hold::Waiting(busy));
+    decision.hold = first_under_way(plan, sending).map(Hold::Waiting).or_else(|| budget.spent_in_scope());
+    if decision.hold.is_some() {
         return;
     }
-    start_first(decision, plan, sending, now);
+    start_first(decision, plan, sending, &mut budget, now);
+    if decision.hold.is_some() {
+        return;
+    }
+    decision.hold = budget.spent_in_scope();
     if decision.hold.is_some() {
         return;
     }
     match probe {
+        Some(entry) if !budget.has_room_beside(&entry.id.named) => {
+            decision.hold = Some(Hold::MaxConcurrentPerNamespace);
+        }
         Some(entry) => {
             decision.starts.extend(start_of(entry, now));
             decision.hold = Some(Hold::Futile);
         }
-        None => start_rest(decision, plan, sending, allowance, now),
+        None => start_rest(decision, plan, sending, allowance, &mut budget, now),
+    }
+}
+
+impl Hold {
+    /// When it ends by itself, if time alone ends it.
+    pub fn until(&self) -> Option<Timestamp> {
+        match self {
+            Self::Window(until) => *until,
+            Self::MinInterval(until) | Self::WindowEnds(until) => Some(*until),
+            _ => None,
+        }
     }
 }
 
@@ -136,7 +191,13 @@ fn due_probe(plan: &Plan, sent: usize, now: Timestamp) -> Option<&PlanEntry> {
 }
 
 /// Starts what goes before everything else. With a hold set, the rest waits for it.
-fn start_first(decision: &mut Decision, plan: &Plan, sending: &BTreeSet<Arc<str>>, now: Timestamp) {
+fn start_first<'a>(
+    decision: &mut Decision,
+    plan: &'a Plan,
+    sending: &BTreeSet<Arc<str>>,
+    budget: &mut Budget<'a>,
+    now: Timestamp,
+) {
     for first in &plan.first {
         let waits_for_it = Some(Hold::Waiting(first.target.to_string()));
         match &first.state {
@@ -153,6 +214,12 @@ fn start_first(decision: &mut Decision, plan: &Plan, sending: &BTreeSet<Arc<str>
                     decision.hold = waits_for_it;
                     return;
                 }
+                let no_room = (!budget.has_room_beside(&first.target)).then_some(Hold::MaxConcurrentPerNamespace);
+                if let Some(hold) = budget.spent().or(no_room) {
+                    decision.hold = Some(hold);
+                    return;
+                }
+                budget.take_first(&first.target);
                 decision.starts.push(Start {
                     id: id.clone(),
                     generation: *generation,
@@ -176,11 +243,12 @@ fn start_first(decision: &mut Decision, plan: &Plan, sending: &BTreeSet<Arc<str>
     }
 }
 
-fn start_rest(
+fn start_rest<'a>(
     decision: &mut Decision,
-    plan: &Plan,
+    plan: &'a Plan,
     sending: &BTreeSet<Arc<str>>,
     mut allowance: usize,
+    budget: &mut Budget<'a>,
     now: Timestamp,
 ) {
     let is_retried = |entry: &&PlanEntry| {
@@ -201,6 +269,10 @@ fn start_rest(
             decision.hold = Some(not_proven(plan));
             continue;
         }
+        if !budget.has_room_beside(&entry.id.named) {
+            decision.hold = Some(Hold::MaxConcurrentPerNamespace);
+            continue;
+        }
         if is_full(decision, now) {
             return;
         }
@@ -210,8 +282,9 @@ fn start_rest(
             allowance -= 1;
         }
         decision.starts.extend(start_of(entry, now));
-        if entry.healthy && entry.waiting.is_waited() {
-            decision.hold = Some(Hold::Waiting(entry.id.to_string()));
+        budget.take(entry);
+        if let Some(hold) = budget.spent_in_scope() {
+            decision.hold = Some(hold);
             return;
         }
     }
@@ -246,20 +319,14 @@ fn is_full(decision: &mut Decision, now: Timestamp) -> bool {
     full
 }
 
-/// A restart under way, or on its way, that everything else waits for.
-fn busy(plan: &Plan, sending: &BTreeSet<Arc<str>>) -> Option<String> {
+/// One that goes first, is waited for, and is under way or on its way: everything else waits for it, whatever the limits.
+fn first_under_way(plan: &Plan, sending: &BTreeSet<Arc<str>>) -> Option<String> {
     let under_way = |first: &&FirstRestart| match &first.state {
         FirstState::InFlight(_) => first.waiting.is_waited(),
         FirstState::Due { id, .. } => first.waiting.is_waited() && sending.contains(&id.uid),
         _ => false,
     };
-    let first = plan.first.iter().find(under_way).map(|first| first.target.to_string());
-    first
-        .or_else(|| plan.entries.iter().find(|entry| holds_up_others(entry, sending)).map(|entry| entry.id.to_string()))
-}
-
-fn holds_up_others(entry: &PlanEntry, sending: &BTreeSet<Arc<str>>) -> bool {
-    entry.holds_up_others || (sending.contains(&entry.id.uid) && entry.healthy && entry.waiting.is_waited())
+    plan.first.iter().find(under_way).map(|first| first.target.to_string())
 }
 
 /// Argo replaces pods created *before* `restartAt`, and creation times are whole seconds: a pod made in the same second

@@ -22,8 +22,10 @@ pub struct Pod {
     pub created_at: Timestamp,
     /// Where it is in its life.
     pub state: PodState,
-    /// Since when its `Ready` condition is not true. `None` when it is.
-    pub unready_since: Option<Timestamp>,
+    /// Whether its `Ready` condition is true.
+    pub ready: bool,
+    /// Since when it is, or is not.
+    pub ready_changed_at: Timestamp,
     /// The restart token that its template carried when it was created.
     pub restart_token: Option<Arc<str>>,
     /// Containers and init containers, in the order of the spec, init containers last.

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::desired::DesiredImages;
 use crate::scope::Scope;
+use crate::strategy::Strategy;
+use crate::window::Window;
 use crate::workload::{Kind, NamedWorkload};
 
 /// Which config a policy was made from.
@@ -40,6 +42,12 @@ pub struct Policy {
     pub preconditions: Vec<Precondition>,
     /// What is restarted before everything else, in order, once per campaign, if anything needs a restart.
     pub restart_first: Vec<RestartFirst>,
+    /// How carefully to go.
+    pub strategy: Strategy,
+    /// When restarts may start.
+    pub windows: Vec<Window>,
+    /// When a person last said to go on in spite of failures: earlier ones do not count any more.
+    pub resumed_at: Option<Timestamp>,
     /// No further restart starts.
     pub suspended: bool,
     /// Plan and report only.

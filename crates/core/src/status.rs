@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::gate::{Gate, GateFact, PreconditionFact};
+use crate::mark::annotation::RESUMED_AT;
 use crate::pace::{Decision, Hold};
-use crate::plan::{FirstRestart, FirstState, Plan, PlanEntry};
+use crate::plan::{FirstRestart, FirstState, Plan, PlanEntry, UnderWay};
 use crate::policy::Policy;
 use crate::verdict::{BlockedReason, FailedReason, Verdict};
 use crate::workload::NamedWorkload;
@@ -211,7 +212,8 @@ fn stalled(
     decision: &Decision,
     counters: &Counters,
 ) -> Option<(&'static str, String)> {
-    if policy.suspended || policy.dry_run {
+    // What selects nothing is ready as it is, whatever became of restarts that it once made.
+    if policy.suspended || policy.dry_run || policy.selects_nothing().is_some() {
         return None;
     }
     if plan.needs_restart() && gate.gate == Gate::Shut && gate.overdue {
@@ -222,7 +224,16 @@ fn stalled(
                        restarts go on by themselves once a new pod runs a wanted image";
         return Some(("RestartsFutile", message.to_owned()));
     }
-    if let Some(entry) = plan.entries.iter().find(|entry| entry.controller_is_silent && entry.holds_up_others) {
+    if let Some(Hold::Halted { failures, tolerated }) = decision.hold {
+        let message = format!(
+            "{failures} restarts failed, {tolerated} are tolerated: look at them, then resume with the annotation \
+             {RESUMED_AT}, or raise spec.Strategy.MaxFailures; restarts also go on once enough of them recover"
+        );
+        return Some(("Halted", message));
+    }
+    if let Some(entry) =
+        plan.entries.iter().find(|entry| entry.under_way == UnderWay::ControllerSilent && entry.holds_up_others)
+    {
         let message =
             format!("the controller of {} does not act on its restart; restarts go on once it does", entry.id);
         return Some(("ControllerSilent", message));
@@ -259,6 +270,14 @@ fn restarts_allowed(policy: &Policy, gate: &GateFact, decision: &Decision) -> Co
         ("PreconditionsNotMet", gate.message.clone())
     } else if decision.hold == Some(Hold::Futile) {
         ("RestartsFutile", "restarted pods come up with the same stale image".to_owned())
+    } else if let Some(Hold::Window(until)) = &decision.hold {
+        let until =
+            until.map_or_else(|| "no opening is in sight".to_owned(), |at| format!("they do not open before {at}"));
+        ("OutsideWindow", format!("outside the windows of spec.Windows; {until}"))
+    } else if let Some(Hold::WindowEnds(end)) = &decision.hold {
+        ("WindowEnds", format!("the window ends at {end}: a restart would not be expected to finish inside"))
+    } else if let Some(Hold::Halted { failures, tolerated }) = decision.hold {
+        ("Halted", format!("{failures} restarts failed, {tolerated} are tolerated"))
     } else {
         return condition("RestartsAllowed", ConditionStatus::True, "Open", "restarts may start".to_owned());
     };

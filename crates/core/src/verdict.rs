@@ -48,6 +48,8 @@ pub enum BlockedReason {
     Partition,
     /// The API server did not carry out the restart; it is tried again later.
     Refused(Arc<str>),
+    /// It has a single replica, and the policy leaves those to their owners.
+    SingleReplica,
     /// Its owner takes the restart back. Fighting would restart it for ever.
     RevertedByOwner,
     /// Another config wants an image in the same container that this one does not accept.
@@ -87,6 +89,7 @@ impl Verdict {
             Self::Blocked(BlockedReason::OnDelete) => Some("OnDelete"),
             Self::Blocked(BlockedReason::Partition) => Some("Partition"),
             Self::Blocked(BlockedReason::Refused(_)) => Some("Refused"),
+            Self::Blocked(BlockedReason::SingleReplica) => Some("SingleReplica"),
             Self::Blocked(BlockedReason::RevertedByOwner) => Some("RevertedByOwner"),
             Self::Blocked(BlockedReason::Conflict(_)) => Some("Conflict"),
             Self::Futile(_) => Some("SameImageAgain"),
@@ -122,6 +125,10 @@ impl fmt::Display for Verdict {
                 f.write_str("update strategy with a partition: pods below it would not be replaced; set it to 0")
             }
             Self::Blocked(BlockedReason::Refused(message)) => write!(f, "its restart was refused: {message}"),
+            Self::Blocked(BlockedReason::SingleReplica) => f.write_str(
+                "its only replica would be away while it is restarted: restart it by hand, or set spec.Strategy.SingleReplica \
+                 to Restart",
+            ),
             Self::Blocked(BlockedReason::RevertedByOwner) => f.write_str(
                 "its restart was taken back, for example by a GitOps tool: let that tool ignore the annotations \
                  flippy.keikoproj.io/* of the pod template, or restart it there",

@@ -148,6 +148,8 @@ pub struct DeploymentFacts {
     pub replicas_wanted: i64,
     /// `spec.paused`
     pub paused: bool,
+    /// Whether its strategy makes a new pod before it takes an old one away: `RollingUpdate` with a `maxSurge`.
+    pub surges: bool,
     /// `status.observedGeneration`
     pub observed_generation: i64,
     /// `status.replicas`
@@ -242,6 +244,28 @@ pub struct ArgoRolloutFacts {
 }
 
 impl Workload {
+    /// Whether restarting it takes away its only replica before the next one is there.
+    pub(crate) fn loses_its_only_replica(&self) -> bool {
+        match &self.rollout {
+            RolloutFacts::Deployment(facts) => facts.replicas_wanted == 1 && !facts.surges,
+            RolloutFacts::StatefulSet(facts) => facts.replicas_wanted == 1,
+            // restartAt evicts pods, which never surges (argo-rollouts#1583).
+            RolloutFacts::ArgoRollout(facts) => facts.replicas_wanted == 1,
+            // One on each node: there is no single one.
+            RolloutFacts::DaemonSet(_) => false,
+        }
+    }
+
+    /// Pods that it should have.
+    pub(crate) fn replicas_wanted(&self) -> i64 {
+        match &self.rollout {
+            RolloutFacts::Deployment(facts) => facts.replicas_wanted,
+            RolloutFacts::StatefulSet(facts) => facts.replicas_wanted,
+            RolloutFacts::DaemonSet(facts) => facts.scheduled_wanted,
+            RolloutFacts::ArgoRollout(facts) => facts.replicas_wanted,
+        }
+    }
+
     /// Its kind.
     pub fn kind(&self) -> Kind {
         self.id.named.kind

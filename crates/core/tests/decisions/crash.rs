@@ -13,7 +13,7 @@ use crate::common::{NEW, OLD, policy, policy_not_waiting};
 const PATCH_TIMEOUT_SECONDS: i64 = 30;
 
 #[derive(Clone, Copy, Debug)]
-enum Step {
+pub(crate) enum Step {
     Pass,
     /// One patch reaches the server.
     Land,
@@ -27,7 +27,7 @@ enum Step {
     CrashAfter,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(crate) fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => Just(Step::Pass),
         5 => Just(Step::Land),
@@ -39,28 +39,35 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn behaviour() -> impl Strategy<Value = Behaviour> {
+pub(crate) fn behaviour() -> impl Strategy<Value = Behaviour> {
     let kind = prop::sample::select(vec![Kind::Deployment, Kind::ArgoRollout]);
     (kind, prop::bool::weighted(0.15), prop::bool::weighted(0.15))
         .prop_map(|(kind, never_ready, unhealthy)| Behaviour { kind, never_ready, unhealthy, pinned: false })
 }
 
 /// The operator's memory: all of it is lost in a crash.
-struct Operator {
+pub(crate) struct Operator {
     seen: Snapshot,
     sending: BTreeSet<Arc<str>>,
     patches: VecDeque<(i64, Start)>,
+    decided: usize,
 }
 
 impl Operator {
-    fn started(model: &mut Model) -> Self {
-        Self { seen: model.list(), sending: BTreeSet::new(), patches: VecDeque::new() }
+    pub(crate) fn started(model: &mut Model) -> Self {
+        Self { seen: model.list(), sending: BTreeSet::new(), patches: VecDeque::new(), decided: 0 }
     }
 
-    fn step(&mut self, step: Step, policy: &Policy, model: &mut Model) {
+    /// Restarts decided since it was started.
+    pub(crate) fn decided(&self) -> usize {
+        self.decided
+    }
+
+    pub(crate) fn step(&mut self, step: Step, policy: &Policy, model: &mut Model) {
         match step {
             Step::Pass => {
                 let (_, decision) = decide(policy, &[policy], &self.seen, &self.sending, model.now());
+                self.decided += decision.starts.len();
                 for start in decision.starts {
                     assert!(self.sending.insert(start.id.uid.clone()), "{} is decided twice at once", start.id);
                     self.patches.push_back((model.now_seconds, start));

@@ -1,8 +1,10 @@
 //! The decisions of core, driven through its public functions: plain values in, plain values out.
 
+mod budget;
 mod claims;
 mod common;
 mod crash;
+mod cron;
 mod desired;
 mod drift;
 mod first;
@@ -17,3 +19,5 @@ mod properties;
 mod scope;
 mod snapshot;
 mod status;
+mod strategy;
+mod window;

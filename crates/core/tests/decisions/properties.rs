@@ -114,7 +114,7 @@ fn scramble(
     }
 }
 
-fn fixtures() -> impl Strategy<Value = Vec<Fixture>> {
+pub(crate) fn fixtures() -> impl Strategy<Value = Vec<Fixture>> {
     (0..10_usize).prop_flat_map(|count| (0..count).map(fixture).collect::<Vec<_>>())
 }
 

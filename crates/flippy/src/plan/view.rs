@@ -2,7 +2,7 @@
 
 use flippy_core::{
     Counters, Decision, DriftReason, FirstRestart, FirstState, Hold, NamedWorkload, Plan, PlanEntry, Policy,
-    PolicyName, PreconditionFact, StatusFacts, Verdict,
+    PolicyName, PreconditionFact, StatusFacts, Verdict, annotation,
 };
 use serde::Serialize;
 
@@ -92,6 +92,9 @@ pub(crate) struct WorkloadView {
     pub(crate) attempt: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) restarted_at: Option<String>,
+    /// When time alone changes the verdict.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) until: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Serialize)]
@@ -112,6 +115,9 @@ pub(crate) struct CountersView {
 pub(crate) struct HoldView {
     pub(crate) reason: &'static str,
     pub(crate) message: String,
+    /// When time alone ends it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) until: Option<String>,
 }
 
 impl ConfigView {
@@ -179,7 +185,7 @@ fn workload(entry: &PlanEntry) -> WorkloadView {
         uid: entry.id.uid.to_string(),
         verdict: entry.verdict.as_str(),
         reason: entry.verdict.reason(),
-        message: entry.verdict.to_string(),
+        message: message(entry),
         container: drift.map(|DriftReason { container, .. }| container.to_string()),
         image: drift.map(|DriftReason { image, .. }| image.clone()),
         pods: entry.pods,
@@ -187,6 +193,17 @@ fn workload(entry: &PlanEntry) -> WorkloadView {
         healthy: entry.healthy,
         attempt: entry.token.attempt,
         restarted_at: entry.mark.as_ref().map(|mark| mark.at.to_string()),
+        until: entry.recheck_at.map(|at| at.to_string()),
+    }
+}
+
+/// What it waits for, and until when.
+fn message(entry: &PlanEntry) -> String {
+    let message = entry.verdict.to_string();
+    match (&entry.verdict, entry.recheck_at) {
+        (Verdict::InFlight, Some(until)) => format!("{message}, until {until} at most"),
+        (Verdict::Blocked(_) | Verdict::Futile(_), Some(at)) => format!("{message}; next try at {at}"),
+        _ => message,
     }
 }
 
@@ -224,8 +241,35 @@ fn hold(hold: &Hold) -> HoldView {
             ("Unproven", "no new pod was seen with a wanted image yet: a few restarts go first".to_owned())
         }
         Hold::Waiting(workload) => ("Waiting", format!("the rest waits until {workload} is completely rolled out")),
+        Hold::MaxConcurrent => (
+            "MaxConcurrent",
+            "as many as spec.Strategy.MaxConcurrent allows are under way: the rest waits until one is done".to_owned(),
+        ),
+        Hold::MaxConcurrentPerNamespace => (
+            "MaxConcurrentPerNamespace",
+            "the rest is in namespaces where as many as spec.Strategy.MaxConcurrentPerNamespace allows are under way"
+                .to_owned(),
+        ),
+        Hold::MinInterval(at) => ("MinInterval", format!("spec.Strategy.MinInterval: the next may start at {at}")),
+        Hold::Window(Some(at)) => {
+            ("OutsideWindow", format!("outside the windows of spec.Windows; they do not open before {at}"))
+        }
+        Hold::Window(None) => {
+            ("OutsideWindow", "outside the windows of spec.Windows; no opening is in sight".to_owned())
+        }
+        Hold::WindowEnds(end) => {
+            ("WindowEnds", format!("the window ends at {end}: a restart would not be expected to finish inside"))
+        }
+        Hold::Halted { failures, tolerated } => (
+            "Halted",
+            format!(
+                "{failures} restarts failed, {tolerated} are tolerated (spec.Strategy.MaxFailures): look at them, then \
+                 resume with the annotation {}",
+                annotation::RESUMED_AT
+            ),
+        ),
     };
-    HoldView { reason, message }
+    HoldView { reason, message, until: hold.until().map(|until| until.to_string()) }
 }
 
 fn counters(counters: Counters) -> CountersView {

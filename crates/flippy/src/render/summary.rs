@@ -14,6 +14,9 @@ pub(super) fn heading(view: &ConfigView, plan: &PlanView, look: Look) -> String 
     format!("{bold}FlippyConfig {}/{}{bold:#} wants {wanted}", view.namespace, view.name)
 }
 
+/// Restarts that are told by name: more are in `-o json`.
+const MAX_NAMED: usize = 3;
+
 /// How many, what goes first, what holds, what was odd: one line each.
 pub(super) fn below(plan: &PlanView) -> String {
     let mut text = counts(plan);
@@ -33,7 +36,9 @@ pub(super) fn below(plan: &PlanView) -> String {
     }
     match plan.starts_now.as_slice() {
         [] => {}
-        [one] => line("starts at once", &name(one)),
+        some if some.len() <= MAX_NAMED => {
+            line("starts at once", &some.iter().map(name).collect::<Vec<_>>().join(", "));
+        }
         [one, rest @ ..] => line("starts at once", &format!("{} and {} more", name(one), rest.len())),
     }
     if let Some(hold) = &plan.hold {

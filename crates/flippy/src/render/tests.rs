@@ -19,6 +19,7 @@ fn workload(name: &str, verdict: &'static str, message: &str, stale_pods: usize)
         healthy: true,
         attempt: 1,
         restarted_at: None,
+        until: None,
     }
 }
 
@@ -108,6 +109,7 @@ fn below_the_table_stands_what_goes_first_and_what_holds() {
     plan.hold = Some(HoldView {
         reason: "PreconditionsNotMet",
         message: "precondition Deployment istio-system/istiod: not found".to_owned(),
+        until: None,
     });
     plan.notes = vec![NoteView { path: "spec.X".to_owned(), message: "is odd".to_owned() }];
     let text = shown(plan, Look::Plain);
@@ -125,7 +127,7 @@ note: spec.X: is odd
 fn a_restart_that_starts_at_once_is_named() {
     let mut plan = mesh();
     plan.starts_now = vec![named("Deployment", "shop", "cart")];
-    plan.hold = Some(HoldView { reason: "Waiting", message: "the rest waits".to_owned() });
+    plan.hold = Some(HoldView { reason: "Waiting", message: "the rest waits".to_owned(), until: None });
     assert!(shown(plan, Look::Plain).ends_with("starts at once: Deployment shop/cart\nthen: the rest waits\n"));
 }
 

@@ -67,6 +67,7 @@ impl SlimPod {
     pub(crate) fn record(self, interner: &mut Interner) -> Record {
         let meta = &self.metadata;
         let token = meta.annotations.as_ref().and_then(|annotations| annotations.get(annotation::RESTARTED_FOR));
+        let (ready, ready_changed_at) = self.readiness();
         Record {
             // Not shared with anything: kept out of the interner.
             uid: meta.uid.as_deref().unwrap_or_default().into(),
@@ -75,7 +76,8 @@ impl SlimPod {
             owner: controller(meta, interner),
             created_at: created_at(meta),
             state: self.state(),
-            unready_since: self.unready_since(),
+            ready,
+            ready_changed_at,
             restart_token: token.map(|token| interner.text(token)),
             containers: self.containers(interner),
         }
@@ -91,13 +93,12 @@ impl SlimPod {
         }
     }
 
-    fn unready_since(&self) -> Option<Timestamp> {
-        let ready = self.status.conditions.iter().flatten().find(|condition| condition.kind == "Ready");
-        match ready {
-            Some(condition) if condition.status == "True" => None,
-            Some(SlimCondition { last_transition_time: Some(time), .. }) => Some(time.0),
-            _ => Some(created_at(&self.metadata)),
-        }
+    /// Whether it is ready, and since when. A pod without that condition was never ready.
+    fn readiness(&self) -> (bool, Timestamp) {
+        let condition = self.status.conditions.iter().flatten().find(|condition| condition.kind == "Ready");
+        let since = condition.and_then(|condition| condition.last_transition_time.as_ref()).map(|time| time.0);
+        let is_ready = condition.is_some_and(|condition| condition.status == "True");
+        (is_ready, since.unwrap_or_else(|| created_at(&self.metadata)))
     }
 
     fn containers(&self, interner: &mut Interner) -> Arc<[Container]> {

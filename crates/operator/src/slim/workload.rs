@@ -9,6 +9,7 @@ use flippy_core::{
 };
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::Resource;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
@@ -57,7 +58,36 @@ pub(crate) struct SlimDeployment {
 struct DeploymentSpec {
     replicas: Option<i64>,
     paused: bool,
+    strategy: Option<SlimDeploymentStrategy>,
     template: SlimTemplate,
+}
+
+#[derive(Deserialize, Clone, Debug, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct SlimDeploymentStrategy {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    rolling_update: Option<SlimDeploymentRollingUpdate>,
+}
+
+#[derive(Deserialize, Clone, Debug, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct SlimDeploymentRollingUpdate {
+    max_surge: Option<IntOrString>,
+}
+
+impl SlimDeploymentStrategy {
+    /// Whether a new pod comes up before an old one goes. A share of one replica or more is rounded up, so any share but
+    /// none surges; absent is 25 % (k8s.io/api apps/v1 `RollingUpdateDeployment`).
+    fn surges(&self) -> bool {
+        let max_surge = self.rolling_update.as_ref().and_then(|rolling| rolling.max_surge.as_ref());
+        let is_none = match max_surge {
+            Some(IntOrString::Int(count)) => *count <= 0,
+            Some(IntOrString::String(share)) => share.trim_end_matches('%').trim_start_matches('0').is_empty(),
+            None => false,
+        };
+        self.kind.as_deref() != Some("Recreate") && !is_none
+    }
 }
 
 #[derive(Deserialize, Clone, Debug, Default)]
@@ -204,6 +234,7 @@ impl SlimWorkload for SlimDeployment {
         let facts = DeploymentFacts {
             replicas_wanted: self.spec.replicas.unwrap_or(1),
             paused: self.spec.paused,
+            surges: self.spec.strategy.unwrap_or_default().surges(),
             observed_generation: self.status.observed_generation,
             replicas: self.status.replicas,
             updated: self.status.updated_replicas,

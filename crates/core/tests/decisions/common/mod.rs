@@ -1,5 +1,6 @@
 //! Builders: a cluster and a policy in a few words each.
 
+pub(crate) mod brute;
 pub(crate) mod model;
 mod workload;
 
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use flippy_core::{
     Claims, Decision, DesiredImages, GateFact, ImageRef, Kind, Labels, NamedWorkload, Plan, PlanEntry, Policy,
     PolicyName, Precondition, PreconditionFact, RestartFirst, RestartObject, Scope, SignedDuration, Snapshot, Start,
-    StatusFacts, Timestamp, Verdict, Waiting, pace, plan, preconditions, status_facts,
+    StatusFacts, Strategy, Timestamp, Verdict, Waiting, pace, plan, preconditions, status_facts,
 };
 
 pub(crate) use workload::{Fixture, PodFixture, daemon_set, deployment, facts, pod, rollout, stateful_set};
@@ -63,6 +64,9 @@ pub(crate) fn policy() -> Policy {
         restart_objects: Kind::ALL.into_iter().map(restart_object).collect(),
         preconditions: Vec::new(),
         restart_first: Vec::new(),
+        strategy: Strategy::default(),
+        windows: Vec::new(),
+        resumed_at: None,
         suspended: false,
         dry_run: false,
         notes: Vec::new(),

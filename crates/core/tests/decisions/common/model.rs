@@ -52,6 +52,8 @@ struct Modelled {
     /// When the next step of its rollout is due: first the new pods, then their being ready.
     new_pods_at: Option<i64>,
     ready_at: Option<i64>,
+    /// When its rollout was complete after a restart.
+    complete_at: Option<i64>,
     pods: Vec<Pod>,
     restarts: usize,
     pods_made: usize,
@@ -66,11 +68,21 @@ enum Event {
 impl Model {
     /// So many workloads of two pods each, named `shop/w000` and so on, all on `running`.
     pub(crate) fn new(behaviours: impl IntoIterator<Item = Behaviour>, running: &str) -> Self {
+        Self::in_namespaces(behaviours, running, &["shop"])
+    }
+
+    /// The same, in these namespaces in turn.
+    pub(crate) fn in_namespaces(
+        behaviours: impl IntoIterator<Item = Behaviour>,
+        running: &str,
+        namespaces: &[&str],
+    ) -> Self {
         let mut model =
             Self { now_seconds: 0, injected: image(NEW), workloads: BTreeMap::new(), events: VecDeque::new() };
         for (number, behaviour) in behaviours.into_iter().enumerate() {
             let uid: Arc<str> = format!("uid {number}").into();
-            let id = WorkloadRef { named: named(behaviour.kind, &format!("shop/w{number:03}")), uid: uid.clone() };
+            let path = format!("{}/w{number:03}", namespaces[number % namespaces.len()]);
+            let id = WorkloadRef { named: named(behaviour.kind, &path), uid: uid.clone() };
             let mut workload = Modelled {
                 id,
                 behaviour,
@@ -79,6 +91,7 @@ impl Model {
                 mark: None,
                 new_pods_at: None,
                 ready_at: None,
+                complete_at: None,
                 pods: Vec::new(),
                 restarts: 0,
                 pods_made: 0,
@@ -100,8 +113,8 @@ impl Model {
     pub(crate) fn list(&mut self) -> Snapshot {
         self.events.clear();
         let mut snapshot = Snapshot::default();
-        snapshot.upsert_namespace("shop".into(), labels(&[]));
         for workload in self.workloads.values() {
+            snapshot.upsert_namespace(workload.id.named.namespace.clone(), labels(&[]));
             snapshot.upsert_workload(workload.record());
             for pod in &workload.pods {
                 snapshot.upsert_pod(pod.clone());
@@ -135,6 +148,7 @@ impl Model {
             Some(RestartMark { token: start.token.clone(), at: start.at, unhealthy_before: start.unhealthy_before });
         workload.new_pods_at = Some(now_seconds.max(start.at.as_second() - at(0).as_second()) + 1);
         workload.ready_at = None;
+        workload.complete_at = None;
         let record = workload.record();
         self.events.push_back(Event::Workload(Box::new(record.clone())));
         Some(record)
@@ -163,6 +177,35 @@ impl Model {
             waited_for && workload.new_pods_at.or(workload.ready_at).is_some()
         });
         under_way.map(|workload| workload.id.named.name.as_ref()).collect()
+    }
+
+    /// How many workloads of each namespace a restart disturbs now: until it is complete and has stayed so, at most for
+    /// its window.
+    pub(crate) fn disturbed_in(&self, window_seconds: i64, soak_seconds: i64) -> BTreeMap<&str, usize> {
+        let mut disturbed = BTreeMap::new();
+        for workload in self.workloads.values() {
+            let Some(mark) = &workload.mark else { continue };
+            let until = match workload.complete_at {
+                Some(complete) => complete + soak_seconds,
+                None => mark.at.as_second() - at(0).as_second() + window_seconds,
+            };
+            if self.now_seconds < until {
+                *disturbed.entry(workload.id.named.namespace.as_ref()).or_default() += 1;
+            }
+        }
+        disturbed
+    }
+
+    pub(crate) fn workloads_in(&self, namespace: &str) -> usize {
+        self.workloads.values().filter(|workload| workload.id.named.namespace.as_ref() == namespace).count()
+    }
+
+    /// When restarts were made, by the marks they left, in order.
+    pub(crate) fn marks(&self) -> Vec<Timestamp> {
+        let mut marks: Vec<_> =
+            self.workloads.values().filter_map(|workload| Some(workload.mark.as_ref()?.at)).collect();
+        marks.sort();
+        marks
     }
 
     /// How often each workload was restarted, in the order of their names.
@@ -195,7 +238,8 @@ impl Modelled {
             owner: Some(Owner { kind: "ReplicaSet".into(), name: "any".into(), uid: self.id.uid.clone() }),
             created_at: at(created_seconds),
             state: PodState::Live,
-            unready_since: (!ready).then(|| at(created_seconds)),
+            ready,
+            ready_changed_at: at(created_seconds),
             restart_token: self.mark.as_ref().map(|mark| mark.token.to_string().into()),
             containers: [Container {
                 name: SIDECAR.into(),
@@ -223,10 +267,11 @@ impl Modelled {
             events.push_back(Event::Workload(Box::new(self.record())));
         } else if self.ready_at.is_some_and(|due| due <= now_seconds) {
             self.ready_at = None;
+            self.complete_at = Some(now_seconds);
             let old = self.pods.len() - 2;
             events.extend(self.pods.drain(..old).map(|pod| Event::PodGone(pod.uid)));
             for pod in &mut self.pods {
-                pod.unready_since = None;
+                (pod.ready, pod.ready_changed_at) = (true, at(now_seconds));
                 events.push_back(Event::Pod(Box::new(pod.clone())));
             }
             events.push_back(Event::Workload(Box::new(self.record())));
@@ -235,7 +280,7 @@ impl Modelled {
 
     /// The object with its status, as the API server would send it now.
     fn record(&self) -> Workload {
-        let old = i64::try_from(self.pods.iter().filter(|pod| pod.unready_since.is_none()).count()).unwrap();
+        let old = i64::try_from(self.pods.iter().filter(|pod| pod.ready).count()).unwrap();
         let stuck = self.pods.len() > 2;
         let available = if self.behaviour.unhealthy { old - 1 } else { old };
         let rollout = if self.behaviour.kind == Kind::ArgoRollout {
@@ -254,6 +299,7 @@ impl Modelled {
             RolloutFacts::Deployment(DeploymentFacts {
                 replicas_wanted: 2,
                 paused: false,
+                surges: true,
                 observed_generation: self.observed_generation,
                 replicas: i64::try_from(self.pods.len()).unwrap(),
                 updated: 2,

@@ -24,7 +24,8 @@ pub(crate) struct PodFixture {
     containers: Vec<Container>,
     created_at: Timestamp,
     state: PodState,
-    unready_since: Option<Timestamp>,
+    ready: bool,
+    ready_changed_at: Timestamp,
     token: Option<Arc<str>>,
 }
 
@@ -35,6 +36,7 @@ pub(crate) fn deployment(path: &str) -> Fixture {
         updated: 2,
         available: 2,
         observed_generation: 1,
+        surges: true,
         ..DeploymentFacts::default()
     };
     Fixture::new(named(Kind::Deployment, path), RolloutFacts::Deployment(facts))
@@ -97,7 +99,8 @@ pub(crate) fn pod(image: &str) -> PodFixture {
         containers: Vec::new(),
         created_at: at(-3600),
         state: PodState::Live,
-        unready_since: None,
+        ready: true,
+        ready_changed_at: at(-3600),
         token: None,
     }
     .container(SIDECAR, image)
@@ -123,7 +126,7 @@ impl PodFixture {
     }
 
     pub(crate) fn created(self, seconds: i64) -> Self {
-        Self { created_at: at(seconds), ..self }
+        Self { created_at: at(seconds), ready_changed_at: at(seconds), ..self }
     }
 
     pub(crate) fn in_state(self, state: PodState) -> Self {
@@ -132,12 +135,12 @@ impl PodFixture {
 
     /// Not ready since it was created.
     pub(crate) fn unready(self) -> Self {
-        Self { unready_since: Some(self.created_at), ..self }
+        Self { ready: false, ready_changed_at: self.created_at, ..self }
     }
 
     /// It was ready, until then.
     pub(crate) fn unready_since(self, seconds: i64) -> Self {
-        Self { unready_since: Some(at(seconds)), ..self }
+        Self { ready: false, ready_changed_at: at(seconds), ..self }
     }
 
     /// Made from a template that was marked by a restart.
@@ -253,7 +256,8 @@ impl Fixture {
                 owner: Some(owner.clone()),
                 created_at: pod.created_at,
                 state: pod.state,
-                unready_since: pod.unready_since,
+                ready: pod.ready,
+                ready_changed_at: pod.ready_changed_at,
                 restart_token: pod.token,
                 containers: pod.containers.into(),
             });

@@ -1,0 +1,119 @@
+//! Room for restarts: what the strategy still allows, counted from what the cluster shows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::pace::Hold;
+use crate::plan::{CLOCKS_DIFFER_BY, FirstState, Plan, PlanEntry, UnderWay};
+use crate::strategy::Strategy;
+use crate::workload::NamedWorkload;
+
+/// What one pass may still start. Made anew in each pass, so that a crash forgets nothing.
+pub(crate) struct Budget<'a> {
+    strategy: &'a Strategy,
+    now: Timestamp,
+    /// Workloads that count, in all and by namespace: a percentage is a share of these.
+    total: usize,
+    total_in: BTreeMap<&'a str, usize>,
+    under_way: BTreeSet<&'a NamedWorkload>,
+    under_way_in: BTreeMap<&'a str, usize>,
+    /// Without a limit: the one that holds up all others, as in the original.
+    busy: Option<&'a NamedWorkload>,
+    /// `MinInterval`: nothing more before then.
+    not_before: Option<Timestamp>,
+}
+
+impl<'a> Budget<'a> {
+    pub(crate) fn new(strategy: &'a Strategy, plan: &'a Plan, sending: &BTreeSet<Arc<str>>, now: Timestamp) -> Self {
+        let sent = |entry: &PlanEntry| sending.contains(&entry.id.uid);
+        let under_way = plan.entries.iter().filter(|entry| entry.under_way != UnderWay::No || sent(entry));
+        let first = plan.first.iter().filter(|first| match &first.state {
+            FirstState::InFlight(_) => true,
+            FirstState::Due { id, .. } => sending.contains(&id.uid),
+            _ => false,
+        });
+        let holds_up = |entry: &&PlanEntry| entry.holds_up_others || (sent(entry) && will_hold_up_others(entry));
+        let mut budget = Self {
+            strategy,
+            now,
+            total: plan.countable().count(),
+            total_in: BTreeMap::new(),
+            under_way: BTreeSet::new(),
+            under_way_in: BTreeMap::new(),
+            busy: plan.entries.iter().find(holds_up).map(|entry| &entry.id.named),
+            not_before: not_before(strategy, plan, sending, now),
+        };
+        for entry in plan.countable() {
+            *budget.total_in.entry(&entry.id.named.namespace).or_default() += 1;
+        }
+        // One may be in scope and go first: it is one restart.
+        for named in under_way.map(|entry| &entry.id.named).chain(first.map(|first| &first.target)) {
+            budget.count(named);
+        }
+        budget
+    }
+
+    fn count(&mut self, named: &'a NamedWorkload) {
+        if self.under_way.insert(named) {
+            *self.under_way_in.entry(&named.namespace).or_default() += 1;
+        }
+    }
+
+    /// Why nothing more may start at all.
+    pub(crate) fn spent(&self) -> Option<Hold> {
+        if let Some(at) = self.not_before.filter(|at| self.now < *at) {
+            return Some(Hold::MinInterval(at));
+        }
+        let limit = self.strategy.max_concurrent?.of(self.total);
+        (self.under_way.len() >= limit).then_some(Hold::MaxConcurrent)
+    }
+
+    /// The same, for what is in scope: without a limit, one that is waited for holds up all others.
+    pub(crate) fn spent_in_scope(&self) -> Option<Hold> {
+        let busy = self.busy.filter(|_| self.strategy.max_concurrent.is_none());
+        self.spent().or_else(|| busy.map(|busy| Hold::Waiting(busy.to_string())))
+    }
+
+    /// Whether the namespace of this workload has room for it.
+    pub(crate) fn has_room_beside(&self, named: &NamedWorkload) -> bool {
+        let Some(limit) = self.strategy.max_concurrent_per_namespace else { return true };
+        let in_namespace = |counts: &BTreeMap<&str, usize>| counts.get(&*named.namespace).copied().unwrap_or_default();
+        in_namespace(&self.under_way_in) < limit.of(in_namespace(&self.total_in))
+    }
+
+    /// Takes room for one in scope.
+    pub(crate) fn take(&mut self, entry: &'a PlanEntry) {
+        self.take_first(&entry.id.named);
+        if will_hold_up_others(entry) {
+            self.busy = Some(&entry.id.named);
+        }
+    }
+
+    /// Takes room for one that goes before all others.
+    pub(crate) fn take_first(&mut self, named: &'a NamedWorkload) {
+        self.count(named);
+        if self.strategy.min_interval.is_positive() {
+            self.not_before = self.now.saturating_add(self.strategy.min_interval).ok();
+        }
+    }
+}
+
+fn will_hold_up_others(entry: &PlanEntry) -> bool {
+    entry.healthy && entry.waiting.is_waited()
+}
+
+/// When `MinInterval` after the last restart is over, by the marks on the workloads.
+fn not_before(strategy: &Strategy, plan: &Plan, sending: &BTreeSet<Arc<str>>, now: Timestamp) -> Option<Timestamp> {
+    if !strategy.min_interval.is_positive() {
+        return None;
+    }
+    let first = plan.first.iter().filter_map(|first| first.restarted_at);
+    let marked = plan.entries.iter().filter_map(|entry| entry.restarted_at).chain(first);
+    // One from the far future is not believed: it would hold up everybody until then.
+    let latest = now.saturating_add(CLOCKS_DIFFER_BY).unwrap_or(Timestamp::MAX);
+    let marked = marked.filter(|at| *at <= latest);
+    let being_sent = (!sending.is_empty()).then_some(now);
+    marked.chain(being_sent).max()?.saturating_add(strategy.min_interval).ok()
+}

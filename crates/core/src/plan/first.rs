@@ -1,0 +1,103 @@
+//! What is restarted before the rest.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::own_restart::OwnRestart;
+use super::planner::{Planner, blocked_by_rollout};
+use crate::mark::RestartToken;
+use crate::policy::{RestartFirst, Waiting};
+use crate::progress::{Progress, progress_of};
+use crate::verdict::BlockedReason;
+use crate::workload::{NamedWorkload, Workload, WorkloadRef};
+
+/// A workload that is restarted before the rest.
+#[derive(Clone, Debug)]
+pub struct FirstRestart {
+    /// Which one.
+    pub target: NamedWorkload,
+    /// Where it is.
+    pub state: FirstState,
+    /// Whether later restarts wait for it.
+    pub waiting: Waiting,
+    /// When it was last restarted, for whatever images.
+    pub(crate) restarted_at: Option<Timestamp>,
+}
+
+/// Where such a workload is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FirstState {
+    /// There is no such workload, or none that the policy may act on.
+    Missing,
+    /// It cannot be restarted as it is.
+    Blocked(BlockedReason),
+    /// It was not restarted in this campaign yet.
+    Due {
+        /// Which object.
+        id: WorkloadRef,
+        /// Its generation when this was decided.
+        generation: i64,
+        /// What the restart would be marked with.
+        token: RestartToken,
+        /// Whether its rollout is complete.
+        healthy: bool,
+        /// The creation time of its newest pod.
+        newest_pod_at: Option<Timestamp>,
+    },
+    /// The API server did not carry out its restart; it is tried again.
+    Refused {
+        /// What the API server said.
+        message: Arc<str>,
+        /// When it is tried again.
+        retry_at: Timestamp,
+    },
+    /// Under way until at most this time.
+    InFlight(Timestamp),
+    /// Restarted in this campaign.
+    Done,
+    /// Restarted in this campaign, not completely rolled out in time.
+    Failed,
+}
+
+impl Planner<'_> {
+    pub(super) fn first(&self, first: &RestartFirst) -> FirstRestart {
+        let workload = self.snapshot.workload(&first.target);
+        let workload =
+            workload.filter(|workload| !workload.deleting && self.policy.may_act_in(&first.target.namespace));
+        FirstRestart {
+            target: first.target.clone(),
+            state: workload.map_or(FirstState::Missing, |workload| self.first_state(workload, first.waiting)),
+            waiting: first.waiting,
+            restarted_at: workload.and_then(|workload| workload.mark.as_ref()).map(|mark| mark.at),
+        }
+    }
+
+    fn first_state(&self, workload: &Workload, waiting: Waiting) -> FirstState {
+        let hash = self.claims.hash_for(&workload.id, self.policy);
+        let progress = progress_of(workload);
+        let tally = self.tally(workload);
+        match self.own_restart(workload, hash, progress, &tally, waiting) {
+            OwnRestart::UnderWay(until) | OwnRestart::Soaking(until) => FirstState::InFlight(until),
+            OwnRestart::Failed => FirstState::Failed,
+            // Marked is restarted, whatever happened to it since: once per campaign.
+            OwnRestart::Landed => FirstState::Done,
+            OwnRestart::None if self.snapshot.is_reverted(workload, hash) => FirstState::Done,
+            OwnRestart::None => {
+                match (blocked_by_rollout(workload, progress), self.snapshot.refusal(workload, self.now)) {
+                    (Some(blocked), _) => FirstState::Blocked(blocked),
+                    (None, Some(refusal)) => {
+                        FirstState::Refused { message: refusal.message.clone(), retry_at: refusal.retry_at }
+                    }
+                    (None, None) => FirstState::Due {
+                        id: workload.id.clone(),
+                        generation: workload.generation,
+                        token: RestartToken { hash: hash.into(), attempt: 1 },
+                        healthy: progress == Progress::Complete,
+                        newest_pod_at: tally.newest_pod_at,
+                    },
+                }
+            }
+        }
+    }
+}

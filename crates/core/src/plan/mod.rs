@@ -1,0 +1,169 @@
+//! The plan: every workload in scope, once, with a verdict, in the order in which restarts happen.
+
+mod first;
+mod own_restart;
+mod planner;
+mod tally;
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::claims::Claims;
+use crate::futility::Proof;
+use crate::mark::{RestartMark, RestartToken};
+use crate::policy::{Policy, Waiting};
+use crate::snapshot::{PodIndex, Snapshot};
+use crate::verdict::{FailedReason, Verdict};
+use crate::workload::WorkloadRef;
+
+pub use first::{FirstRestart, FirstState};
+use planner::Planner;
+
+/// What a restart is expected to take while nothing is known of any.
+const UNKNOWN_DURATION: SignedDuration = SignedDuration::from_mins(1);
+
+/// How far ahead of our clock a mark may be dated and still be believed. Anybody who may edit a workload can write one;
+/// dated next year it would hold up everybody else until then.
+pub(crate) const CLOCKS_DIFFER_BY: SignedDuration = SignedDuration::from_hours(1);
+
+/// What a policy has to do, as far as the cluster shows.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Every workload in scope, healthy first, in the policy's order of kinds, then by namespace and name.
+    pub entries: Vec<PlanEntry>,
+    /// What goes before all of them.
+    pub first: Vec<FirstRestart>,
+    /// When a pod with a wanted image was last created in scope.
+    pub newest_fresh_at: Option<Timestamp>,
+    pub(crate) proof: Proof,
+}
+
+/// One workload in scope.
+#[derive(Clone, Debug)]
+pub struct PlanEntry {
+    /// Which object.
+    pub id: WorkloadRef,
+    /// Its generation when this was decided.
+    pub generation: i64,
+    /// What is to happen with it.
+    pub verdict: Verdict,
+    /// Whether its rollout is complete. Unhealthy ones are restarted last.
+    pub healthy: bool,
+    /// Live pods with a container of interest.
+    pub pods: usize,
+    /// Those of them that are stale.
+    pub stale_pods: usize,
+    /// Whether later restarts wait for it.
+    pub waiting: Waiting,
+    /// Its last restart, if it was made for what is wanted now.
+    pub mark: Option<RestartMark>,
+    /// What a restart now would be marked with.
+    pub token: RestartToken,
+    /// The creation time of its newest pod.
+    pub newest_pod_at: Option<Timestamp>,
+    /// When time alone changes the verdict.
+    pub recheck_at: Option<Timestamp>,
+    pub(crate) fresh_since_restart: bool,
+    /// When it was last restarted, for whatever images.
+    pub(crate) restarted_at: Option<Timestamp>,
+    /// How long its last restart took, or takes already.
+    pub(crate) took: Option<SignedDuration>,
+    /// Whether a restart of it is under way.
+    pub(crate) under_way: UnderWay,
+    /// Whether later restarts must wait for it now, if they go one after the other.
+    pub(crate) holds_up_others: bool,
+}
+
+/// Whether a restart of a workload is under way, as far as the pace is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UnderWay {
+    /// None is.
+    No,
+    /// One is, or may be.
+    Yes,
+    /// One is out of time because the workload's controller has not even looked at it. Every further restart would pile
+    /// up behind that, and all of them would roll at once when it wakes up.
+    ControllerSilent,
+}
+
+impl PlanEntry {
+    /// Whether this is another try after a futile restart.
+    pub fn is_retry(&self) -> bool {
+        self.token.attempt > 1
+    }
+}
+
+impl Plan {
+    /// Whether anything is to be restarted.
+    pub fn needs_restart(&self) -> bool {
+        self.entries.iter().any(|entry| matches!(entry.verdict, Verdict::Restart(_)))
+    }
+
+    /// Workloads of which a share is meant when a limit is a percentage: those in scope that have running pods.
+    pub(crate) fn countable(&self) -> impl Iterator<Item = &PlanEntry> {
+        self.entries.iter().filter(|entry| entry.verdict != Verdict::Idle)
+    }
+
+    /// Failures past what the policy tolerates: how many, and how many would be tolerated.
+    pub(crate) fn halted(&self, policy: &Policy, now: Timestamp) -> Option<(usize, usize)> {
+        let tolerated = policy.strategy.max_failures?.of(self.countable().count());
+        // A typing error in the year must not switch the limit off until then.
+        let latest = now.saturating_add(CLOCKS_DIFFER_BY).unwrap_or(Timestamp::MAX);
+        let resumed_at = policy.resumed_at.filter(|at| *at <= latest);
+        // Whoever said to go on had not seen what failed later.
+        let is_news = |restarted_at: Option<Timestamp>, waiting: Waiting| {
+            let failed_at = restarted_at.and_then(|at| at.saturating_add(waiting.window()).ok());
+            resumed_at.is_none_or(|resumed_at| failed_at.is_none_or(|failed_at| failed_at > resumed_at))
+        };
+        let failed = Verdict::Failed(FailedReason::NotCompleteInTime);
+        let entries = self.entries.iter().filter(|entry| entry.verdict == failed);
+        let entries = entries.filter(|entry| is_news(entry.restarted_at, entry.waiting)).map(|entry| &entry.id.named);
+        let first = self.first.iter().filter(|first| first.state == FirstState::Failed);
+        let first = first.filter(|first| is_news(first.restarted_at, first.waiting)).map(|first| &first.target);
+        // One may be in scope and go first.
+        let failures = entries.chain(first).collect::<BTreeSet<_>>().len();
+        (failures > tolerated).then_some((failures, tolerated))
+    }
+
+    /// When a restart that starts now is expected to be done: as long as the slowest of this campaign took, and half as
+    /// much again. Before there is one to learn from, a minute. Then it still has to stay so.
+    pub(crate) fn expected_end(&self, policy: &Policy, now: Timestamp) -> Timestamp {
+        let slowest = self.entries.iter().filter_map(|entry| entry.took).max();
+        let expected = slowest.map_or(UNKNOWN_DURATION, |took| took.saturating_mul(3) / 2);
+        now.saturating_add(expected.saturating_add(policy.strategy.min_ready)).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Whether anything is under way, by our doing or by itself.
+    pub fn is_moving(&self) -> bool {
+        let first = self.first.iter().any(|first| matches!(first.state, FirstState::InFlight(_)));
+        first || self.entries.iter().any(|entry| matches!(entry.verdict, Verdict::InFlight | Verdict::Converging))
+    }
+}
+
+/// Makes the plan of one policy.
+pub fn plan(policy: &Policy, claims: &Claims<'_>, snapshot: &Snapshot, pods: &PodIndex<'_>, now: Timestamp) -> Plan {
+    let planner = Planner { policy, claims, snapshot, pods, now };
+    let mut newest_fresh_at = None;
+    let mut ranked = Vec::new();
+    if policy.selects_nothing().is_none() {
+        for workload in snapshot.workloads().filter(|workload| policy.admits(workload, snapshot)) {
+            let tally = planner.tally(workload);
+            newest_fresh_at = newest_fresh_at.max(tally.newest_fresh_at);
+            if let Some((rank, waiting)) = policy.rank_of(workload.kind())
+                && let Some(entry) = planner.entry(workload, waiting, &tally)
+            {
+                ranked.push((rank, entry));
+            }
+        }
+    }
+    // Within a kind the snapshot's own order stays: by namespace and name.
+    ranked.sort_by_key(|(rank, entry)| (!entry.healthy, *rank));
+    let mut entries: Vec<PlanEntry> = ranked.into_iter().map(|(_, entry)| entry).collect();
+    for entry in &mut entries {
+        planner.reconsider_futile(entry, newest_fresh_at);
+    }
+    let proof = Proof::of(&entries, newest_fresh_at);
+    let first = policy.restart_first.iter().map(|first| planner.first(first)).collect();
+    Plan { entries, first, newest_fresh_at, proof }
+}

@@ -1,0 +1,87 @@
+//! What became of the last restart.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::CLOCKS_DIFFER_BY;
+use super::planner::Planner;
+use super::tally::Tally;
+use crate::policy::Waiting;
+use crate::progress::Progress;
+use crate::workload::Workload;
+
+/// What became of the last restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OwnRestart {
+    None,
+    /// Until at most this time.
+    UnderWay(Timestamp),
+    /// Completely rolled out, and still has to stay so until this time.
+    Soaking(Timestamp),
+    /// No pod from before it is left. What the rollout does now is no longer its doing.
+    Landed,
+    Failed,
+}
+
+impl OwnRestart {
+    /// Until when it is under way, if it is.
+    pub(super) fn until(self) -> Option<Timestamp> {
+        match self {
+            Self::UnderWay(until) | Self::Soaking(until) => Some(until),
+            Self::None | Self::Landed | Self::Failed => None,
+        }
+    }
+}
+
+impl Planner<'_> {
+    /// One that was made for other images is only of interest while it is under way: it disturbs its workload as much as
+    /// any, so a changed image list does not let a second one start beside it.
+    pub(super) fn own_restart(
+        &self,
+        workload: &Workload,
+        hash: &str,
+        progress: Progress,
+        tally: &Tally,
+        waiting: Waiting,
+    ) -> OwnRestart {
+        let Some(mark) = &workload.mark else { return OwnRestart::None };
+        let is_believable = mark.at <= plus(self.now, CLOCKS_DIFFER_BY);
+        let complete_by = plus(mark.at, waiting.window());
+        let soaked_by = plus(complete_by, self.policy.strategy.min_ready);
+        // A complete status may be older than the pods we see, and the other way round: both must agree.
+        let own = if progress == Progress::Complete && tally.predating == 0 && self.is_seen_ready(workload, tally) {
+            let soaked_at = self.soaked_at(tally, complete_by).filter(|at| is_believable && self.now < *at);
+            soaked_at.map_or(OwnRestart::Landed, OwnRestart::Soaking)
+        } else if self.now < complete_by && is_believable {
+            OwnRestart::UnderWay(complete_by)
+        } else if tally.predating > 0 || tally.unready_since.is_some_and(|since| since <= complete_by) {
+            OwnRestart::Failed
+        } else if tally.unready_since.is_some_and(|since| since <= soaked_by) {
+            // It was complete in time, and did not stay so for long: a pod may have been moved, or it is not stable.
+            if self.now < soaked_by && is_believable { OwnRestart::UnderWay(soaked_by) } else { OwnRestart::Failed }
+        } else {
+            OwnRestart::Landed
+        };
+        let for_these_images = *mark.token.hash == *hash;
+        if for_these_images || own.until().is_some() { own } else { OwnRestart::None }
+    }
+
+    /// When a complete rollout has been complete for as long as the policy wants.
+    ///
+    /// Counted from the pod that was ready last. A pod that is replaced within the restart's own time begins it anew;
+    /// later ones became ready for reasons of their own.
+    fn soaked_at(&self, tally: &Tally, complete_by: Timestamp) -> Option<Timestamp> {
+        let ready_since = tally.ready_since.filter(|since| *since <= complete_by)?;
+        ready_since.checked_add(self.policy.strategy.min_ready).ok()
+    }
+
+    /// Where a rollout has to stay complete, every pod must be seen ready: how long one that the watch of pods has not
+    /// delivered yet is ready cannot be known.
+    fn is_seen_ready(&self, workload: &Workload, tally: &Tally) -> bool {
+        self.policy.strategy.min_ready.is_zero()
+            || (tally.unready_since.is_none() && tally.ready >= workload.replicas_wanted())
+    }
+}
+
+fn plus(at: Timestamp, duration: SignedDuration) -> Timestamp {
+    at.saturating_add(duration).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,147 @@
+//! The verdict on one workload.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::own_restart::OwnRestart;
+use super::tally::Tally;
+use super::{PlanEntry, UnderWay};
+use crate::claims::Claims;
+use crate::futility::{evidence_speaks_for_retry, retry_at};
+use crate::mark::{RestartMark, RestartToken};
+use crate::policy::{Policy, Waiting};
+use crate::progress::{Progress, progress_of};
+use crate::snapshot::{PodIndex, Snapshot};
+use crate::strategy::SingleReplica;
+use crate::verdict::{BlockedReason, FailedReason, Verdict};
+use crate::workload::{RolloutFacts, Workload};
+
+/// What goes into a plan.
+pub(super) struct Planner<'a> {
+    pub(super) policy: &'a Policy,
+    pub(super) claims: &'a Claims<'a>,
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) pods: &'a PodIndex<'a>,
+    pub(super) now: Timestamp,
+}
+
+impl Planner<'_> {
+    /// `None` when none of its pods has a container of interest: it is not in scope after all.
+    pub(super) fn entry(&self, workload: &Workload, waiting: Waiting, tally: &Tally) -> Option<PlanEntry> {
+        if tally.live > 0 && tally.matched == 0 {
+            return None;
+        }
+        let hash = self.claims.hash_for(&workload.id, self.policy);
+        let mark = workload.mark.as_ref().filter(|mark| *mark.token.hash == *hash);
+        let progress = progress_of(workload);
+        let own = self.own_restart(workload, hash, progress, tally, waiting);
+        let unhealthy_before = workload.mark.as_ref().is_some_and(|mark| mark.unhealthy_before);
+        let until = own.until();
+        let verdict = self.verdict(workload, own, progress, tally);
+        let refused_until = self.snapshot.refusal(workload, self.now).map(|refusal| refusal.retry_at);
+        let is_unanswered = self.snapshot.refusal(workload, self.now).is_some_and(|refusal| refusal.unanswered);
+        let under_way = if own == OwnRestart::Failed && progress == Progress::NotObserved {
+            UnderWay::ControllerSilent
+        } else if until.is_some() || is_unanswered {
+            UnderWay::Yes
+        } else {
+            UnderWay::No
+        };
+        let is_refused = matches!(verdict, Verdict::Blocked(BlockedReason::Refused(_)));
+        let attempt = mark.map_or(1, |mark| mark.token.attempt.saturating_add(1));
+        Some(PlanEntry {
+            id: workload.id.clone(),
+            generation: workload.generation,
+            verdict,
+            healthy: progress == Progress::Complete,
+            pods: tally.matched,
+            stale_pods: tally.stale,
+            waiting,
+            token: RestartToken { hash: hash.into(), attempt },
+            mark: mark.cloned(),
+            newest_pod_at: tally.newest_pod_at,
+            recheck_at: until.or(refused_until.filter(|_| is_refused)),
+            fresh_since_restart: tally.fresh_since_restart,
+            restarted_at: workload.mark.as_ref().map(|mark| mark.at),
+            took: mark.and_then(|mark| self.took(mark, own, tally)).filter(|took| *took <= waiting.window()),
+            under_way,
+            holds_up_others: under_way != UnderWay::No && waiting.is_waited() && !unhealthy_before,
+        })
+    }
+
+    /// How long a restart took until all its pods were ready, or how long it takes already.
+    fn took(&self, mark: &RestartMark, own: OwnRestart, tally: &Tally) -> Option<SignedDuration> {
+        let until = match own {
+            OwnRestart::Landed | OwnRestart::Soaking(_) => tally.ready_since?,
+            OwnRestart::UnderWay(_) => self.now,
+            OwnRestart::None | OwnRestart::Failed => return None,
+        };
+        Some(until.duration_since(mark.at)).filter(|took| !took.is_negative())
+    }
+
+    fn verdict(&self, workload: &Workload, own: OwnRestart, progress: Progress, tally: &Tally) -> Verdict {
+        let unhealthy_before = workload.mark.as_ref().is_some_and(|mark| mark.unhealthy_before);
+        match own {
+            OwnRestart::UnderWay(_) | OwnRestart::Soaking(_) => return Verdict::InFlight,
+            OwnRestart::Failed if unhealthy_before && tally.stale > 0 && !tally.is_stale_again() => {
+                return Verdict::Failed(FailedReason::UnhealthyBefore);
+            }
+            OwnRestart::Failed if !unhealthy_before && !tally.is_stale_again() => {
+                return Verdict::Failed(FailedReason::NotCompleteInTime);
+            }
+            _ => {}
+        }
+        let Some(reason) = &tally.example else {
+            return if tally.live == 0 { Verdict::Idle } else { Verdict::Fresh };
+        };
+        if let Some(other) = self.claims.conflict(&workload.id, self.policy) {
+            return Verdict::Blocked(BlockedReason::Conflict(other));
+        }
+        if let Some(blocked) = blocked_by_rollout(workload, progress) {
+            return Verdict::Blocked(blocked);
+        }
+        let hash = self.claims.hash_for(&workload.id, self.policy);
+        if own == OwnRestart::None && self.snapshot.is_reverted(workload, hash) {
+            return Verdict::Blocked(BlockedReason::RevertedByOwner);
+        }
+        match (own, progress) {
+            (OwnRestart::None | OwnRestart::Landed, Progress::NotObserved | Progress::Replacing) => Verdict::Converging,
+            _ if self.policy.strategy.single_replica == SingleReplica::Hold && workload.loses_its_only_replica() => {
+                Verdict::Blocked(BlockedReason::SingleReplica)
+            }
+            (OwnRestart::None, _) => match self.snapshot.refusal(workload, self.now) {
+                Some(refusal) => Verdict::Blocked(BlockedReason::Refused(refusal.message.clone())),
+                None => Verdict::Restart(reason.clone()),
+            },
+            // Out of time with stale pods again: a rollout that never ends is no reason to expect others. And whatever
+            // else is the matter with one that landed: another restart at once would bring the same pods.
+            _ => Verdict::Futile(reason.clone()),
+        }
+    }
+
+    pub(super) fn reconsider_futile(&self, entry: &mut PlanEntry, newest_fresh_at: Option<Timestamp>) {
+        let (Verdict::Futile(reason), Some(mark)) = (&entry.verdict, &entry.mark) else { return };
+        let workload = self.snapshot.workload(&entry.id.named);
+        let refusal = workload.and_then(|workload| self.snapshot.refusal(workload, self.now));
+        let retry_at = retry_at(mark);
+        if let Some(refusal) = refusal {
+            entry.recheck_at = Some(refusal.retry_at);
+        } else if self.now >= retry_at || evidence_speaks_for_retry(mark, newest_fresh_at) {
+            entry.verdict = Verdict::Restart(reason.clone());
+        } else {
+            entry.recheck_at = Some(retry_at);
+        }
+    }
+}
+
+/// Why changing the template now would do nothing, or do it at the wrong moment.
+pub(super) fn blocked_by_rollout(workload: &Workload, progress: Progress) -> Option<BlockedReason> {
+    match (progress, &workload.rollout) {
+        (Progress::Paused, RolloutFacts::ArgoRollout(facts)) if !facts.paused => Some(BlockedReason::MidRollout),
+        (Progress::Paused, _) => Some(BlockedReason::Paused),
+        (Progress::OnDelete, _) => Some(BlockedReason::OnDelete),
+        (_, RolloutFacts::StatefulSet(facts)) if facts.partition.is_some_and(|partition| partition > 0) => {
+            Some(BlockedReason::Partition)
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,106 @@
+//! What the pods of one workload show.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::planner::Planner;
+use crate::drift::{Drift, drift_of};
+use crate::mark::RestartMark;
+use crate::pod::{Container, Pod};
+use crate::verdict::DriftReason;
+use crate::workload::{Kind, Workload};
+
+/// What the pods of one workload show.
+#[derive(Default)]
+pub(super) struct Tally {
+    pub(super) live: usize,
+    pub(super) matched: usize,
+    pub(super) stale: usize,
+    /// The least of the stale pods' reasons, so that the same cluster always gives the same words.
+    pub(super) example: Option<DriftReason>,
+    pub(super) newest_fresh_at: Option<Timestamp>,
+    pub(super) newest_pod_at: Option<Timestamp>,
+    /// Pods from before the last restart.
+    pub(super) predating: usize,
+    /// Since when a pod from after it is not ready. A pod that came up and failed days later is not the restart's fault.
+    pub(super) unready_since: Option<Timestamp>,
+    /// Ready pods from after it.
+    pub(super) ready: i64,
+    /// Since when all of those are.
+    pub(super) ready_since: Option<Timestamp>,
+    pub(super) fresh_since_restart: bool,
+    stale_since_restart: bool,
+}
+
+impl Tally {
+    fn note_example(&mut self, drift: &Drift) {
+        let Drift::Stale(reason) = drift else { return };
+        if self.example.as_ref().is_none_or(|example| reason < example) {
+            self.example = Some(reason.clone());
+        }
+    }
+
+    /// Whether the last restart is known to have brought nothing but stale pods.
+    pub(super) fn is_stale_again(&self) -> bool {
+        self.stale_since_restart && !self.fresh_since_restart
+    }
+}
+
+impl Planner<'_> {
+    pub(super) fn tally(&self, workload: &Workload) -> Tally {
+        let mut tally = Tally::default();
+        let token = workload.mark.as_ref().map(|mark| mark.token.to_string());
+        // Pods of one template share their record of containers: it is compared once, not for each of them.
+        let mut compared: Option<(&Arc<[Container]>, Drift)> = None;
+        for pod in self.pods.of(&workload.id.uid) {
+            tally.live += 1;
+            tally.newest_pod_at = tally.newest_pod_at.max(Some(pod.created_at));
+            let predates =
+                workload.mark.as_ref().is_some_and(|mark| predates(pod, workload.kind(), mark, token.as_deref()));
+            if predates {
+                tally.predating += 1;
+            } else if pod.ready {
+                tally.ready += 1;
+                tally.ready_since = tally.ready_since.max(Some(pod.ready_changed_at));
+            } else {
+                let since = pod.ready_changed_at;
+                tally.unready_since = Some(tally.unready_since.map_or(since, |at| at.min(since)));
+            }
+            let drift = match compared.take() {
+                Some((containers, drift)) if Arc::ptr_eq(containers, &pod.containers) => drift,
+                _ => {
+                    let drift = drift_of(pod, &self.policy.scope.containers, &self.policy.images);
+                    tally.note_example(&drift);
+                    drift
+                }
+            };
+            match &drift {
+                Drift::NoMatch => {}
+                Drift::Fresh => {
+                    tally.matched += 1;
+                    tally.newest_fresh_at = tally.newest_fresh_at.max(Some(pod.created_at));
+                    tally.fresh_since_restart |= !predates;
+                }
+                Drift::Stale(_) => {
+                    tally.matched += 1;
+                    tally.stale += 1;
+                    tally.stale_since_restart |= !predates;
+                }
+            }
+            compared = Some((&pod.containers, drift));
+        }
+        tally
+    }
+}
+
+/// Whether a pod is from before a restart.
+///
+/// A patched template hands its token to every pod made from it. An Argo Rollout is restarted by time: pods created
+/// before `restartAt` are replaced (argo-rollouts `rollout/restart.go`).
+fn predates(pod: &Pod, kind: Kind, mark: &RestartMark, token: Option<&str>) -> bool {
+    match kind {
+        Kind::ArgoRollout => pod.created_at < mark.at,
+        Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet => pod.restart_token.as_deref() != token,
+    }
+}

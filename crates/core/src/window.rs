@@ -1,0 +1,145 @@
+//! Windows: when restarts may start, and when not.
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, ToSpan};
+
+use crate::cron::Schedule;
+
+/// Days looked ahead for the next beginning. A leap day is at most eight years away.
+const HORIZON_DAYS: i32 = 8 * 366;
+
+/// Edges passed in search of a change. Real windows need one or two; those that hide more from each other must not make
+/// every pass pay for it.
+const MAX_EDGES: usize = 16;
+
+/// A span of time that begins again and again.
+///
+/// It is anchored to the day on which it begins: "Saturday 22:00 for 6 h" includes Sunday 02:00 and excludes Saturday
+/// 02:00.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Window {
+    /// Whether restarts may start inside it, or must not.
+    pub kind: WindowKind,
+    /// When it begins, by the wall clock of `time_zone`.
+    pub schedule: Schedule,
+    /// How long it lasts, in real time: a window of six hours lasts six hours also in the night in which clocks change.
+    pub duration: SignedDuration,
+    /// Whose wall clock.
+    pub time_zone: TimeZone,
+}
+
+/// What a window is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WindowKind {
+    /// Restarts may start only inside such windows, if there are any.
+    Allow,
+    /// Restarts must not start inside it, whatever else allows them.
+    Deny,
+}
+
+/// What the windows of a policy say at one instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WindowState {
+    /// Restarts may start.
+    Open {
+        /// At least until then. `None`: no end is in sight.
+        until: Option<Timestamp>,
+    },
+    /// Restarts must not start.
+    Shut {
+        /// At least until then. `None`: no opening is in sight.
+        until: Option<Timestamp>,
+    },
+}
+
+/// Asks all windows of a policy. Without any, it is always open.
+///
+/// The times are exact, unless the windows hide more than 16 edges from each other: then they are too early, which makes
+/// whoever trusts them careful, and ask again.
+pub fn window_state(windows: &[Window], now: Timestamp) -> WindowState {
+    let of_kind = |kind| windows.iter().filter(move |window| window.kind == kind).collect::<Vec<_>>();
+    let (allow, deny) = (of_kind(WindowKind::Allow), of_kind(WindowKind::Deny));
+    if is_open(&allow, &deny, now) {
+        let allowed_until = (!allow.is_empty()).then(|| covered_until(&allow, now));
+        let denied_from = deny.iter().filter_map(|window| window.next_start(now)).min();
+        return WindowState::Open { until: allowed_until.into_iter().chain(denied_from).min() };
+    }
+    let mut at = now;
+    for _ in 0..MAX_EDGES {
+        let next = if deny.iter().any(|window| window.contains(at)) {
+            Some(covered_until(&deny, at))
+        } else {
+            allow.iter().filter_map(|window| window.next_start(at)).min()
+        };
+        let Some(next) = next else { return WindowState::Shut { until: None } };
+        at = next;
+        if is_open(&allow, &deny, at) {
+            break;
+        }
+    }
+    WindowState::Shut { until: Some(at) }
+}
+
+fn is_open(allow: &[&Window], deny: &[&Window], at: Timestamp) -> bool {
+    let inside = |windows: &[&Window]| windows.iter().any(|window| window.contains(at));
+    !inside(deny) && (allow.is_empty() || inside(allow))
+}
+
+/// Until when at least one of the windows is under way without a break, beginning at an instant at which one is.
+fn covered_until(windows: &[&Window], at: Timestamp) -> Timestamp {
+    let mut covered = at;
+    for _ in 0..MAX_EDGES {
+        let furthest = windows.iter().filter_map(|window| window.end_at(covered)).max();
+        match furthest {
+            Some(end) => covered = end,
+            None => break,
+        }
+    }
+    covered
+}
+
+impl Window {
+    fn contains(&self, at: Timestamp) -> bool {
+        self.end_at(at).is_some()
+    }
+
+    /// When the window under way at an instant ends, if one is. The next may have begun before that.
+    fn end_at(&self, at: Timestamp) -> Option<Timestamp> {
+        let end = self.last_start(at)?.saturating_add(self.duration).unwrap_or(Timestamp::MAX);
+        (at < end).then_some(end)
+    }
+
+    /// The last beginning at or before an instant, as far back as the window lasts.
+    fn last_start(&self, at: Timestamp) -> Option<Timestamp> {
+        // One more for the part of a day that is left, one for a change of the clocks.
+        let days_back = i32::try_from(self.duration.as_hours() / 24).unwrap_or(HORIZON_DAYS).min(HORIZON_DAYS) + 2;
+        let last_on = |day| self.starts_on(day).filter(|start| *start <= at).max();
+        let (day, start) = self.days_from(at, (-days_back..=1).rev()).find_map(|day| Some((day, last_on(day)?)))?;
+        // Clocks that change at midnight can put the beginnings of two days out of order.
+        day.yesterday().ok().and_then(last_on).max(Some(start))
+    }
+
+    /// The first beginning after an instant.
+    fn next_start(&self, at: Timestamp) -> Option<Timestamp> {
+        let next_on = |day| self.starts_on(day).filter(|start| *start > at).min();
+        let (day, start) = self.days_from(at, -1..=HORIZON_DAYS).find_map(|day| Some((day, next_on(day)?)))?;
+        Some(day.tomorrow().ok().and_then(next_on).map_or(start, |other| other.min(start)))
+    }
+
+    /// The days that are so many days from an instant, by the clock of the window.
+    fn days_from(&self, at: Timestamp, offsets: impl Iterator<Item = i32>) -> impl Iterator<Item = Date> {
+        let today = self.time_zone.to_datetime(at).date();
+        offsets.filter_map(move |offset| today.checked_add(offset.days()).ok())
+    }
+
+    /// A time that clocks skip happens as long after midnight as it would have without; one that they show twice happens
+    /// the first time (RFC 5545, as calendars do).
+    fn starts_on(&self, day: Date) -> impl Iterator<Item = Timestamp> + '_ {
+        let times = self.schedule.fires_on(day).then(|| self.schedule.times());
+        times.into_iter().flatten().filter_map(move |(hour, minute)| {
+            let zoned = self.time_zone.to_ambiguous_zoned(day.at(hour, minute, 0, 0)).compatible();
+            zoned.ok().map(|zoned| zoned.timestamp())
+        })
+    }
+}
