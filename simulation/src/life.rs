@@ -55,7 +55,7 @@ async fn one_life(cluster: &SimCluster, wire: &SimClient, how: Option<How>, calm
             }
             None => {}
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     tokio::select! {
         biased;

@@ -93,7 +93,7 @@ fn all(seeds: VecDeque<u64>, arguments: &Arguments) -> ExitCode {
         for (seed, failure) in done {
             tried += 1;
             bar.inc(1);
-            if bar.is_hidden() && tried % 500 == 0 {
+            if bar.is_hidden() && tried.is_multiple_of(500) {
                 println!("{tried}/{count} seeds, {} failed, {:.0} s", failed.len(), started.elapsed().as_secs_f32());
             }
             let Some(text) = failure else { continue };

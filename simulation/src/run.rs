@@ -13,6 +13,8 @@ use crate::scenario::{Deed, OLD, Scenario};
 
 /// How long after the last trouble everything must be fresh or explained.
 const PATIENCE: Duration = Duration::from_hours(8);
+/// How long after the last trouble what was refused must have been tried again: the longest wait is five minutes.
+const TRIED_AGAIN: Duration = Duration::from_mins(10);
 /// How often that is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(20);
 /// How long it must stay so to count as quiet.
@@ -95,7 +97,12 @@ async fn quiet(cluster: &SimCluster, calm_at: Instant) -> Result<(), Vec<Finding
     let mut quiet_since: Option<Instant> = None;
     loop {
         let now = Instant::now();
-        let open = checker::unexplained(&View::of(cluster), cluster.now());
+        let view = View::of(cluster);
+        let refused = checker::still_refused(&view, cluster.now());
+        if now >= calm_at + TRIED_AGAIN && !refused.is_empty() {
+            return Err(refused);
+        }
+        let open = checker::unexplained(&view, cluster.now());
         match (open.is_empty(), quiet_since) {
             (true, Some(since)) if now >= since + QUIET => return Ok(()),
             (true, None) => quiet_since = Some(now),

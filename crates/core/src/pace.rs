@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::budget::Budget;
 use crate::gate::{Gate, GateFact};
 use crate::mark::RestartToken;
-use crate::plan::{FirstRestart, FirstState, Plan, PlanEntry};
+use crate::plan::{FirstRestart, FirstState, Plan, PlanEntry, UnderWay};
 use crate::policy::Policy;
 use crate::verdict::Verdict;
 use crate::window::{WindowState, window_state};
@@ -127,6 +127,13 @@ fn start_first_then_rest(
     sending: &BTreeSet<Arc<str>>,
     now: Timestamp,
 ) {
+    // One whose answer was lost holds up the others, and goes before them: only trying again tells what became of it.
+    let lost = |entry: &&PlanEntry| entry.under_way == UnderWay::Unanswered && may_start(entry);
+    if let Some(entry) = plan.entries.iter().find(lost) {
+        decision.starts.extend(start_of(entry, now).filter(|start| !sending.contains(&start.id.uid)));
+        decision.hold = Some(Hold::Waiting(entry.id.to_string()));
+        return;
+    }
     let being_sent = |entry: &&PlanEntry| sending.contains(&entry.id.uid);
     let sent = plan.entries.iter().filter(being_sent).count();
     let allowance = plan.proof.allowance(plan.newest_fresh_at, now).saturating_sub(sent);

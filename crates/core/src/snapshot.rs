@@ -85,6 +85,12 @@ impl Snapshot {
             .filter(|refusal| refusal.generation == workload.generation && now < refusal.retry_at)
     }
 
+    /// Whether nobody knows if this very generation was restarted: no answer came, and the cluster shows no change yet.
+    pub(crate) fn is_unanswered(&self, workload: &Workload) -> bool {
+        let refusal = self.refusals.get(&workload.id.uid);
+        refusal.is_some_and(|refusal| refusal.unanswered && refusal.generation == workload.generation)
+    }
+
     /// Notes that a restart was refused.
     pub fn note_refusal(&mut self, uid: Arc<str>, refusal: Refusal) {
         self.refusals.insert(uid, refusal);

@@ -226,8 +226,8 @@ fn stalled(
     }
     if let Some(Hold::Halted { failures, tolerated }) = decision.hold {
         let message = format!(
-            "{failures} restarts failed, {tolerated} are tolerated: look at them, then resume with the annotation \
-             {RESUMED_AT}, or raise spec.Strategy.MaxFailures; restarts also go on once enough of them recover"
+            "failed restarts: {failures}, tolerated: {tolerated}: look at them, then set the annotation {RESUMED_AT} to the \
+             time, or raise spec.Strategy.MaxFailures; restarts also go on once enough of them recover"
         );
         return Some(("Halted", message));
     }
@@ -277,7 +277,7 @@ fn restarts_allowed(policy: &Policy, gate: &GateFact, decision: &Decision) -> Co
     } else if let Some(Hold::WindowEnds(end)) = &decision.hold {
         ("WindowEnds", format!("the window ends at {end}: a restart would not be expected to finish inside"))
     } else if let Some(Hold::Halted { failures, tolerated }) = decision.hold {
-        ("Halted", format!("{failures} restarts failed, {tolerated} are tolerated"))
+        ("Halted", format!("failed restarts: {failures}, tolerated: {tolerated}"))
     } else {
         return condition("RestartsAllowed", ConditionStatus::True, "Open", "restarts may start".to_owned());
     };

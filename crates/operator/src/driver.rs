@@ -33,6 +33,8 @@ const MIN_REST: Duration = Duration::from_millis(20);
 const MAX_REST: Duration = Duration::from_millis(250);
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 const MAX_RETRY: Duration = Duration::from_mins(5);
+/// Lost answers in a row after which a workload no longer holds up others: about a minute.
+const MAX_UNANSWERED: u32 = 5;
 /// How long a stopping operator waits for requests that are on their way.
 const FAREWELL: Duration = Duration::from_secs(10);
 
@@ -255,7 +257,8 @@ impl Driver {
         let refusal = Refusal {
             generation: start.generation,
             message: message.into(),
-            unanswered,
+            // Not for ever: one that never gets an answer must not hold up all others.
+            unanswered: unanswered && *refusals <= MAX_UNANSWERED,
             retry_at: self.clock.now().saturating_add(delay).unwrap_or(Timestamp::MAX),
         };
         self.world.snapshot.note_refusal(start.id.uid.clone(), refusal);

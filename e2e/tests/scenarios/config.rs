@@ -19,6 +19,13 @@ pub(crate) fn wanting(s: &Scenario, images: &[&str]) -> Value {
     })
 }
 
+/// The same, at this pace: `spec.Strategy`.
+pub(crate) fn paced(s: &Scenario, images: &[&str], strategy: &Value) -> Value {
+    let mut spec = wanting(s, images);
+    spec["Strategy"] = strategy.clone();
+    spec
+}
+
 /// Wait for at most so many seconds.
 pub(crate) fn waits(seconds: u32) -> Value {
     json!({"CheckStatus": true, "MaxRetry": seconds, "RetryDuration": 1})

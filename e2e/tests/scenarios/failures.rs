@@ -61,7 +61,7 @@ async fn a_restart_that_never_becomes_ready_is_reported_and_holds_up_the_rest_no
 }
 
 /// When a Deployment was restarted, in the operator's own words.
-async fn restarted_at(s: &Scenario, workload: &WorkloadRef) -> Result<Timestamp> {
+pub(crate) async fn restarted_at(s: &Scenario, workload: &WorkloadRef) -> Result<Timestamp> {
     let object = s.get(workload).await?;
     let annotations = &object.data["spec"]["template"]["metadata"]["annotations"];
     let at = annotations["flippy.keikoproj.io/restarted-at"].as_str().context("it was not restarted")?;

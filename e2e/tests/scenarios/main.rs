@@ -4,6 +4,7 @@
 mod absence;
 mod access;
 mod campaign;
+mod concurrency;
 mod config;
 mod configs;
 mod crash;
@@ -15,5 +16,7 @@ mod held;
 mod order;
 mod original;
 mod outcome;
+mod pace;
 mod preconditions;
 mod scope;
+mod windows;

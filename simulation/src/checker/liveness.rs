@@ -26,6 +26,24 @@ pub(crate) fn unexplained(view: &View, now: Timestamp) -> Vec<Finding> {
     findings
 }
 
+/// Restarts that wait because the server refused them, though it has not refused anything for a while.
+pub(crate) fn still_refused(view: &View, now: Timestamp) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (key, config) in &view.configs {
+        let blocked = config["status"]["blocked"].as_array().into_iter().flatten();
+        findings.extend(blocked.filter(|one| one["reason"] == "Refused").map(|one| Finding {
+            at: now,
+            invariant: Invariant::Liveness,
+            message: format!(
+                "FlippyConfig {key}: {} still waits, though its last refusal is long ago",
+                one["workload"]
+            ),
+            subject: key.name.to_string(),
+        }));
+    }
+    findings
+}
+
 fn problems(wish: &Wish, wishes: &[Wish], view: &View, config: &Value) -> Vec<String> {
     let status = &config["status"];
     if status["observedGeneration"] != config["metadata"]["generation"] {
@@ -105,9 +123,9 @@ fn any_unmet(wish: &Wish, view: &View) -> bool {
 }
 
 fn is_listed(status: &Value, name: &str) -> bool {
-    ["blocked", "failed"]
-        .into_iter()
-        .any(|list| status[list].as_array().into_iter().flatten().any(|one| one["workload"] == name))
+    let lists = ["blocked", "failed"].into_iter().filter_map(|list| status[list].as_array());
+    // When trouble is over, nobody is refused any more: that is no explanation.
+    lists.flatten().any(|one| one["workload"] == name && one["reason"] != "Refused")
 }
 
 /// What is said of a workload, when it is not true.

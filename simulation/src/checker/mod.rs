@@ -22,7 +22,7 @@ use crate::record::{Record, Restart};
 use crate::scenario::Scenario;
 use wish::Wish;
 
-pub(crate) use liveness::unexplained;
+pub(crate) use liveness::{still_refused, unexplained};
 
 /// What must hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

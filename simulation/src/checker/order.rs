@@ -69,13 +69,16 @@ fn waits_to_start(case: &Case<'_>, resource: Resource, key: &Key, workload: &Val
         && !was_tried(case, resource, key)
 }
 
-/// Whether this life has tried to restart it lately: it was refused, or what became of it was not told yet.
+/// Whether this life has tried to restart it lately, and was refused or does not know yet what became of it; or whether it
+/// was restarted before, and its owner has taken the mark away.
 fn was_tried(case: &Case<'_>, resource: Resource, key: &Key) -> bool {
     let earlier = case.record.history.requests[..case.restart.index].iter().rev();
-    earlier
+    let mut lately = earlier
         .take_while(|request| case.now.duration_since(request.at) < PASSED_OVER)
-        .filter(|request| request.user == case.restart.request.user && Record::is_restart_request(request))
-        .any(|request| request.target.as_ref().is_some_and(|target| target.1 == resource && target.3 == *key))
+        .filter(|request| request.user == case.restart.request.user && Record::is_restart_request(request));
+    let mut made = case.record.restarts.iter().filter(|other| other.index < case.restart.index);
+    lately.any(|request| request.target.as_ref().is_some_and(|target| target.1 == resource && target.3 == *key))
+        || made.any(|other| other.mutation.resource == resource && other.mutation.key == *key)
 }
 
 /// Whether restarts have been in vain so often that only one is tried now and then.

@@ -33,8 +33,9 @@ pub(super) fn check(record: &Record<'_>, _scenario: &Scenario) -> Vec<Finding> {
         };
         let allowed = match (verb, resource, part) {
             (Verb::List | Verb::Watch, Resource::Secrets | Resource::ConfigMaps, _) => false,
-            (Verb::List | Verb::Watch, _, _) | (Verb::Create, Resource::Events, _) => true,
-            (Verb::Patch, Resource::FlippyConfigs, Part::Status) => true,
+            (Verb::List | Verb::Watch, _, _)
+            | (Verb::Create, Resource::Events, _)
+            | (Verb::Patch, Resource::FlippyConfigs, Part::Status) => true,
             (Verb::Patch, resource, Part::Main) => WORKLOADS.contains(resource),
             _ => false,
         };

@@ -35,7 +35,7 @@ fn is_waited_for(case: &Case<'_>, resource: Resource, key: &Key, workload: &Valu
     let goes_first = goes_first && !is_retry;
     let check = if goes_first { case.wish.waits_for(resource, key) } else { case.wish.check_of(resource) };
     let Some(check) = check.filter(|check| check.is_waited()) else { return false };
-    !(mark.unhealthy_before && !goes_first)
+    (goes_first || !mark.unhealthy_before)
         && case.now < mark.at.saturating_add(check.window()).unwrap_or(case.now)
         && !has_landed(case.view, resource, workload, &mark)
 }

@@ -17,11 +17,10 @@ pub(super) fn check(record: &Record<'_>) -> Vec<Finding> {
                 (None, Some(after)) => !after["status"].is_null(),
                 _ => false,
             },
-            (Resource::Events, true) => false,
+            (Resource::Events, true) | (_, false) => false,
             (resource, true) => {
                 !WORKLOADS.contains(&resource) || mutation.part != Part::Main || mutation.before.is_none()
             }
-            (_, false) => false,
         };
         if wrong {
             findings.push(Finding {

@@ -12,6 +12,7 @@ use flippy_sim::{Part, Resource};
 use jiff::SignedDuration;
 
 use super::{Finding, Invariant};
+use crate::knowledge::batch_began;
 use crate::life::is_operator;
 use crate::record::{Record, Restart, mark};
 
@@ -75,7 +76,7 @@ fn objection(record: &Record<'_>, last: &Restart<'_>, next: &Restart<'_>) -> Opt
 /// Whether a config, or who is in scope of one, was changed between two restarts. The second may have been decided
 /// before it took effect, and the first on older configs than those of its time: what a life was told may lag.
 fn wishes_changed(record: &Record<'_>, last: &Restart<'_>, next: &Restart<'_>) -> bool {
-    let known = told_configs(record, last).min(last.mutation.revision);
+    let known = told_configs(record, last).min(told_configs(record, next)).min(last.mutation.revision);
     record.history.mutations.iter().any(|mutation| {
         let within = mutation.revision > known && mutation.revision < next.mutation.revision;
         let changes_wishes = match mutation.resource {
@@ -89,9 +90,11 @@ fn wishes_changed(record: &Record<'_>, last: &Restart<'_>, next: &Restart<'_>) -
 
 /// As of which revision the life that made a restart knew the configs.
 fn told_configs(record: &Record<'_>, restart: &Restart<'_>) -> u64 {
+    // A batch is decided on before its first request goes out.
+    let began = batch_began(record, restart);
     let told = record.told_before(restart).iter().rev();
     told.filter(|delivery| delivery.resource == Resource::FlippyConfigs)
-        .find(|delivery| delivery.at < restart.request.at)
+        .find(|delivery| delivery.at < began)
         .map_or(0, |delivery| delivery.revision)
 }
 

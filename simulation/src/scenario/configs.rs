@@ -76,7 +76,7 @@ fn config(rng: &mut Rng, namespace: &str, name: &str, image: &str, workloads: &W
     if percent(rng, 30) {
         let (_, key) = control_plane();
         let required = percent(rng, 70);
-        spec["Preconditions"] = json!([condition("Deployment", &key, check(rng, required))]);
+        spec["Preconditions"] = json!([condition("Deployment", &key, &check(rng, required))]);
     }
     if percent(rng, 40) {
         spec["PostFilterRestarts"] = first(rng, workloads);
@@ -95,20 +95,20 @@ fn config(rng: &mut Rng, namespace: &str, name: &str, image: &str, workloads: &W
 
 fn first(rng: &mut Rng, workloads: &Workloads) -> Value {
     let waited = percent(rng, 70);
-    let mut first = vec![condition("Deployment", &gateway().1, check(rng, waited))];
+    let mut first = vec![condition("Deployment", &gateway().1, &check(rng, waited))];
     if percent(rng, 40) {
         let (resource, key) = &workloads.meshed[rng.usize(..workloads.meshed.len())];
         let kind = if *resource == Resource::Rollouts { "ArgoRollout" } else { resource.kind() };
         let waited = percent(rng, 70);
-        first.push(condition(kind, key, check(rng, waited)));
+        first.push(condition(kind, key, &check(rng, waited)));
     }
     if percent(rng, 15) {
-        first.insert(0, condition("Deployment", &Key::new("istio-system", "missing"), check(rng, true)));
+        first.insert(0, condition("Deployment", &Key::new("istio-system", "missing"), &check(rng, true)));
     }
     json!(first)
 }
 
-fn condition(kind: &str, key: &Key, check: Value) -> Value {
+fn condition(kind: &str, key: &Key, check: &Value) -> Value {
     json!({"K8S": {"Type": kind, "Namespace": *key.namespace, "Name": *key.name}, "StatusCheckConfig": check})
 }
 

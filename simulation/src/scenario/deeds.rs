@@ -128,7 +128,6 @@ fn one(
 ) {
     let text = format!("{at_milliseconds}");
     let change = match rng.u8(..12) {
-        0..=1 => Change::Env(text),
         2 => Change::Note(text),
         3..=4 => Change::Restart(text),
         5..=6 if resource != Resource::DaemonSets => Change::Replicas(rng.u64(0..=5)),

@@ -38,10 +38,12 @@ impl Planner<'_> {
         let until = own.until();
         let verdict = self.verdict(workload, own, progress, tally);
         let refused_until = self.snapshot.refusal(workload, self.now).map(|refusal| refusal.retry_at);
-        let is_unanswered = self.snapshot.refusal(workload, self.now).is_some_and(|refusal| refusal.unanswered);
+        let is_unanswered = self.snapshot.is_unanswered(workload);
         let under_way = if own == OwnRestart::Failed && progress == Progress::NotObserved {
             UnderWay::ControllerSilent
-        } else if until.is_some() || is_unanswered {
+        } else if is_unanswered {
+            UnderWay::Unanswered
+        } else if until.is_some() {
             UnderWay::Yes
         } else {
             UnderWay::No

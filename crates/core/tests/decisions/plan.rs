@@ -290,3 +290,14 @@ fn a_pod_that_came_up_and_failed_days_later_is_not_the_restarts_fault() {
     let fixture = deployment("a/b").restarted(&policy, 1, 0).pod(pod).unavailable();
     assert_eq!(reason(fixture, failed_at + 10), "Fresh");
 }
+
+#[test]
+fn a_restart_without_an_answer_is_tried_again_before_any_other_starts() {
+    let fixture = deployment("z/last").pods(1, OLD);
+    let uid = fixture.workload.id.uid.clone();
+    let mut snapshot = cluster([deployment("a/b").pods(1, OLD), fixture]);
+    let refusal =
+        flippy_core::Refusal { generation: 1, message: "time-out".into(), retry_at: at(60), unanswered: true };
+    snapshot.note_refusal(uid, refusal);
+    assert_eq!(pass(&policy(), &snapshot, 61).starts(), ["z/last"]);
+}

@@ -228,7 +228,7 @@ fn first(first: &FirstRestart) -> FirstView {
     FirstView { workload: named(&first.target), state, message }
 }
 
-fn hold(hold: &Hold) -> HoldView {
+pub(crate) fn hold(hold: &Hold) -> HoldView {
     let (reason, message) = match hold {
         Hold::Suspended => ("Suspended", "spec.Suspend is true: set it to false to let restarts start".to_owned()),
         Hold::DryRun => ("DryRun", "spec.DryRun is true: set it to false to let restarts start".to_owned()),
@@ -263,8 +263,8 @@ fn hold(hold: &Hold) -> HoldView {
         Hold::Halted { failures, tolerated } => (
             "Halted",
             format!(
-                "{failures} restarts failed, {tolerated} are tolerated (spec.Strategy.MaxFailures): look at them, then \
-                 resume with the annotation {}",
+                "failed restarts: {failures}, tolerated: {tolerated} (spec.Strategy.MaxFailures): look at them, then set the \
+                 annotation {} of the FlippyConfig to the time",
                 annotation::RESUMED_AT
             ),
         ),

@@ -1,5 +1,7 @@
+use flippy_core::Hold;
+
 use super::*;
-use crate::plan::view::{FirstView, HoldView, NamedView, NoteView, PlanView, PreconditionView, WorkloadView};
+use crate::plan::view::{FirstView, HoldView, NamedView, NoteView, PlanView, PreconditionView, WorkloadView, hold};
 
 fn named(kind: &'static str, namespace: &str, name: &str) -> NamedView {
     NamedView { kind, namespace: namespace.to_owned(), name: name.to_owned() }
@@ -129,6 +131,25 @@ fn a_restart_that_starts_at_once_is_named() {
     plan.starts_now = vec![named("Deployment", "shop", "cart")];
     plan.hold = Some(HoldView { reason: "Waiting", message: "the rest waits".to_owned(), until: None });
     assert!(shown(plan, Look::Plain).ends_with("starts at once: Deployment shop/cart\nthen: the rest waits\n"));
+}
+
+#[test]
+fn a_closed_window_is_told_with_the_time_before_which_it_does_not_open() {
+    let mut plan = mesh();
+    let opening = "2031-05-06T22:00:00Z";
+    plan.hold = Some(hold(&Hold::Window(Some(opening.parse().expect("it is a time")))));
+    let expected =
+        format!("\nnothing starts: outside the windows of spec.Windows; they do not open before {opening}\n");
+    assert!(shown(plan, Look::Plain).ends_with(&expected));
+}
+
+#[test]
+fn a_halt_is_told_with_its_numbers_and_what_ends_it() {
+    let mut plan = mesh();
+    plan.hold = Some(hold(&Hold::Halted { failures: 3, tolerated: 2 }));
+    let expected = "\nnothing starts: failed restarts: 3, tolerated: 2 (spec.Strategy.MaxFailures): look at them, then set \
+                    the annotation flippy.keikoproj.io/resumed-at of the FlippyConfig to the time\n";
+    assert!(shown(plan, Look::Plain).ends_with(expected));
 }
 
 #[test]

@@ -379,3 +379,6 @@ impl Resource for SlimRollout {
         &mut self.metadata
     }
 }
+
+#[cfg(test)]
+mod tests;
