@@ -100,7 +100,8 @@ impl<'a> Budget<'a> {
     }
 }
 
-fn will_hold_up_others(entry: &PlanEntry) -> bool {
+/// Whether later restarts will wait for this one, once it is started.
+pub(crate) fn will_hold_up_others(entry: &PlanEntry) -> bool {
     entry.healthy && entry.waiting.is_waited()
 }
 
@@ -114,6 +115,7 @@ fn not_before(strategy: &Strategy, plan: &Plan, sending: &BTreeSet<Arc<str>>, no
     // One from the far future is not believed: it would hold up everybody until then.
     let latest = now.saturating_add(CLOCKS_DIFFER_BY).unwrap_or(Timestamp::MAX);
     let marked = marked.filter(|at| *at <= latest);
-    let being_sent = (!sending.is_empty()).then_some(now);
+    let is_ours = |uid: &Arc<str>| plan.entries.iter().any(|entry| entry.id.uid == *uid);
+    let being_sent = sending.iter().any(is_ours).then_some(now);
     marked.chain(being_sent).max()?.saturating_add(strategy.min_interval).ok()
 }

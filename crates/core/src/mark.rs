@@ -14,7 +14,7 @@ pub mod annotation {
     pub const RESTARTED_AT: &str = "flippy.keikoproj.io/restarted-at";
     /// On a `FlippyConfig`: the RFC 3339 time at which a person said to go on in spite of failures.
     pub const RESUMED_AT: &str = "flippy.keikoproj.io/resumed-at";
-    /// On the object: the token of a restart that found the workload unhealthy already.
+    /// Beside [`RESTARTED_FOR`]: the token of a restart that found the workload unhealthy already.
     pub const UNHEALTHY_BEFORE: &str = "flippy.keikoproj.io/unhealthy-before";
 }
 

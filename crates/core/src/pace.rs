@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::budget::Budget;
+use crate::budget::{Budget, will_hold_up_others};
 use crate::gate::{Gate, GateFact};
 use crate::mark::RestartToken;
 use crate::plan::{FirstRestart, FirstState, Plan, PlanEntry, UnderWay};
@@ -127,10 +127,8 @@ fn start_first_then_rest(
     sending: &BTreeSet<Arc<str>>,
     now: Timestamp,
 ) {
-    // One whose answer was lost holds up the others, and goes before them: only trying again tells what became of it.
-    let lost = |entry: &&PlanEntry| entry.under_way == UnderWay::Unanswered && may_start(entry);
-    if let Some(entry) = plan.entries.iter().find(lost) {
-        decision.starts.extend(start_of(entry, now).filter(|start| !sending.contains(&start.id.uid)));
+    if let Some(entry) = due_again_after_lost_answer(policy, plan, sending) {
+        decision.starts.extend(start_of(entry, now));
         decision.hold = Some(Hold::Waiting(entry.id.to_string()));
         return;
     }
@@ -171,6 +169,20 @@ fn start_first_then_rest(
 }
 
 impl Hold {
+    /// Whether it forbids restarts as such, also those that were decided a moment ago and are not sent yet. The others
+    /// only say that no more may start beside what is under way.
+    pub fn forbids_all(&self) -> bool {
+        matches!(
+            self,
+            Self::Suspended
+                | Self::DryRun
+                | Self::Preconditions(_)
+                | Self::Window(_)
+                | Self::Halted { .. }
+                | Self::Futile
+        )
+    }
+
     /// When it ends by itself, if time alone ends it.
     pub fn until(&self) -> Option<Timestamp> {
         match self {
@@ -179,6 +191,25 @@ impl Hold {
             _ => None,
         }
     }
+}
+
+/// A restart whose answer was lost, once it may be tried again. It holds up the others, and so goes before them: only
+/// trying again tells what became of it. It does not go beside one that is certainly under way and waited for.
+fn due_again_after_lost_answer<'a>(
+    policy: &Policy,
+    plan: &'a Plan,
+    sending: &BTreeSet<Arc<str>>,
+) -> Option<&'a PlanEntry> {
+    let is_lost = |entry: &PlanEntry| entry.under_way == UnderWay::Unanswered && !sending.contains(&entry.id.uid);
+    let lost = plan.entries.iter().find(|entry| is_lost(entry) && may_start(entry))?;
+    let is_busy = |entry: &PlanEntry| {
+        (entry.holds_up_others && entry.under_way != UnderWay::Unanswered)
+            || (sending.contains(&entry.id.uid) && will_hold_up_others(entry))
+    };
+    let one_after_the_other = policy.strategy.max_concurrent.is_none();
+    let must_wait =
+        first_under_way(plan, sending).is_some() || (one_after_the_other && plan.entries.iter().any(is_busy));
+    (!must_wait).then_some(lost)
 }
 
 /// The restart by which a stopped campaign finds out whether it has to stay so, when it is time for one.

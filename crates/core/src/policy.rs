@@ -147,7 +147,12 @@ impl Policy {
         let restarted = self.restart_objects.iter().map(|object| object.kind);
         let gates = self.preconditions.iter().map(|precondition| precondition.target.kind);
         let first = self.restart_first.iter().map(|first| first.target.kind);
-        restarted.chain(gates).chain(first).collect()
+        let mut kinds: BTreeSet<Kind> = restarted.chain(gates).chain(first).collect();
+        if kinds.contains(&Kind::ArgoRollout) {
+            // A Rollout with workloadRef keeps its template there.
+            kinds.insert(Kind::Deployment);
+        }
+        kinds
     }
 
     /// Whether it restarts this workload before everything else.

@@ -1,4 +1,4 @@
-//! How far a rollout is, by exactly the rules of `kubectl rollout status`
+//! How far a rollout is, by the rules of `kubectl rollout status`
 //! (k8s.io/kubectl `pkg/polymorphichelpers/rollout_status.go`) and of Argo Rollouts.
 
 use crate::workload::{

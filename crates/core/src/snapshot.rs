@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ahash::{HashMap, HashMapExt};
+use ahash::{HashMap, HashMapExt, HashSet};
 use jiff::Timestamp;
 
 use crate::labels::Labels;
@@ -178,6 +178,9 @@ impl Snapshot {
     /// Keeps only the workloads that `keep` accepts.
     pub fn retain_workloads(&mut self, mut keep: impl FnMut(&Workload) -> bool) {
         self.workloads.retain(|_, workload| keep(workload));
+        let live: HashSet<&Arc<str>> = self.workloads.values().map(|workload| &workload.id.uid).collect();
+        self.refusals.retain(|uid, _| live.contains(uid));
+        self.restarted.retain(|uid, _| live.contains(uid));
     }
 
     /// Keeps only the namespaces that `keep` accepts.

@@ -238,6 +238,14 @@ fn stalled(
             format!("the controller of {} does not act on its restart; restarts go on once it does", entry.id);
         return Some(("ControllerSilent", message));
     }
+    let refused = plan.first.iter().find_map(|first| match &first.state {
+        FirstState::Refused { message, .. } => Some((&first.target, message)),
+        _ => None,
+    });
+    if let Some((target, message)) = refused.filter(|_| plan.needs_restart()) {
+        let message = format!("{target} goes before all others, but its restart is refused: {message}");
+        return Some(("FirstRefused", message));
+    }
     if plan.needs_restart() || plan.is_moving() {
         return None;
     }

@@ -1,4 +1,4 @@
-//! Carries out restarts. The only place that changes workloads.
+//! Carries out restarts: nothing else changes workloads.
 
 use std::time::Duration;
 
@@ -77,7 +77,8 @@ fn classify(error: &kube::Error) -> Outcome {
         422 if details.is_none_or(|details| details.causes.is_empty()) => Outcome::Outdated,
         code => Outcome::Refused {
             message: status.message.clone(),
-            transient: code == 429 || code >= 500,
+            // A 500 is mostly a webhook of this workload's namespace; the others may go on.
+            transient: matches!(code, 429 | 503 | 504),
             // A time-out inside the API server (504, or 500 from a webhook) says nothing about the write.
             unanswered: code >= 500,
             retry_after: details

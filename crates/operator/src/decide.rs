@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use flippy_core::{
-    Claims, NamedWorkload, Policy, PolicyName, Start, StatusFacts, Timestamp, pace, plan, preconditions, status_facts,
+    Claims, Hold, NamedWorkload, Policy, PolicyName, Start, StatusFacts, Timestamp, pace, plan, preconditions,
+    status_facts,
 };
 
 use crate::configs::{ConfigRecord, NoPolicy};
@@ -18,6 +19,8 @@ pub(crate) struct Decided {
     pub(crate) name: PolicyName,
     pub(crate) generation: i64,
     pub(crate) starts: Vec<Start>,
+    /// Whether restarts that were decided before, and are not sent yet, must not be sent any more.
+    pub(crate) revoked: bool,
     pub(crate) recheck_at: Option<Timestamp>,
     pub(crate) findings: Findings,
     pub(crate) desired_images: Option<(Vec<String>, String)>,
@@ -79,6 +82,7 @@ pub(crate) fn decide(
         sending.extend(decision.starts.iter().map(|start| start.id.uid.clone()));
         let facts = status_facts(policy, &plan, &gate, preconditions, &decision);
         all.push(Decided {
+            revoked: decision.hold.as_ref().is_some_and(Hold::forbids_all),
             starts: decision.starts,
             recheck_at: decision.recheck_at,
             desired_images: Some((
@@ -119,6 +123,8 @@ fn decided(config: &ConfigRecord, findings: Findings) -> Decided {
         name: config.name.clone(),
         generation: config.generation,
         starts: Vec::new(),
+        // A config that is no policy any more restarts nothing.
+        revoked: true,
         recheck_at: None,
         findings,
         desired_images: None,

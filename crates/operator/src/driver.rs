@@ -27,7 +27,7 @@ use crate::world::{Delta, Feed, Told, World};
 const BATCH: usize = 4096;
 /// The loop turns at least this often, to show that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// A pass may take this share of the time at most: one tenth.
+/// After a pass the loop rests ten times as long as that took, within bounds.
 const REST_PER_PASS: u32 = 10;
 const MIN_REST: Duration = Duration::from_millis(20);
 const MAX_REST: Duration = Duration::from_millis(250);
@@ -64,8 +64,9 @@ pub(crate) struct Driver {
 pub(crate) struct Acting {
     /// Uids of their workloads.
     sending: BTreeSet<Arc<str>>,
-    /// Policies whose batch is being sent: the next one waits, so that restarts arrive in the order of the plan.
-    busy: BTreeSet<PolicyName>,
+    /// Policies whose batch is being sent, and how to call it back: the next batch waits, so that restarts arrive in the
+    /// order of the plan.
+    busy: BTreeMap<PolicyName, CancellationToken>,
     batches: JoinSet<PolicyName>,
     /// Refusals in a row, per workload.
     refusals: HashMap<Arc<str>, u32>,
@@ -119,10 +120,10 @@ impl Driver {
                         self.note(&start, outcome);
                     }
                     match ended {
-                        Ok(policy) => self.acting.busy.remove(&policy),
+                        Ok(policy) => drop(self.acting.busy.remove(&policy)),
                         // A bug. What was sent is on the workloads: starting anew is safer than going on half-blind.
                         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-                    };
+                    }
                     pass_due.get_or_insert_with(Instant::now);
                 }
                 () = self.reports.written() => {
@@ -151,15 +152,23 @@ impl Driver {
         }
         self.reports.retain(|name| self.world.configs.get(name).is_some());
         self.stop_counting_deleted();
+        for (_, batch) in self.acting.busy.iter().filter(|(name, _)| self.world.configs.get(name).is_none()) {
+            batch.cancel();
+        }
         let mut sending = self.acting.sending.clone();
         let decided = decide(&self.world, &mut self.unmet_since, &mut sending, now);
         let mut recheck_at: Option<Instant> = None;
         let mut sooner = |at: Instant| recheck_at = Some(recheck_at.map_or(at, |held| held.min(at)));
         for one in decided {
-            if let Some(at) = one.recheck_at {
+            // While a batch is being sent, its end wakes the loop.
+            let is_sending = self.acting.busy.contains_key(&one.name) && !one.starts.is_empty();
+            if let Some(at) = one.recheck_at.filter(|_| !is_sending) {
                 sooner(Instant::now() + until(at, now));
             }
             self.count(&one);
+            if let Some(batch) = self.acting.busy.get(&one.name).filter(|_| one.revoked) {
+                batch.cancel();
+            }
             if let Some(at) = self.reports.report(&one, now) {
                 sooner(at);
             }
@@ -173,7 +182,7 @@ impl Driver {
 
     /// Sends a policy's restarts, one after the other. Returns when to try if nothing may be sent now.
     fn act(&mut self, decided: Decided, answered: &mpsc::Sender<Answer>) -> Option<Instant> {
-        if decided.starts.is_empty() || self.acting.busy.contains(&decided.name) {
+        if decided.starts.is_empty() || self.acting.busy.contains_key(&decided.name) {
             return None;
         }
         if let Some(not_before) = self.acting.not_before.filter(|at| *at > Instant::now()) {
@@ -185,13 +194,14 @@ impl Driver {
             self.acting.sending.insert(start.id.uid.clone());
             restarts.push((start, workload.clone()));
         }
-        self.acting.busy.insert(decided.name.clone());
+        let revoked = CancellationToken::new();
+        self.acting.busy.insert(decided.name.clone(), revoked.clone());
         let (client, answered, name) = (self.acting_client.clone(), answered.clone(), decided.name);
         self.acting.batches.spawn(async move {
             let mut refused = false;
             for (start, workload) in restarts {
-                // What is left after a refusal is decided anew: it may not be wise any more.
-                let outcome = if refused {
+                // What is left after a refusal, or once restarts are forbidden, is decided anew: it may not be wise any more.
+                let outcome = if refused || revoked.is_cancelled() {
                     Outcome::NotSent
                 } else {
                     act::restart(client.clone(), start.clone(), workload).await
@@ -234,7 +244,7 @@ impl Driver {
                 "outdated"
             }
             Outcome::Refused { message, retry_after, transient, unanswered } => {
-                tracing::warn!(workload = %start.id, message, "the API server did not carry out a restart; trying again later");
+                tracing::warn!(workload = %start.id, error = message, "the API server did not carry out a restart; trying again later");
                 if transient {
                     self.acting.not_before = Some(Instant::now() + self.acting.backoff.after_failure());
                 }
@@ -251,7 +261,7 @@ impl Driver {
     fn refuse(&mut self, start: &Start, message: &str, retry_after: Option<Duration>, unanswered: bool) {
         let refusals = self.acting.refusals.entry(start.id.uid.clone()).or_insert(0);
         let delay =
-            FIRST_RETRY.saturating_mul(1 << (*refusals).min(8)).min(MAX_RETRY).max(retry_after.unwrap_or_default());
+            FIRST_RETRY.saturating_mul(1 << (*refusals).min(8)).max(retry_after.unwrap_or_default()).min(MAX_RETRY);
         *refusals += 1;
         let delay = SignedDuration::try_from(delay).unwrap_or(SignedDuration::MAX);
         let refusal = Refusal {
@@ -335,6 +345,7 @@ impl Driver {
 
     /// Starts nothing more, and waits a little for what is on its way: its answer would otherwise be lost.
     async fn stop(mut self) {
+        self.acting.busy.values().for_each(CancellationToken::cancel);
         let on_their_way = async {
             while self.acting.batches.join_next().await.is_some() {}
             self.reports.finish().await;

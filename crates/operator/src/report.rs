@@ -1,4 +1,4 @@
-//! Writes statuses and tells of turns of a campaign. The only place that does.
+//! Writes statuses and tells of turns of a campaign: nothing else does.
 
 use std::collections::BTreeMap;
 use std::future::pending;
@@ -46,6 +46,8 @@ struct Report {
 /// One write that has ended.
 struct Write {
     name: PolicyName,
+    /// Of which object by that name.
+    uid: String,
     /// What was written, or `None` if it failed.
     status: Option<FlippyConfigStatus>,
     /// The turn that it tells of, and when that was.
@@ -96,7 +98,14 @@ impl Reports {
         report.is_writing = true;
         let turn = turn.map(|turn| (turn, now));
         let fits_schema = !matches!(decided.findings, Findings::NoPolicy(NoPolicy::Undecodable(_)));
-        self.writes.spawn(write(self.client.clone(), decided.name.clone(), status, fits_schema, turn));
+        self.writes.spawn(write(
+            self.client.clone(),
+            decided.name.clone(),
+            report.uid.clone(),
+            status,
+            fits_schema,
+            turn,
+        ));
         None
     }
 
@@ -104,7 +113,8 @@ impl Reports {
     pub(crate) async fn written(&mut self) {
         match self.writes.join_next().await {
             Some(Ok(write)) => self.note(write),
-            Some(Err(_)) => {}
+            // A bug: starting anew is safer than a config whose status is never written again.
+            Some(Err(panicked)) => std::panic::resume_unwind(panicked.into_panic()),
             None => pending().await,
         }
     }
@@ -115,11 +125,11 @@ impl Reports {
     }
 
     fn note(&mut self, write: Write) {
+        let Some(report) = self.by_config.get_mut(&write.name).filter(|report| report.uid == write.uid) else { return };
         if write.gone {
             self.by_config.remove(&write.name);
             return;
         }
-        let Some(report) = self.by_config.get_mut(&write.name) else { return };
         report.is_writing = false;
         report.is_unsure = write.status.is_none();
         // Told once it is written: a write that is tried again tells it once.
@@ -151,6 +161,7 @@ fn status(prior: Option<&FlippyConfigStatus>, decided: &Decided, now: Timestamp)
 async fn write(
     client: Client,
     name: PolicyName,
+    uid: String,
     status: FlippyConfigStatus,
     fits_schema: bool,
     turn: Option<(Turn, Timestamp)>,
@@ -176,5 +187,5 @@ async fn write(
             (false, false)
         }
     };
-    Write { name, status: written.then_some(status), turn, gone }
+    Write { name, uid, status: written.then_some(status), turn, gone }
 }

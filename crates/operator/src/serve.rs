@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
 
-/// The loop wakes at least every few seconds. Silent for this long, it hangs, and a restart is the better thing.
+/// The loop wakes several times a minute. Silent for this long, it hangs, and a restart is the better thing.
 const ALIVE_WITHIN: Duration = Duration::from_mins(1);
 
 /// What the driver tells of itself.

@@ -114,9 +114,9 @@ impl World {
         }
     }
 
-    /// Whether decisions may be taken at all: links from pods to workloads are complete.
+    /// Whether decisions may be taken at all: every config has its say, and links from pods to workloads are complete.
     pub(crate) fn is_ready(&self) -> bool {
-        [Feed::Namespaces, Feed::Pods, Feed::ReplicaSets].into_iter().all(|feed| self.is_synced(feed))
+        [Feed::Configs, Feed::Namespaces, Feed::Pods, Feed::ReplicaSets].into_iter().all(|feed| self.is_synced(feed))
     }
 
     /// Forgets everything that a stopped feed told.
@@ -258,7 +258,7 @@ impl World {
     /// A feed that was synced once stays so: deciding on what was last seen is what every informer does, and every
     /// mutation is guarded by the generation it was decided on.
     fn feed_failed(&mut self, feed: Feed, message: String) {
-        tracing::warn!(%feed, message, "watch failed; trying again");
+        tracing::warn!(%feed, error = message, "watch failed; trying again");
         if !self.is_synced(feed) {
             self.feeds.insert(feed, FeedState::Failed(message));
         }

@@ -31,7 +31,9 @@ pub(super) fn objection(case: &Case<'_>) -> Vec<Objection> {
         let said = if said_unhealthy { "unhealthy" } else { "healthy" };
         found.push(objection(format!("it was said to be {said}, but its status was {}", workload["status"])));
     }
-    if position.is_none() && attempt(case) == 1 && !is_stopped(case) {
+    // One whose earlier try was lost or refused had its turn then.
+    let has_its_turn = position.is_none() && attempt(case) == 1 && !was_tried(case, resource, key);
+    if has_its_turn && !is_stopped(case) {
         let place = |resource, key| (case.wish.rank_of(resource), key);
         let earlier = case.wish.in_scope(case.view).find(|(other, other_key, other_workload, standing)| {
             let is_other = (*other, *other_key) != (resource, key);

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::own_restart::OwnRestart;
 use super::tally::Tally;
-use super::{PlanEntry, UnderWay};
+use super::{CLOCKS_DIFFER_BY, PlanEntry, UnderWay};
 use crate::claims::Claims;
 use crate::futility::{evidence_speaks_for_retry, retry_at};
 use crate::mark::{RestartMark, RestartToken};
@@ -31,7 +31,9 @@ impl Planner<'_> {
             return None;
         }
         let hash = self.claims.hash_for(&workload.id, self.policy);
-        let mark = workload.mark.as_ref().filter(|mark| *mark.token.hash == *hash);
+        // One dated far ahead is not believed: anybody who may edit the workload can write it, and it would never age.
+        let latest = self.now.saturating_add(CLOCKS_DIFFER_BY).unwrap_or(Timestamp::MAX);
+        let mark = workload.mark.as_ref().filter(|mark| *mark.token.hash == *hash && mark.at <= latest);
         let progress = progress_of(workload);
         let own = self.own_restart(workload, hash, progress, tally, waiting);
         let unhealthy_before = workload.mark.as_ref().is_some_and(|mark| mark.unhealthy_before);

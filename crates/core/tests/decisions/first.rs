@@ -174,3 +174,19 @@ fn one_that_was_refused_is_tried_again_before_anything_else_goes() {
     assert!(pass(&gateway_first(), &snapshot, 59).starts().is_empty());
     assert_eq!(pass(&gateway_first(), &snapshot, 60).starts(), ["istio-system/gateway"]);
 }
+
+#[test]
+fn one_that_is_refused_is_reported_while_everything_waits_for_it() {
+    let mut snapshot = cluster_with(gateway());
+    let refusal = flippy_core::Refusal { generation: 1, message: "denied".into(), retry_at: at(60), unanswered: false };
+    snapshot.note_refusal(gateway().workload.id.uid, refusal);
+    let pass = pass(&gateway_first(), &snapshot, 1);
+    assert!(pass.status.conditions.iter().any(|one| one.kind == "Stalled" && one.reason == "FirstRefused"));
+}
+
+#[test]
+fn deployments_are_watched_for_rollouts_that_borrow_their_template() {
+    let mut policy = policy();
+    policy.restart_objects.retain(|object| object.kind == flippy_core::Kind::ArgoRollout);
+    assert!(policy.kinds().contains(&flippy_core::Kind::Deployment));
+}

@@ -226,3 +226,16 @@ fn one_futile_restart_after_the_last_fresh_pod_is_reason_for_care() {
     let snapshot = cluster(many.chain([futile("a/a", 1), last_fresh]));
     assert_eq!(pass(&policy_not_waiting(), &snapshot, 30).starts().len(), 2);
 }
+
+#[test]
+fn marks_dated_far_ahead_do_not_stop_the_campaign_of_others() {
+    let policy = crate::common::policy();
+    let year_seconds = 365 * 24 * 3600;
+    let forged = |path: &str| {
+        let pod = crate::common::pod(crate::common::OLD).made_by_restart(&policy, 1);
+        crate::common::deployment(path).restarted(&policy, 1, year_seconds).pod(pod)
+    };
+    let honest = crate::common::deployment("z/honest").pods(1, crate::common::OLD);
+    let snapshot = crate::common::cluster([forged("a/a"), forged("a/b"), forged("a/c"), honest]);
+    assert_eq!(crate::common::pass(&policy, &snapshot, 0).starts(), ["z/honest"]);
+}

@@ -43,7 +43,10 @@ pub(super) fn slim_meta<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ob
         deletion_timestamp: slim.deletion_timestamp,
         owner_references: slim.owner_references,
         annotations: slim.annotations.map(|mut annotations| {
-            annotations.remove(LAST_APPLIED);
+            // Emptied, not removed: whether there are any annotations at all decides how a restart adds its own.
+            if let Some(copy) = annotations.get_mut(LAST_APPLIED) {
+                copy.clear();
+            }
             annotations
         }),
         labels: slim.labels,
