@@ -4,7 +4,7 @@
 //! seed ──► Scenario ──► run (operator + simulated cluster) ──► History ──► checker ──► Findings ──► report
 //! ```
 //!
-//! [`Scenario::draw`] makes of a seed a cluster, configs, what people do to both, faults and crashes; [`run`] lets the
+//! [`Scenario::draw`] makes of a seed a cluster, configs, what people do to both, faults and crashes; [`run()`] lets the
 //! operator live through it on virtual time; the checker reads what the *server* recorded, never what the operator says,
 //! and holds it against the invariants. The same seed is the same history, request by request.
 
