@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::pace::Hold;
-use crate::plan::{CLOCKS_DIFFER_BY, FirstState, Plan, PlanEntry, UnderWay};
+use crate::plan::{CLOCKS_DIFFER_BY, Plan, PlanEntry, UnderWay};
 use crate::strategy::Strategy;
 use crate::workload::NamedWorkload;
 
@@ -29,11 +29,7 @@ impl<'a> Budget<'a> {
     pub(crate) fn new(strategy: &'a Strategy, plan: &'a Plan, sending: &BTreeSet<Arc<str>>, now: Timestamp) -> Self {
         let sent = |entry: &PlanEntry| sending.contains(&entry.id.uid);
         let under_way = plan.entries.iter().filter(|entry| entry.under_way != UnderWay::No || sent(entry));
-        let first = plan.first.iter().filter(|first| match &first.state {
-            FirstState::InFlight(_) => true,
-            FirstState::Due { id, .. } => sending.contains(&id.uid),
-            _ => false,
-        });
+        let first = plan.first.iter().filter(|first| first.is_under_way(sending));
         let holds_up = |entry: &&PlanEntry| entry.holds_up_others || (sent(entry) && will_hold_up_others(entry));
         let mut budget = Self {
             strategy,

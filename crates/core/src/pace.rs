@@ -359,12 +359,8 @@ fn is_full(decision: &mut Decision, now: Timestamp) -> bool {
 
 /// One that goes first, is waited for, and is under way or on its way: everything else waits for it, whatever the limits.
 fn first_under_way(plan: &Plan, sending: &BTreeSet<Arc<str>>) -> Option<String> {
-    let under_way = |first: &&FirstRestart| match &first.state {
-        FirstState::InFlight(_) => first.waiting.is_waited(),
-        FirstState::Due { id, .. } => first.waiting.is_waited() && sending.contains(&id.uid),
-        _ => false,
-    };
-    plan.first.iter().find(under_way).map(|first| first.target.to_string())
+    let holds_up = |first: &&FirstRestart| first.waiting.is_waited() && first.is_under_way(sending);
+    plan.first.iter().find(holds_up).map(|first| first.target.to_string())
 }
 
 /// Argo replaces pods created *before* `restartAt`, and creation times are whole seconds: a pod made in the same second

@@ -1,5 +1,6 @@
 //! What is restarted before the rest.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -23,6 +24,17 @@ pub struct FirstRestart {
     pub waiting: Waiting,
     /// When it was last restarted, for whatever images.
     pub(crate) restarted_at: Option<Timestamp>,
+}
+
+impl FirstRestart {
+    /// Whether a restart of it is under way, or on its way to the API server.
+    pub(crate) fn is_under_way(&self, sending: &BTreeSet<Arc<str>>) -> bool {
+        match &self.state {
+            FirstState::InFlight(_) => true,
+            FirstState::Due { id, .. } => sending.contains(&id.uid),
+            _ => false,
+        }
+    }
 }
 
 /// Where such a workload is.

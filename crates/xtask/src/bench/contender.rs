@@ -92,7 +92,7 @@ impl Contender {
             workloads: fleet.deployments.len(),
             first_restart_seconds: first.duration_since(given_at).as_secs_f64(),
             all_fresh_seconds: fresh_at.duration_since(given_at).as_secs_f64(),
-            requests: Measurement::count(&requests),
+            requests: requests.by_verb_and_resource(),
             usage,
         })
     }

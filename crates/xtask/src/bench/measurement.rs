@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use flippy_e2e::audit::Requests;
 use serde_json::{Value, json};
 
 use super::usage::Usage;
@@ -20,10 +19,6 @@ pub(super) struct Measurement {
 }
 
 impl Measurement {
-    pub(super) fn count(requests: &Requests) -> BTreeMap<(String, String), usize> {
-        requests.by_verb_and_resource()
-    }
-
     fn total(&self) -> usize {
         self.requests.values().sum()
     }
