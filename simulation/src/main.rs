@@ -12,6 +12,9 @@ use clap::Parser;
 use flippy_simulation::{Scenario, SeedRange, about, regressions, report, run};
 use indicatif::{ProgressBar, ProgressStyle};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Failures after which no more are reported in full.
 const MAX_REPORTS: usize = 10;
 
