@@ -13,14 +13,15 @@ use serde_json::json;
 
 use super::fleet::Fleet;
 use super::measurement::Measurement;
+use super::slots::{self, Completions};
 use super::usage;
 use crate::workspace;
 
 const READY: Duration = Duration::from_mins(1);
 
 pub(super) enum Contender {
-    /// The operator.
-    Flippy,
+    /// The operator, with so many restarts under way at once; without a number, one after the other.
+    Flippy(Option<usize>),
     /// What a user would write: `rollout restart` and `rollout status`, workload by workload.
     KubectlLoop,
     /// A command of the user's.
@@ -28,17 +29,18 @@ pub(super) enum Contender {
 }
 
 impl Contender {
-    pub(super) fn name(&self) -> &'static str {
+    pub(super) fn name(&self) -> String {
         match self {
-            Self::Flippy => "flippy",
-            Self::KubectlLoop => "kubectl loop",
-            Self::Baseline(_) => "baseline",
+            Self::Flippy(None) => "flippy".to_owned(),
+            Self::Flippy(Some(limit)) => format!("{limit} at once"),
+            Self::KubectlLoop => "kubectl loop".to_owned(),
+            Self::Baseline(_) => "baseline".to_owned(),
         }
     }
 
     fn user(&self) -> &'static str {
         match self {
-            Self::Flippy => "bench-flippy",
+            Self::Flippy(_) => "bench-flippy",
             Self::KubectlLoop => "bench-kubectl",
             Self::Baseline(_) => "bench-baseline",
         }
@@ -48,10 +50,15 @@ impl Contender {
     pub(super) async fn measure(&self, fleet: &Fleet<'_>, image: &str) -> Result<Measurement> {
         let kubeconfig = fleet.cluster.user_kubeconfig(self.user())?;
         let files = fleet.cluster.directory();
-        let config = Fleet::config(image);
+        let limit = match self {
+            Self::Flippy(limit) => *limit,
+            Self::KubectlLoop | Self::Baseline(_) => None,
+        };
+        let config = Fleet::config(image, limit);
+        let completions = Completions::watch(fleet.client.clone());
         fleet.mesh.upgrade(image).await?;
         let (process, given_at) = match self {
-            Self::Flippy => {
+            Self::Flippy(_) => {
                 install::bind(&fleet.client, self.user(), "bench").await?;
                 let process = operator(files, &kubeconfig).await?;
                 let given_at = Timestamp::now();
@@ -86,9 +93,15 @@ impl Contender {
         let usage = usage::of(process.id())?;
         drop(process);
         let requests = fleet.cluster.audit().requests()?.by_user(self.user()).since(given_at);
-        let first = requests.restarts().iter().map(|request| request.received).min().context("it restarted nothing")?;
+        let restarts = requests.restarts();
+        let first = restarts.iter().map(|request| request.received).min().context("it restarted nothing")?;
         Ok(Measurement {
-            contender: self.name().to_owned(),
+            contender: self.name(),
+            unused_share: (limit.is_some() || matches!(self, Self::Flippy(_))).then(|| {
+                let starts: Vec<Timestamp> = restarts.iter().map(|request| request.received).collect();
+                let ends: Vec<Timestamp> = completions.last().into_values().filter(|at| *at >= given_at).collect();
+                slots::unused_share(&starts, &ends, limit.unwrap_or(1))
+            }),
             workloads: fleet.deployments.len(),
             first_restart_seconds: first.duration_since(given_at).as_secs_f64(),
             all_fresh_seconds: fresh_at.duration_since(given_at).as_secs_f64(),

@@ -99,9 +99,9 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    /// A config that wants `image` in all of them, one after the other.
-    pub(super) fn config(image: &str) -> serde_json::Value {
-        json!({
+    /// A config that wants `image` in all of them, so many at once; without a limit, one after the other.
+    pub(super) fn config(image: &str, max_concurrent: Option<usize>) -> serde_json::Value {
+        let mut config = json!({
             "apiVersion": "keikoproj.io/v1", "kind": "FlippyConfig",
             "metadata": {"namespace": MESH, "name": "bench"},
             "spec": {
@@ -111,7 +111,11 @@ impl<'a> Fleet<'a> {
                     {"Type": "Deployment", "StatusCheckConfig": {"CheckStatus": true, "MaxRetry": 10, "RetryDuration": 30}},
                 ],
             },
-        })
+        });
+        if let Some(limit) = max_concurrent {
+            config["spec"]["Strategy"] = json!({"MaxConcurrent": limit});
+        }
+        config
     }
 }
 

@@ -18,7 +18,7 @@ const SETTLE: Duration = Duration::from_secs(15);
 pub(super) async fn run(fleet: &Fleet<'_>, minutes: u64) -> Result<()> {
     install::bind(&fleet.client, USER, "idle").await?;
     let process = operator(fleet.cluster.directory(), &fleet.cluster.user_kubeconfig(USER)?).await?;
-    apply::apply(&fleet.client, &[Fleet::config(IMAGE)]).await?;
+    apply::apply(&fleet.client, &[Fleet::config(IMAGE, None)]).await?;
     // Sleeping is the measurement here.
     tokio::time::sleep(SETTLE).await;
     let before = (Timestamp::now(), usage::of(process.id())?);

@@ -16,6 +16,8 @@ pub(super) struct Measurement {
     pub(super) all_fresh_seconds: f64,
     pub(super) requests: BTreeMap<(String, String), usize>,
     pub(super) usage: Usage,
+    /// The share of the time of all slots in which one was free although restarts were left to start.
+    pub(super) unused_share: Option<f64>,
 }
 
 impl Measurement {
@@ -47,6 +49,12 @@ pub(super) fn table(measurements: &[Measurement]) -> String {
     row("requests per workload", &|one| format!("{:.2}", one.requests_per_workload()));
     row("processor time, s", &|one| format!("{:.2}", one.usage.cpu_seconds));
     row("peak resident memory, MiB", &|one| format!("{:.1}", one.usage.peak_rss_mib));
+    row("processor time of the campaign, %", &|one| {
+        format!("{:.1}", 100.0 * one.usage.cpu_seconds / one.all_fresh_seconds)
+    });
+    if measurements.iter().any(|one| one.unused_share.is_some()) {
+        row("slots unused, %", &|one| one.unused_share.map_or("-".to_owned(), |share| format!("{:.1}", 100.0 * share)));
+    }
     let kinds: std::collections::BTreeSet<_> = measurements.iter().flat_map(|one| one.requests.keys()).collect();
     for kind in kinds {
         row(&format!("  {} {}", kind.0, kind.1), &|one| one.requests.get(kind).copied().unwrap_or(0).to_string());
@@ -70,6 +78,7 @@ pub(super) fn json(measurements: &[Measurement]) -> Value {
             "requestsPerWorkload": one.requests_per_workload(),
             "cpuSeconds": one.usage.cpu_seconds,
             "peakRssMib": one.usage.peak_rss_mib,
+            "unusedSlotsShare": one.unused_share,
             "requests": requests,
         })
     };

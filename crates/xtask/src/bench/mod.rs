@@ -4,6 +4,7 @@ mod contender;
 mod fleet;
 mod idle;
 mod measurement;
+mod slots;
 mod usage;
 
 use std::path::PathBuf;
@@ -20,6 +21,8 @@ use measurement::Measurement;
 pub(crate) enum Bench {
     /// A serial campaign over Deployments of two pods each: Flippy, a loop over `kubectl rollout`, and a baseline
     Restart(RestartArguments),
+    /// Campaigns with more and more restarts under way at once
+    Pace(PaceArguments),
     /// Requests of an operator that has nothing to do
     Idle(IdleArguments),
 }
@@ -36,6 +39,19 @@ pub(crate) struct RestartArguments {
     /// Leave out the loop over `kubectl rollout`, which takes minutes
     #[arg(long)]
     without_loop: bool,
+    /// Where the figures go as JSON; without it they are printed after the table
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PaceArguments {
+    /// How many Deployments
+    #[arg(long, default_value_t = 1000)]
+    deployments: usize,
+    /// The limits to compare
+    #[arg(long, value_delimiter = ',', default_value = "1,10,50,200")]
+    max_concurrent: Vec<usize>,
     /// Where the figures go as JSON; without it they are printed after the table
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -66,6 +82,10 @@ pub(crate) async fn run(bench: Bench) -> Result<()> {
     let control_plane = ControlPlane::start_with(directory.path(), &unlimited).await?;
     match bench {
         Bench::Restart(arguments) => restart(&control_plane, arguments).await,
+        Bench::Pace(arguments) => {
+            let contenders = arguments.max_concurrent.iter().map(|limit| Contender::Flippy(Some(*limit))).collect();
+            compare(&control_plane, arguments.deployments, contenders, arguments.json).await
+        }
         Bench::Idle(arguments) => {
             let fleet = Fleet::create(control_plane.cluster(), arguments.deployments).await?;
             idle::run(&fleet, arguments.minutes).await
@@ -74,23 +94,33 @@ pub(crate) async fn run(bench: Bench) -> Result<()> {
 }
 
 async fn restart(control_plane: &ControlPlane, arguments: RestartArguments) -> Result<()> {
-    let fleet = Fleet::create(control_plane.cluster(), arguments.deployments).await?;
-    let mut contenders = vec![Contender::Flippy];
+    let mut contenders = vec![Contender::Flippy(None)];
     contenders.extend(arguments.baseline.map(Contender::Baseline));
     if !arguments.without_loop {
         contenders.push(Contender::KubectlLoop);
     }
+    compare(control_plane, arguments.deployments, contenders, arguments.json).await
+}
+
+/// Lets one after the other restart the same fleet, and shows their figures side by side.
+async fn compare(
+    control_plane: &ControlPlane,
+    deployments: usize,
+    contenders: Vec<Contender>,
+    json: Option<PathBuf>,
+) -> Result<()> {
+    let fleet = Fleet::create(control_plane.cluster(), deployments).await?;
     let mut measurements: Vec<Measurement> = Vec::new();
     for (number, contender) in contenders.into_iter().enumerate() {
         let image = format!("docker.io/istio/proxyv2:1.31.{number}");
-        say(&format!("{}: {} Deployments to {image}", contender.name(), arguments.deployments));
+        say(&format!("{}: {deployments} Deployments to {image}", contender.name()));
         measurements.push(contender.measure(&fleet, &image).await?);
     }
     println!("\n{}", measurement::table(&measurements));
-    let json = serde_json::to_string_pretty(&measurement::json(&measurements))?;
-    match arguments.json {
-        None => println!("{json}"),
-        Some(file) => std::fs::write(&file, json).with_context(|| format!("cannot write {}", file.display()))?,
+    let text = serde_json::to_string_pretty(&measurement::json(&measurements))?;
+    match json {
+        None => println!("{text}"),
+        Some(file) => std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?,
     }
     Ok(())
 }
