@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_hours(8);
 /// How long after the last trouble what was refused must have been tried again: the longest wait is five minutes.
 const TRIED_AGAIN: Duration = Duration::from_mins(10);
 /// How often that is looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(20);
+const LOOK_EVERY: Duration = Duration::from_mins(1);
 /// How long it must stay so to count as quiet.
 const QUIET: Duration = Duration::from_mins(2);
 
@@ -56,7 +56,7 @@ async fn day(scenario: &Scenario) -> Run {
     let seconds = began.elapsed().as_secs();
     let died = operator.is_finished();
     operator.abort();
-    let history = cluster.history();
+    let history = cluster.take_history();
     let mut findings = checker::check(&history, scenario);
     findings.extend(explained.err().unwrap_or_default());
     if died {
@@ -72,6 +72,7 @@ fn set_up(cluster: &SimCluster, scenario: &Scenario) {
     if scenario.has_rollouts {
         cluster.serve_kind("Rollout").expect(expectation);
     }
+    cluster.set_nodes(2);
     cluster.flip_sidecar(OLD);
     let is_there =
         |object: &&serde_json::Value| object["metadata"]["name"] != "istio-system" || object["kind"] != "Namespace";

@@ -284,6 +284,11 @@ impl SimCluster {
         self.with_history(|history| history.mutations.get(known..).unwrap_or_default().to_vec())
     }
 
+    /// The history so far, which begins anew: what a day that is over leaves, without copying it.
+    pub fn take_history(&self) -> History {
+        self.shared.with(|world| std::mem::take(&mut world.history))
+    }
+
     /// Forgets the history so far, for instance what loading did. For moments when no request is under way: their records go too.
     pub fn clear_history(&self) {
         self.shared.with(|world| world.history = History::default());

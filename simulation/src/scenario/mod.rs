@@ -54,7 +54,7 @@ impl Scenario {
         let calm_at_seconds = trouble::draw(&mut rng, calm_at_seconds, &mut deeds);
         deeds.sort_by_key(|timed| timed.at_milliseconds);
         let endings = crashes::draw(&mut rng);
-        let linger_seconds = if rng.u8(..8) == 0 { 5400 } else { 60 };
+        let linger_seconds = if rng.u8(..16) == 0 { 5400 } else { 60 };
         Self { seed, objects: workloads.objects, has_rollouts, deeds, endings, calm_at_seconds, linger_seconds }
     }
 }

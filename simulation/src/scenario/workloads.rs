@@ -59,7 +59,7 @@ pub(crate) fn draw(rng: &mut Rng, has_rollouts: bool) -> Workloads {
 }
 
 fn one(rng: &mut Rng, found: &mut Workloads, namespace: &str, number: u64, has_rollouts: bool) {
-    let replicas = [0, 1, 1, 1, 2, 2, 2, 3, 3, 4][rng.usize(..10)];
+    let replicas = [0, 1, 1, 1, 1, 1, 2, 2, 2, 3][rng.usize(..10)];
     let (resource, name, mut workload) = match rng.u8(..10) {
         0..=3 => deployment(rng, namespace, &format!("web-{number}"), replicas),
         4..=5 => stateful_set(rng, namespace, &format!("db-{number}"), replicas),
