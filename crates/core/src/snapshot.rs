@@ -133,9 +133,14 @@ impl Snapshot {
         PodIndex(index)
     }
 
-    /// Adds or replaces a namespace.
-    pub fn upsert_namespace(&mut self, name: Arc<str>, labels: Labels) {
-        self.namespaces.insert(name, labels);
+    /// Adds or replaces a namespace. Says whether anything that decisions are made from has changed.
+    pub fn upsert_namespace(&mut self, name: Arc<str>, labels: Labels) -> bool {
+        let held = self.namespaces.get(&name);
+        let changed = held != Some(&labels);
+        if changed {
+            self.namespaces.insert(name, labels);
+        }
+        changed
     }
 
     /// Removes a namespace.
@@ -144,15 +149,15 @@ impl Snapshot {
     }
 
     /// Adds or replaces a workload. An older generation of the same object is dropped: the answer to our own
-    /// patch may overtake events that the watch still delivers from before it.
-    pub fn upsert_workload(&mut self, workload: Workload) {
-        let is_older = self
-            .workloads
-            .get(&workload.id.named)
-            .is_some_and(|held| held.id.uid == workload.id.uid && held.generation > workload.generation);
-        if !is_older {
+    /// patch may overtake events that the watch still delivers from before it. Says whether anything has changed.
+    pub fn upsert_workload(&mut self, workload: Workload) -> bool {
+        let held = self.workloads.get(&workload.id.named);
+        let is_older = held.is_some_and(|held| held.id.uid == workload.id.uid && held.generation > workload.generation);
+        let changed = !is_older && held != Some(&workload);
+        if changed {
             self.workloads.insert(workload.id.named.clone(), workload);
         }
+        changed
     }
 
     /// Takes the answer to our own patch: the workload as it was right after it. The watch may have shown what became of
@@ -188,9 +193,14 @@ impl Snapshot {
         self.namespaces.retain(|name, _| keep(name));
     }
 
-    /// Adds or replaces a replica set.
-    pub fn upsert_replica_set(&mut self, replica_set: ReplicaSet) {
-        self.replica_sets.insert(replica_set.uid.clone(), replica_set);
+    /// Adds or replaces a replica set. Says whether anything that decisions are made from has changed: its counters,
+    /// which change most often, are not among it.
+    pub fn upsert_replica_set(&mut self, replica_set: ReplicaSet) -> bool {
+        let changed = self.replica_sets.get(&replica_set.uid) != Some(&replica_set);
+        if changed {
+            self.replica_sets.insert(replica_set.uid.clone(), replica_set);
+        }
+        changed
     }
 
     /// Removes a replica set.
@@ -203,9 +213,13 @@ impl Snapshot {
         self.replica_sets.retain(|uid, _| keep(uid));
     }
 
-    /// Adds or replaces a pod.
-    pub fn upsert_pod(&mut self, pod: Pod) {
-        self.pods.insert(pod.uid.clone(), pod);
+    /// Adds or replaces a pod. Says whether anything that decisions are made from has changed.
+    pub fn upsert_pod(&mut self, pod: Pod) -> bool {
+        let changed = self.pods.get(&pod.uid) != Some(&pod);
+        if changed {
+            self.pods.insert(pod.uid.clone(), pod);
+        }
+        changed
     }
 
     /// Removes a pod.

@@ -8,6 +8,8 @@ const FIRST: Duration = Duration::from_secs(1);
 const MAX: Duration = Duration::from_secs(30);
 /// A feed that worked this long starts from the first delay again.
 const HEALTHY: Duration = Duration::from_mins(2);
+/// A feed that did not fail again so soon after it was tried again was connected in between.
+const CONNECTED: Duration = Duration::from_secs(40);
 
 /// Doubles from one second to half a minute.
 ///
@@ -16,20 +18,33 @@ const HEALTHY: Duration = Duration::from_mins(2);
 #[derive(Debug, Default)]
 pub(crate) struct Backoff {
     failures: u32,
-    last_failure: Option<Instant>,
+    /// When the last failure, and the wait after it, were over.
+    tried_again_at: Option<Instant>,
+    /// When the failures began that followed each other without a connection in between.
+    outage_since: Option<Instant>,
 }
 
 impl Backoff {
     /// Notes a failure and tells how long to wait.
     pub(crate) fn after_failure(&mut self) -> Duration {
         let now = Instant::now();
-        if self.last_failure.is_some_and(|at| now.duration_since(at) > HEALTHY) {
+        let worked = self.tried_again_at.map(|at| now.duration_since(at));
+        if worked.is_some_and(|worked| worked > HEALTHY) {
             self.failures = 0;
         }
+        if worked.is_none_or(|worked| worked > CONNECTED) {
+            self.outage_since = None;
+        }
+        self.outage_since.get_or_insert(now);
         let delay = FIRST.saturating_mul(1 << self.failures.min(5)).min(MAX);
         self.failures += 1;
-        self.last_failure = Some(now + delay);
+        self.tried_again_at = Some(now + delay);
         delay
+    }
+
+    /// How long it had failed without a connection in between when it failed last.
+    pub(crate) fn outage(&self) -> Duration {
+        self.outage_since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 }
 
@@ -52,5 +67,25 @@ mod tests {
         assert_eq!(backoff.after_failure().as_secs(), 2);
         tokio::time::advance(Duration::from_secs(123)).await;
         assert_eq!(backoff.after_failure().as_secs(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_lasts_as_long_as_failures_follow_each_other_closely() {
+        let mut backoff = Backoff::default();
+        for _ in 0..4 {
+            let delay = backoff.after_failure();
+            tokio::time::advance(delay).await;
+        }
+        backoff.after_failure();
+        assert_eq!(backoff.outage().as_secs(), 15);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_that_held_for_a_minute_ends_an_outage() {
+        let mut backoff = Backoff::default();
+        let delay = backoff.after_failure();
+        tokio::time::advance(delay + Duration::from_mins(1)).await;
+        backoff.after_failure();
+        assert_eq!(backoff.outage(), Duration::ZERO);
     }
 }

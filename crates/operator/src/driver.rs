@@ -105,10 +105,14 @@ impl Driver {
                     if received == 0 {
                         break;
                     }
+                    let mut changed = false;
                     for told in batch.drain(..) {
-                        self.take(told);
+                        changed |= self.take(told);
                     }
-                    pass_due.get_or_insert_with(Instant::now);
+                    // Most of what a large cluster tells, counters above all, decides nothing.
+                    if changed {
+                        pass_due.get_or_insert_with(Instant::now);
+                    }
                 }
                 Some((start, outcome)) = answered.recv() => {
                     self.note(&start, outcome);
@@ -274,9 +278,10 @@ impl Driver {
         self.world.snapshot.note_refusal(start.id.uid.clone(), refusal);
     }
 
-    fn take(&mut self, told: Told) {
+    /// Says whether there is anything to decide anew.
+    fn take(&mut self, told: Told) -> bool {
         if told.run.is_some_and(|run| !self.feeds.is_current(run)) {
-            return;
+            return false;
         }
         let delta = told.delta;
         if let Delta::Served(feed, served) = &delta {
@@ -290,7 +295,7 @@ impl Driver {
                 _ => {}
             }
         }
-        self.world.apply(delta);
+        self.world.apply(delta)
     }
 
     /// Watches the kinds that configs name, no others.

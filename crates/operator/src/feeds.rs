@@ -11,7 +11,7 @@ use kube::{Api, Client};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::feed::{self, Change};
+use crate::feed::{self, Change, Item, Signal};
 use crate::interner::Interner;
 use crate::slim::{
     SlimDaemonSet, SlimDeployment, SlimNamespace, SlimPod, SlimReplicaSet, SlimRollout, SlimStatefulSet, SlimWorkload,
@@ -109,7 +109,7 @@ impl Feeds {
     }
 
     fn spawn_workloads<K: SlimWorkload>(&self, run: Run, stop: CancellationToken, kind: Kind) {
-        self.spawn(run, stop, K::record, move |change| Delta::Workload(kind, change));
+        self.spawn(run, stop, K::record, move |item| Delta::Workload(kind, item));
     }
 
     fn spawn<K, R>(
@@ -117,7 +117,7 @@ impl Feeds {
         run: Run,
         stop: CancellationToken,
         record: impl Fn(K, &mut Interner) -> R + Send + 'static,
-        wrap: impl Fn(Change<R>) -> Delta + Send + 'static,
+        wrap: impl Fn(Item<R>) -> Delta + Send + 'static,
     ) where
         K: kube::Resource<DynamicType = ()> + serde::de::DeserializeOwned + Clone + std::fmt::Debug + Send + 'static,
         R: Send + 'static,
@@ -125,7 +125,13 @@ impl Feeds {
         let mut interner = Interner::new();
         let record = move |object| record(object, &mut interner);
         let api = Api::<K>::all(self.client.clone());
-        let tell = move |change| Told { run: Some(run), delta: wrap(change) };
+        let tell = move |change| {
+            let delta = match change {
+                Change::Item(item) => wrap(item),
+                Change::Signal(signal) => Delta::Signal(run.feed, signal),
+            };
+            Told { run: Some(run), delta }
+        };
         tokio::spawn(feed::run(api, Config::default(), record, tell, self.told.clone(), stop));
     }
 
@@ -148,18 +154,20 @@ async fn tell_whether_served(
     let mut listed = false;
     while let Some(change) = found.recv().await {
         let delta = match change {
-            Change::ListBegins => {
+            Change::Signal(Signal::ListBegins) => {
                 listed = false;
                 continue;
             }
-            Change::Listed(()) => {
+            Change::Item(Item::Listed(())) => {
                 listed = true;
                 continue;
             }
-            Change::ListEnds => Delta::Served(feed, listed),
-            Change::Changed(()) => Delta::Served(feed, true),
-            Change::Gone(()) => Delta::Served(feed, false),
-            Change::Failed(message) => Delta::ServedUnknown(feed, format!("{definition}: {message}")),
+            Change::Signal(Signal::ListEnds) => Delta::Served(feed, listed),
+            Change::Item(Item::Changed(())) => Delta::Served(feed, true),
+            Change::Item(Item::Gone(())) => Delta::Served(feed, false),
+            Change::Signal(Signal::Failed(message) | Signal::Lost(message)) => {
+                Delta::ServedUnknown(feed, format!("{definition}: {message}"))
+            }
         };
         if told.send(Told { run: None, delta }).await.is_err() {
             return;

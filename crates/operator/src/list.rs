@@ -37,9 +37,14 @@ pub async fn list_snapshot(client: &Client, kinds: &BTreeSet<Kind>) -> Result<Sn
             },
         }
     }
-    each(all.clone(), |replica_set: SlimReplicaSet| snapshot.upsert_replica_set(replica_set.record(&mut interner)))
-        .await?;
-    each(all, |pod: SlimPod| snapshot.upsert_pod(pod.record(&mut interner))).await?;
+    each(all.clone(), |replica_set: SlimReplicaSet| {
+        snapshot.upsert_replica_set(replica_set.record(&mut interner));
+    })
+    .await?;
+    each(all, |pod: SlimPod| {
+        snapshot.upsert_pod(pod.record(&mut interner));
+    })
+    .await?;
     Ok(snapshot)
 }
 
@@ -48,7 +53,10 @@ async fn workloads<K: SlimWorkload>(
     snapshot: &mut Snapshot,
     interner: &mut Interner,
 ) -> Result<(), kube::Error> {
-    each(client.clone(), |object: K| snapshot.upsert_workload(object.record(interner))).await
+    each(client.clone(), |object: K| {
+        snapshot.upsert_workload(object.record(interner));
+    })
+    .await
 }
 
 async fn each<K>(client: Client, mut take: impl FnMut(K)) -> Result<(), kube::Error>

@@ -8,7 +8,7 @@ use ahash::{HashSet, HashSetExt};
 use flippy_core::{Kind, Labels, Pod, ReplicaSet, Snapshot, Workload};
 
 use crate::configs::{ConfigRecord, Configs};
-use crate::feed::Change;
+use crate::feed::{Item, Signal};
 
 /// Names a feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,11 +51,13 @@ pub(crate) struct Run {
 /// Everything that reaches the single writer.
 #[derive(Debug)]
 pub(crate) enum Delta {
-    Namespace(Change<(Arc<str>, Labels)>),
-    Pod(Change<Pod>),
-    ReplicaSet(Change<ReplicaSet>),
-    Workload(Kind, Change<Workload>),
-    Config(Change<ConfigRecord>),
+    Namespace(Item<(Arc<str>, Labels)>),
+    Pod(Item<Pod>),
+    ReplicaSet(Item<ReplicaSet>),
+    Workload(Kind, Item<Workload>),
+    Config(Item<ConfigRecord>),
+    /// Something about a feed itself.
+    Signal(Feed, Signal),
     /// Whether the resource behind a feed is served by the API server.
     Served(Feed, bool),
     /// Nobody knows, and why.
@@ -70,7 +72,8 @@ pub(crate) enum FeedState {
     Listing,
     /// The snapshot shows what the feed shows.
     Synced,
-    /// The last list or watch failed before the first list was complete.
+    /// The last list failed before it was complete, or the watch has failed for so long that what it showed is not
+    /// believed any more.
     Failed(String),
     /// The API server does not serve this resource.
     NotServed,
@@ -130,137 +133,163 @@ impl World {
         }
     }
 
-    pub(crate) fn apply(&mut self, delta: Delta) {
+    /// Takes a delta. Says whether anything has changed that decisions are made from.
+    pub(crate) fn apply(&mut self, delta: Delta) -> bool {
         match delta {
-            Delta::Namespace(change) => self.apply_namespace(change),
-            Delta::Pod(change) => self.apply_pod(change),
-            Delta::ReplicaSet(change) => self.apply_replica_set(change),
-            Delta::Workload(kind, change) => self.apply_workload(kind, change),
-            Delta::Config(change) => self.apply_config(change),
+            Delta::Namespace(item) => self.take(
+                Feed::Namespaces,
+                item,
+                |(name, _)| name,
+                |world, (name, labels)| world.snapshot.upsert_namespace(name, labels),
+                |world, (name, _)| world.snapshot.remove_namespace(&name),
+            ),
+            Delta::Pod(item) => self.take(
+                Feed::Pods,
+                item,
+                |pod| &pod.uid,
+                |world, pod| world.snapshot.upsert_pod(pod),
+                |world, pod| world.snapshot.remove_pod(&pod.uid),
+            ),
+            Delta::ReplicaSet(item) => self.take(
+                Feed::ReplicaSets,
+                item,
+                |replica_set| &replica_set.uid,
+                |world, replica_set| world.snapshot.upsert_replica_set(replica_set),
+                |world, replica_set| world.snapshot.remove_replica_set(&replica_set.uid),
+            ),
+            Delta::Workload(kind, item) => self.take(
+                Feed::Workloads(kind),
+                item,
+                |workload| &workload.id.uid,
+                |world, workload| world.snapshot.upsert_workload(workload),
+                |world, workload| world.snapshot.remove_workload(&workload.id.named, &workload.id.uid),
+            ),
+            Delta::Config(item) => self.take(
+                Feed::Configs,
+                item,
+                |config| &config.uid,
+                |world, config| {
+                    world.configs.upsert(config);
+                    true
+                },
+                |world, config| world.configs.remove(&config.name, &config.uid),
+            ),
+            Delta::Signal(feed, signal) => {
+                self.hear(feed, signal);
+                true
+            }
             Delta::Served(feed, true) => {
                 self.served.insert(feed);
                 if *self.state_of(feed) == FeedState::NotServed {
                     self.feeds.insert(feed, FeedState::Listing);
                 }
+                true
             }
             // Once known, an answer stands until there is another: a watch that broke goes on without a new list.
-            Delta::ServedUnknown(feed, message) if *self.state_of(feed) != FeedState::NotServed => {
-                self.feed_failed(feed, message);
+            Delta::ServedUnknown(feed, message) => {
+                if *self.state_of(feed) != FeedState::NotServed {
+                    self.feed_failed(feed, message);
+                }
+                true
             }
-            Delta::ServedUnknown(..) => {}
             Delta::Served(feed, false) => {
                 self.served.remove(&feed);
                 self.forget(feed);
                 self.feeds.insert(feed, FeedState::NotServed);
+                true
             }
         }
     }
 
-    fn apply_namespace(&mut self, change: Change<(Arc<str>, Labels)>) {
-        match change {
-            Change::Listed((name, labels)) => {
-                self.see(Feed::Namespaces, &name);
-                self.snapshot.upsert_namespace(name, labels);
+    fn take<R>(
+        &mut self,
+        feed: Feed,
+        item: Item<R>,
+        identity: impl Fn(&R) -> &Arc<str>,
+        upsert: impl Fn(&mut Self, R) -> bool,
+        remove: impl Fn(&mut Self, R),
+    ) -> bool {
+        match item {
+            Item::Listed(object) => {
+                self.seen.entry(feed).or_default().insert(identity(&object).clone());
+                upsert(self, object)
             }
-            Change::Changed((name, labels)) => self.snapshot.upsert_namespace(name, labels),
-            Change::Gone((name, _)) => self.snapshot.remove_namespace(&name),
-            Change::ListBegins => self.list_begins(Feed::Namespaces),
-            Change::ListEnds => {
-                let seen = self.list_ends(Feed::Namespaces);
-                self.snapshot.retain_namespaces(|name| seen.contains(name));
+            Item::Changed(object) => upsert(self, object),
+            Item::Gone(object) => {
+                remove(self, object);
+                true
             }
-            Change::Failed(message) => self.feed_failed(Feed::Namespaces, message),
         }
     }
 
-    fn apply_pod(&mut self, change: Change<Pod>) {
-        match change {
-            Change::Listed(pod) => {
-                self.see(Feed::Pods, &pod.uid);
-                self.snapshot.upsert_pod(pod);
+    fn hear(&mut self, feed: Feed, signal: Signal) {
+        match signal {
+            Signal::ListBegins => drop(self.seen.insert(feed, HashSet::new())),
+            Signal::ListEnds => {
+                self.feeds.insert(feed, FeedState::Synced);
+                let seen = self.seen.remove(&feed).unwrap_or_default();
+                self.retain(feed, &seen);
             }
-            Change::Changed(pod) => self.snapshot.upsert_pod(pod),
-            Change::Gone(pod) => self.snapshot.remove_pod(&pod.uid),
-            Change::ListBegins => self.list_begins(Feed::Pods),
-            Change::ListEnds => {
-                let seen = self.list_ends(Feed::Pods);
-                self.snapshot.retain_pods(|uid| seen.contains(uid));
+            Signal::Failed(message) => self.feed_failed(feed, message),
+            Signal::Lost(message) => {
+                tracing::error!(%feed, error = message, "the watch is lost; nothing is decided until there is a new list");
+                self.feeds.insert(feed, FeedState::Failed(message));
             }
-            Change::Failed(message) => self.feed_failed(Feed::Pods, message),
         }
     }
 
-    fn apply_replica_set(&mut self, change: Change<ReplicaSet>) {
-        match change {
-            Change::Listed(replica_set) => {
-                self.see(Feed::ReplicaSets, &replica_set.uid);
-                self.snapshot.upsert_replica_set(replica_set);
-            }
-            Change::Changed(replica_set) => self.snapshot.upsert_replica_set(replica_set),
-            Change::Gone(replica_set) => self.snapshot.remove_replica_set(&replica_set.uid),
-            Change::ListBegins => self.list_begins(Feed::ReplicaSets),
-            Change::ListEnds => {
-                let seen = self.list_ends(Feed::ReplicaSets);
-                self.snapshot.retain_replica_sets(|uid| seen.contains(uid));
-            }
-            Change::Failed(message) => self.feed_failed(Feed::ReplicaSets, message),
-        }
-    }
-
-    fn apply_workload(&mut self, kind: Kind, change: Change<Workload>) {
-        let feed = Feed::Workloads(kind);
-        match change {
-            Change::Listed(workload) => {
-                self.see(feed, &workload.id.uid);
-                self.snapshot.upsert_workload(workload);
-            }
-            Change::Changed(workload) => self.snapshot.upsert_workload(workload),
-            Change::Gone(workload) => self.snapshot.remove_workload(&workload.id.named, &workload.id.uid),
-            Change::ListBegins => self.list_begins(feed),
-            Change::ListEnds => {
-                let seen = self.list_ends(feed);
+    /// Forgets what a complete list did not show.
+    fn retain(&mut self, feed: Feed, seen: &HashSet<Arc<str>>) {
+        match feed {
+            Feed::Namespaces => self.snapshot.retain_namespaces(|name| seen.contains(name)),
+            Feed::Pods => self.snapshot.retain_pods(|uid| seen.contains(uid)),
+            Feed::ReplicaSets => self.snapshot.retain_replica_sets(|uid| seen.contains(uid)),
+            Feed::Configs => self.configs.retain(|config| seen.contains(&config.uid)),
+            Feed::Workloads(kind) => {
                 self.snapshot.retain_workloads(|workload| workload.kind() != kind || seen.contains(&workload.id.uid));
             }
-            Change::Failed(message) => self.feed_failed(feed, message),
         }
     }
 
-    fn apply_config(&mut self, change: Change<ConfigRecord>) {
-        match change {
-            Change::Listed(config) => {
-                self.see(Feed::Configs, &config.uid);
-                self.configs.upsert(config);
-            }
-            Change::Changed(config) => self.configs.upsert(config),
-            Change::Gone(config) => self.configs.remove(&config.name, &config.uid),
-            Change::ListBegins => self.list_begins(Feed::Configs),
-            Change::ListEnds => {
-                let seen = self.list_ends(Feed::Configs);
-                self.configs.retain(|config| seen.contains(&config.uid));
-            }
-            Change::Failed(message) => self.feed_failed(Feed::Configs, message),
-        }
-    }
-
-    fn list_begins(&mut self, feed: Feed) {
-        self.seen.insert(feed, HashSet::new());
-    }
-
-    fn see(&mut self, feed: Feed, identity: &Arc<str>) {
-        self.seen.entry(feed).or_default().insert(identity.clone());
-    }
-
-    fn list_ends(&mut self, feed: Feed) -> HashSet<Arc<str>> {
-        self.feeds.insert(feed, FeedState::Synced);
-        self.seen.remove(&feed).unwrap_or_default()
-    }
-
-    /// A feed that was synced once stays so: deciding on what was last seen is what every informer does, and every
+    /// A feed that was synced stays so for a while: deciding on what was last seen is what every informer does, and every
     /// mutation is guarded by the generation it was decided on.
     fn feed_failed(&mut self, feed: Feed, message: String) {
         tracing::warn!(%feed, error = message, "watch failed; trying again");
         if !self.is_synced(feed) {
             self.feeds.insert(feed, FeedState::Failed(message));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn world_with_pods_listed() -> World {
+        let mut world = World::default();
+        world.apply(Delta::Signal(Feed::Pods, Signal::ListBegins));
+        world.apply(Delta::Signal(Feed::Pods, Signal::ListEnds));
+        world
+    }
+
+    #[test]
+    fn a_watch_that_fails_for_a_moment_is_still_believed() {
+        let mut world = world_with_pods_listed();
+        world.apply(Delta::Signal(Feed::Pods, Signal::Failed("connection reset".to_owned())));
+        assert!(world.is_synced(Feed::Pods));
+    }
+
+    #[test]
+    fn a_watch_that_is_lost_is_not_believed_until_a_new_list_is_complete() {
+        let mut world = world_with_pods_listed();
+        world.apply(Delta::Signal(Feed::Pods, Signal::Lost("no route to host".to_owned())));
+        assert_eq!(
+            world.why_not_synced(Feed::Pods).as_deref(),
+            Some("Pod objects cannot be watched: no route to host")
+        );
+        world.apply(Delta::Signal(Feed::Pods, Signal::ListBegins));
+        assert!(!world.is_synced(Feed::Pods));
+        world.apply(Delta::Signal(Feed::Pods, Signal::ListEnds));
+        assert!(world.is_synced(Feed::Pods));
     }
 }

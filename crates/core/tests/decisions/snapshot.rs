@@ -18,6 +18,17 @@ fn adding_the_same_things_twice_changes_nothing() {
 }
 
 #[test]
+fn news_that_decide_nothing_are_no_change() {
+    let fixture = deployment("a/b").pods(1, OLD);
+    let mut snapshot = cluster([fixture.clone()]);
+    let pod = snapshot.pods().next().unwrap().clone();
+    assert!(!snapshot.upsert_workload(fixture.workload.clone()));
+    assert!(!snapshot.upsert_pod(pod.clone()));
+    assert!(snapshot.upsert_workload(fixture.change(|workload| workload.generation += 1).workload));
+    assert!(snapshot.upsert_pod(flippy_core::Pod { ready: !pod.ready, ..pod }));
+}
+
+#[test]
 fn late_news_of_an_objects_end_does_not_remove_its_successor() {
     let mut snapshot = cluster([deployment("a/b").change(|workload| workload.id.uid = "new".into())]);
     let named = deployment("a/b").named();

@@ -128,8 +128,12 @@ impl Model {
         let count = at_most.min(self.events.len());
         for event in self.events.drain(..count) {
             match event {
-                Event::Workload(workload) => snapshot.upsert_workload(*workload),
-                Event::Pod(pod) => snapshot.upsert_pod(*pod),
+                Event::Workload(workload) => {
+                    snapshot.upsert_workload(*workload);
+                }
+                Event::Pod(pod) => {
+                    snapshot.upsert_pod(*pod);
+                }
                 Event::PodGone(uid) => snapshot.remove_pod(&uid),
             }
         }
