@@ -9,7 +9,7 @@ use flippy_core::{
 };
 
 use crate::configs::{ConfigRecord, NoPolicy};
-use crate::world::{Feed, FeedState, World};
+use crate::world::{ALWAYS, Feed, FeedState, World};
 
 /// Since when each precondition is not met.
 pub(crate) type UnmetSince = BTreeMap<NamedWorkload, Timestamp>;
@@ -141,12 +141,62 @@ fn remembered(config: &ConfigRecord) -> UnmetSince {
 #[allow(clippy::option_option, reason = "three answers, used once")]
 fn missing_feed(policy: &Policy, world: &World) -> Option<Option<String>> {
     let mut listing = None;
-    for kind in policy.kinds() {
-        match world.state_of(Feed::Workloads(kind)) {
+    for feed in ALWAYS.into_iter().chain(policy.kinds().into_iter().map(Feed::Workloads)) {
+        match world.state_of(feed) {
             FeedState::Synced | FeedState::NotServed => {}
             FeedState::Listing => listing = Some(None),
-            FeedState::Failed(message) => return Some(Some(format!("{kind} objects cannot be watched: {message}"))),
+            FeedState::Failed(message) => return Some(Some(format!("{feed} objects cannot be watched: {message}"))),
         }
     }
     listing
+}
+
+#[cfg(test)]
+mod tests {
+    use flippy_api::{ConversionOptions, FlippyConfig};
+    use kube::core::DeserializeGuard;
+    use serde_json::json;
+
+    use super::*;
+    use crate::feed::{Item, Signal};
+    use crate::world::Delta;
+
+    /// A world with one config, in which everything is listed, and nothing else exists.
+    fn world() -> World {
+        let mut world = World::default();
+        let config: FlippyConfig = serde_json::from_value(json!({
+            "apiVersion": "keikoproj.io/v1", "kind": "FlippyConfig",
+            "metadata": {"namespace": "istio-system", "name": "mesh", "uid": "1", "generation": 1},
+            "spec": {
+                "ImageList": ["istio/proxyv2:1.30.4"], "ProcessFilter": {"Containers": ["istio-proxy"]},
+                "RestartObjects": [{"Type": "Deployment"}],
+            },
+        }))
+        .expect("the config is valid");
+        let trusted_namespaces = BTreeSet::from(["istio-system".into()]);
+        let options = ConversionOptions { ignore_key: "flippy-ignore".into(), trusted_namespaces };
+        world.apply(Delta::Config(Item::Listed(ConfigRecord::new(DeserializeGuard(Ok(config)), &options))));
+        for feed in ALWAYS.into_iter().chain([Feed::Configs, Feed::Workloads(flippy_core::Kind::Deployment)]) {
+            world.apply(Delta::Signal(feed, Signal::ListEnds));
+        }
+        world
+    }
+
+    fn findings(world: &World) -> Findings {
+        let decided = decide(world, &mut BTreeMap::new(), &mut BTreeSet::new(), Timestamp::UNIX_EPOCH);
+        decided.into_iter().next().expect("something is said of the config").findings
+    }
+
+    #[test]
+    fn a_config_is_judged_once_everything_that_it_is_about_is_listed() {
+        assert!(matches!(findings(&world()), Findings::Facts(_)));
+    }
+
+    #[test]
+    fn a_config_says_so_when_what_every_config_needs_cannot_be_watched() {
+        let mut world = world();
+        world.apply(Delta::Signal(Feed::Pods, Signal::Lost("pods is forbidden".to_owned())));
+        let Findings::NotWatched(message) = findings(&world) else { panic!("it was judged all the same") };
+        assert_eq!(message, "Pod objects cannot be watched: pods is forbidden");
+    }
 }

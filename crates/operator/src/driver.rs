@@ -21,7 +21,7 @@ use crate::feeds::Feeds;
 use crate::metrics::{FeedLabels, Metrics, RestartLabels, VerdictLabels};
 use crate::report::Reports;
 use crate::serve::Health;
-use crate::world::{Delta, Feed, Told, World};
+use crate::world::{ALWAYS, Delta, Feed, Told, World};
 
 /// Deltas taken from the feeds at once, before the loop looks at anything else.
 const BATCH: usize = 4096;
@@ -148,7 +148,8 @@ impl Driver {
             health.not_ready.clone_from(&not_ready);
             changed
         });
-        if !self.world.is_ready() {
+        // Each config has its say, or claims would be judged without it.
+        if !self.world.is_synced(Feed::Configs) {
             return None;
         }
         for config in self.world.configs.iter() {
@@ -306,16 +307,14 @@ impl Driver {
         for stopped in self.feeds.watch_kinds(&kinds) {
             self.world.forget(stopped);
         }
-        for feed in [Feed::Namespaces, Feed::Pods, Feed::ReplicaSets, Feed::Configs] {
+        for feed in ALWAYS.into_iter().chain([Feed::Configs]) {
             let synced = i64::from(self.world.is_synced(feed));
             self.metrics.feed_synced.get_or_create(&FeedLabels { resource: feed.to_string() }).set(synced);
         }
     }
 
     fn why_not_ready(&self) -> Option<String> {
-        [Feed::Configs, Feed::Namespaces, Feed::Pods, Feed::ReplicaSets]
-            .into_iter()
-            .find_map(|feed| self.world.why_not_synced(feed))
+        [Feed::Configs].into_iter().chain(ALWAYS).find_map(|feed| self.world.why_not_synced(feed))
     }
 
     fn count(&mut self, decided: &Decided) {

@@ -16,7 +16,7 @@ use crate::interner::Interner;
 use crate::slim::{
     SlimDaemonSet, SlimDeployment, SlimNamespace, SlimPod, SlimReplicaSet, SlimRollout, SlimStatefulSet, SlimWorkload,
 };
-use crate::world::{Delta, Feed, Run, Told};
+use crate::world::{ALWAYS, Delta, Feed, Run, Told};
 
 /// Resources that exist only while their definition does.
 const DEFINED_BY: [(&str, Feed); 2] =
@@ -41,7 +41,7 @@ impl Feeds {
         stop: CancellationToken,
     ) -> Self {
         let mut feeds = Self { client, options, told, stop, running: BTreeMap::new(), runs: 0 };
-        for feed in [Feed::Namespaces, Feed::Pods, Feed::ReplicaSets] {
+        for feed in ALWAYS {
             feeds.run(feed);
         }
         for (definition, feed) in DEFINED_BY {

@@ -10,6 +10,9 @@ use flippy_core::{Kind, Labels, Pod, ReplicaSet, Snapshot, Workload};
 use crate::configs::{ConfigRecord, Configs};
 use crate::feed::{Item, Signal};
 
+/// What every config needs: without all of these, the link from a pod to its workload is missing.
+pub(crate) const ALWAYS: [Feed; 3] = [Feed::Namespaces, Feed::Pods, Feed::ReplicaSets];
+
 /// Names a feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Feed {
@@ -115,11 +118,6 @@ impl World {
             }
             FeedState::Failed(message) => Some(format!("{feed} objects cannot be watched: {message}")),
         }
-    }
-
-    /// Whether decisions may be taken at all: every config has its say, and links from pods to workloads are complete.
-    pub(crate) fn is_ready(&self) -> bool {
-        [Feed::Configs, Feed::Namespaces, Feed::Pods, Feed::ReplicaSets].into_iter().all(|feed| self.is_synced(feed))
     }
 
     /// Forgets everything that a stopped feed told.
