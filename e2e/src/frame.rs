@@ -17,8 +17,8 @@ use crate::embedded::Embedded;
 use crate::mesh::Sidecar;
 use crate::scenario::Scenario;
 
-/// How long a whole scenario may take.
-const LIMIT: Duration = Duration::from_mins(5);
+/// How long a whole scenario may take: that of a thousand workloads needs minutes, the others seconds.
+const LIMIT: Duration = Duration::from_mins(15);
 
 /// Makes tests of scenarios, which are functions `async fn(&Scenario) -> Result<()>`: `real::NAME` and `embedded::NAME`
 /// of what runs on both backends, `real::NAME` of what needs something that only a real control plane has.
@@ -32,6 +32,8 @@ const LIMIT: Duration = Duration::from_mins(5);
 ///     real: [a_fourth],
 ///     // It would break what others have on the shared cluster, so on the real backend it has one of its own.
 ///     alone: [a_fifth],
+///     // The same, and it is so large that the simulation would be slow in a test build.
+///     large: [a_sixth],
 /// }
 /// ```
 #[macro_export]
@@ -41,6 +43,7 @@ macro_rules! scenarios {
         $(native: [$($native:ident),* $(,)?] $(,)?)?
         $(real: [$($real:ident),* $(,)?] $(,)?)?
         $(alone: [$($alone:ident),* $(,)?] $(,)?)?
+        $(large: [$($large:ident),* $(,)?] $(,)?)?
     ) => {
         mod real {
             #[allow(unused_imports, reason = "not every file has scenarios of every sort")]
@@ -51,6 +54,11 @@ macro_rules! scenarios {
             $($(
                 #[test] fn $alone() {
                     on_own_cluster(env!("CARGO_TARGET_TMPDIR"), stringify!($alone), Sidecar::Container, super::$alone);
+                }
+            )*)?
+            $($(
+                #[test] fn $large() {
+                    on_own_cluster(env!("CARGO_TARGET_TMPDIR"), stringify!($large), Sidecar::Container, super::$large);
                 }
             )*)?
         }

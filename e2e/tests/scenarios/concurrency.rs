@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use flippy_e2e::scenario::{NEW_IMAGE, Scenario};
-use flippy_e2e::wait;
 use flippy_e2e::workloads::{Kind, Workload};
+use futures::{StreamExt, TryStreamExt};
 use kube::ResourceExt;
 use kube::api::{Api, DynamicObject};
-use kube::runtime::watcher;
+use kube::runtime::watcher::{self, Event, watcher};
 use serde_json::json;
+use tokio::time::timeout;
 
 use crate::config::{MESH, paced};
 use crate::outcome::{LIMIT, mark, ready_because, restarted_once};
@@ -34,7 +35,7 @@ async fn as_many_restarts_as_max_concurrent_allows_are_under_way_at_once_and_nev
 
     s.config(s.system(), MESH, paced(s, &[NEW_IMAGE], &json!({"MaxConcurrent": 4}))).await?;
 
-    let most = most_under_way(s, workloads.len()).await?;
+    let most = most_under_way(s, workloads.len(), LIMIT).await?;
     assert_eq!(most.at_once, 4, "restarts under way at the same time");
     ready_because(s, MESH, "AllFresh").await?;
     restarted_once(s, &workloads).await
@@ -52,7 +53,7 @@ async fn no_namespace_has_more_restarts_under_way_than_max_concurrent_per_namesp
     let strategy = json!({"MaxConcurrent": 10, "MaxConcurrentPerNamespace": 1});
     s.config(s.system(), MESH, paced(s, &[NEW_IMAGE], &strategy)).await?;
 
-    let most = most_under_way(s, workloads.len()).await?;
+    let most = most_under_way(s, workloads.len(), LIMIT).await?;
     assert_eq!(most.in_one_namespace, 1, "restarts under way at the same time in one namespace");
     assert_eq!(most.at_once, 3, "restarts under way at the same time in all namespaces");
     ready_because(s, MESH, "AllFresh").await?;
@@ -61,8 +62,8 @@ async fn no_namespace_has_more_restarts_under_way_than_max_concurrent_per_namesp
 
 /// The most restarts that were under way at one time.
 #[derive(Default)]
-struct Most {
-    at_once: usize,
+pub(crate) struct Most {
+    pub(crate) at_once: usize,
     in_one_namespace: usize,
 }
 
@@ -70,30 +71,48 @@ struct Most {
 ///
 /// One watch tells of all Deployments in the order in which they changed: a restart that starts when another is done is
 /// never seen beside it.
-async fn most_under_way(s: &Scenario, workloads: usize) -> Result<Most> {
+pub(crate) async fn most_under_way(s: &Scenario, workloads: usize, limit: Duration) -> Result<Most> {
     let mut most = Most::default();
+    // Restarted ones, and whether they are still under way.
+    let mut restarted: BTreeMap<WorkloadName, bool> = BTreeMap::new();
+    let mut under_way: BTreeMap<String, usize> = BTreeMap::new();
     let api: Api<DynamicObject> = Api::all_with(s.client(), &Kind::Deployment.api_resource());
-    let what = format!("{workloads} restarts to be rolled out");
-    wait::until_all(api, watcher::Config::default(), &what, LIMIT, |all: &[&DynamicObject]| {
-        // The namespaces of earlier scenarios take their time to go.
-        let own = |workload: &&&DynamicObject| workload.namespace().is_some_and(|name| name.ends_with(s.id()));
-        let is_restarted = |workload: &&&DynamicObject| mark(Kind::Deployment, workload).is_some();
-        let restarted: Vec<&&DynamicObject> = all.iter().filter(own).filter(is_restarted).collect();
-        let mut under_way: BTreeMap<String, usize> = BTreeMap::new();
-        for workload in restarted.iter().filter(|workload| !is_rolled_out(workload)) {
-            *under_way.entry(workload.namespace().unwrap_or_default()).or_default() += 1;
+    let mut events = watcher(api, watcher::Config::default()).boxed();
+    let all_seen = async {
+        while let Some(event) = events.try_next().await? {
+            let (Event::InitApply(workload) | Event::Apply(workload)) = event else { continue };
+            let namespace = workload.namespace().unwrap_or_default();
+            // The namespaces of earlier scenarios take their time to go.
+            if !namespace.ends_with(s.id()) || mark(Kind::Deployment, &workload).is_none() {
+                continue;
+            }
+            let is_under_way = !is_rolled_out(&workload);
+            let was_under_way = restarted.insert((namespace.clone(), workload.name_any()), is_under_way);
+            let in_namespace = under_way.entry(namespace).or_default();
+            *in_namespace += usize::from(is_under_way);
+            *in_namespace -= usize::from(was_under_way == Some(true));
+            most.in_one_namespace = most.in_one_namespace.max(*in_namespace);
+            let at_once = under_way.values().sum();
+            most.at_once = most.at_once.max(at_once);
+            if restarted.len() == workloads && at_once == 0 {
+                return anyhow::Ok(());
+            }
         }
-        most.at_once = most.at_once.max(under_way.values().sum());
-        most.in_one_namespace = most.in_one_namespace.max(under_way.values().copied().max().unwrap_or_default());
-        if restarted.len() == workloads && under_way.is_empty() {
-            Ok(())
-        } else {
-            Err(format!("{} were restarted, under way: {under_way:?}", restarted.len()))
-        }
-    })
-    .await?;
+        bail!("the watch of Deployments ended")
+    };
+    match timeout(limit, all_seen).await {
+        Ok(seen) => seen?,
+        Err(_) => bail!(
+            "after {} s {} of {workloads} were restarted, under way: {under_way:?}",
+            limit.as_secs(),
+            restarted.len()
+        ),
+    }
     Ok(most)
 }
+
+/// Namespace and name.
+type WorkloadName = (String, String);
 
 /// By the rules of `kubectl rollout status`.
 fn is_rolled_out(deployment: &DynamicObject) -> bool {
