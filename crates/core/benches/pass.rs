@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use divan::Bencher;
 use flippy_core::{
-    Claims, Container, DeploymentFacts, DesiredImages, ImageRef, Kind, NamedWorkload, Owner, Pod, PodState, Policy,
-    PolicyName, ReplicaSet, RestartMark, RestartObject, RestartToken, RolloutFacts, Scope, SignedDuration, Snapshot,
-    StatusFacts, Strategy, Timestamp, Waiting, Workload, WorkloadRef, pace, plan, preconditions, status_facts,
+    Claims, Container, DeploymentFacts, DesiredImages, DisruptionFacts, ImageRef, Kind, NamedWorkload, Owner, Pod,
+    PodState, Policy, PolicyName, ReplicaSet, RestartMark, RestartObject, RestartToken, RolloutFacts, Scope,
+    SignedDuration, Snapshot, StatusFacts, Strategy, Timestamp, Waiting, Workload, WorkloadRef, pace, plan,
+    preconditions, status_facts,
 };
 
 const NAMESPACES: usize = 200;
@@ -121,6 +122,7 @@ fn snapshot(policies: &[Policy]) -> Snapshot {
             template_annotations: nothing.clone(),
             template_from: None,
             mark: is_done.then_some(mark),
+            disruption: DisruptionFacts::default(),
             rollout: RolloutFacts::Deployment(settled()),
         });
     }

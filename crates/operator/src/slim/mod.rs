@@ -7,6 +7,7 @@ mod meta;
 mod namespace;
 mod pod;
 mod replica_set;
+mod surge;
 mod workload;
 
 pub(crate) use namespace::SlimNamespace;
