@@ -141,6 +141,19 @@ fn remembered(config: &ConfigRecord) -> UnmetSince {
 #[allow(clippy::option_option, reason = "three answers, used once")]
 fn missing_feed(policy: &Policy, world: &World) -> Option<Option<String>> {
     let mut listing = None;
+    if policy.needs_disruption_budgets() {
+        match world.state_of(Feed::DisruptionBudgets) {
+            FeedState::Synced => {}
+            FeedState::Listing => listing = Some(None),
+            // Nobody knows what they forbid.
+            FeedState::NotServed | FeedState::Failed(_) => {
+                let why = world.why_not_synced(Feed::DisruptionBudgets).unwrap_or_default();
+                return Some(Some(format!(
+                    "{why}; allow the operator to list and watch them, or set spec.Strategy.DisruptionBudgets to Ignore"
+                )));
+            }
+        }
+    }
     for kind in policy.kinds() {
         match world.state_of(Feed::Workloads(kind)) {
             FeedState::Synced | FeedState::NotServed => {}

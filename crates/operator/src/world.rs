@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use ahash::{HashSet, HashSetExt};
-use flippy_core::{Kind, Labels, Pod, ReplicaSet, Snapshot, Workload};
+use flippy_core::{DisruptionBudget, Kind, Labels, Pod, ReplicaSet, Snapshot, Workload};
 
 use crate::configs::{ConfigRecord, Configs};
 use crate::feed::Change;
@@ -17,6 +17,7 @@ pub(crate) enum Feed {
     Pods,
     ReplicaSets,
     Configs,
+    DisruptionBudgets,
     Workloads(Kind),
 }
 
@@ -27,6 +28,7 @@ impl fmt::Display for Feed {
             Self::Pods => f.write_str("Pod"),
             Self::ReplicaSets => f.write_str("ReplicaSet"),
             Self::Configs => f.write_str("FlippyConfig"),
+            Self::DisruptionBudgets => f.write_str("PodDisruptionBudget"),
             Self::Workloads(kind) => kind.fmt(f),
         }
     }
@@ -56,6 +58,7 @@ pub(crate) enum Delta {
     ReplicaSet(Change<ReplicaSet>),
     Workload(Kind, Change<Workload>),
     Config(Change<ConfigRecord>),
+    DisruptionBudget(Change<DisruptionBudget>),
     /// Whether the resource behind a feed is served by the API server.
     Served(Feed, bool),
     /// Nobody knows, and why.
@@ -126,6 +129,7 @@ impl World {
         match feed {
             Feed::Workloads(kind) => self.snapshot.retain_workloads(|workload| workload.kind() != kind),
             Feed::Configs => self.configs.retain(|_| false),
+            Feed::DisruptionBudgets => self.snapshot.retain_disruption_budgets(|_| false),
             Feed::Namespaces | Feed::Pods | Feed::ReplicaSets => {}
         }
     }
@@ -137,6 +141,7 @@ impl World {
             Delta::ReplicaSet(change) => self.apply_replica_set(change),
             Delta::Workload(kind, change) => self.apply_workload(kind, change),
             Delta::Config(change) => self.apply_config(change),
+            Delta::DisruptionBudget(change) => self.apply_disruption_budget(change),
             Delta::Served(feed, true) => {
                 self.served.insert(feed);
                 if *self.state_of(feed) == FeedState::NotServed {
@@ -239,6 +244,25 @@ impl World {
                 self.configs.retain(|config| seen.contains(&config.uid));
             }
             Change::Failed(message) => self.feed_failed(Feed::Configs, message),
+        }
+    }
+
+    fn apply_disruption_budget(&mut self, change: Change<DisruptionBudget>) {
+        match change {
+            Change::Listed(budget) => {
+                self.see(Feed::DisruptionBudgets, &budget.uid);
+                self.snapshot.upsert_disruption_budget(budget);
+            }
+            Change::Changed(budget) => self.snapshot.upsert_disruption_budget(budget),
+            Change::Gone(budget) => {
+                self.snapshot.remove_disruption_budget(&budget.namespace, &budget.name, &budget.uid);
+            }
+            Change::ListBegins => self.list_begins(Feed::DisruptionBudgets),
+            Change::ListEnds => {
+                let seen = self.list_ends(Feed::DisruptionBudgets);
+                self.snapshot.retain_disruption_budgets(|uid| seen.contains(uid));
+            }
+            Change::Failed(message) => self.feed_failed(Feed::DisruptionBudgets, message),
         }
     }
 
