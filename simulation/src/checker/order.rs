@@ -5,6 +5,7 @@ use flippy_sim::{Key, Resource};
 use jiff::SignedDuration;
 use serde_json::Value;
 
+use super::disruption;
 use super::facts::{Rollout, is_held, name, rollout_of};
 use super::wish::Standing;
 use super::{Case, Invariant, Objection};
@@ -59,6 +60,7 @@ fn is_due_first(case: &Case<'_>, resource: Resource, key: &Key) -> bool {
     workload["metadata"]["deletionTimestamp"].is_null()
         && mark(resource, workload).is_none()
         && !is_held(resource, workload)
+        && disruption::in_the_way(case, resource, key, workload).is_none()
         && !was_tried(case, resource, key)
 }
 
@@ -68,6 +70,7 @@ fn waits_to_start(case: &Case<'_>, resource: Resource, key: &Key, workload: &Val
         && mark(resource, workload).is_none()
         && !is_held(resource, workload)
         && !case.wish.conflicts(case.wishes, case.view, resource, key, workload)
+        && disruption::in_the_way(case, resource, key, workload).is_none()
         && !was_tried(case, resource, key)
 }
 

@@ -147,8 +147,10 @@ impl Planner<'_> {
     fn is_restarted_in_time(&self, workload: &Workload, progress: Progress) -> bool {
         let Some(mark) = &workload.mark else { return false };
         let mut claimants = self.claims.waiting_for(workload);
-        // A policy that is gone, or on a dry run, may have made it.
-        claimants.push((self.policy, Waiting::NotWaited));
+        if claimants.is_empty() {
+            // A policy that is gone, or on a dry run, may have made it.
+            claimants.push((self.policy, Waiting::NotWaited));
+        }
         claimants
             .retain(|(policy, waiting)| self.now < plus(plus(mark.at, waiting.window()), policy.strategy.min_ready));
         if claimants.is_empty() {

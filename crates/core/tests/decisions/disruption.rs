@@ -9,8 +9,8 @@ use flippy_core::{
 };
 
 use crate::common::{
-    Fixture, NEW, OLD, Pass, at, cluster, daemon_set, deployment, first, labels, pass, pod, policy, policy_named,
-    policy_not_waiting, stateful_set,
+    Fixture, NEW, OLD, Pass, WINDOW_SECONDS, at, cluster, daemon_set, deployment, first, labels, pass, pod, policy,
+    policy_named, policy_not_waiting, stateful_set,
 };
 
 fn stale(path: &str) -> Fixture {
@@ -310,4 +310,13 @@ fn a_selector_means_what_kubernetes_means_by_it() {
     assert!(!selects(Requirement::Exists("zone".into())));
     assert!(selects(Requirement::DoesNotExist("zone".into())));
     assert!(!selects(Requirement::DoesNotExist("tier".into())));
+}
+
+#[test]
+fn a_restart_has_its_turn_for_as_long_as_its_policy_waits_for_it_and_no_longer() {
+    let policy = policy();
+    let sick = in_group(stale("a/one").unavailable().restarted(&policy, 1, 0), "db");
+    let snapshot = cluster([sick, in_group(stale("a/two"), "db"), proof()]);
+    assert!(pass(&policy, &snapshot, WINDOW_SECONDS - 1).starts().is_empty());
+    assert_eq!(pass(&policy, &snapshot, WINDOW_SECONDS).starts(), ["a/two"]);
 }
