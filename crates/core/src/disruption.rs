@@ -164,6 +164,9 @@ impl fmt::Display for Turn {
 pub enum Disrupts {
     /// A `PodDisruptionBudget` that covers it allows no disruption.
     Budget(Turn, NoDisruption),
+    /// It is restarted by evictions, and the eviction API refuses pods that more than one budget covers (k8s.io/kubernetes
+    /// `pkg/registry/core/pod/storage/eviction.go`): its controller would be stuck.
+    SeveralBudgets(Turn, Turn),
     /// Another one that takes turns with it is being rolled out, and not by a restart that is within its time.
     Other(Turn, NamedWorkload),
 }
@@ -172,14 +175,14 @@ impl Disrupts {
     /// One word from a closed list.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
-            Self::Budget(turn, _) | Self::Other(turn, _) if turn.is_budget() => "DisruptionBudget",
-            Self::Budget(..) | Self::Other(..) => "Group",
+            Self::Other(turn, _) if !turn.is_budget() => "Group",
+            Self::Budget(..) | Self::SeveralBudgets(..) | Self::Other(..) => "DisruptionBudget",
         }
     }
 
     /// Whether nothing but a change of the budget or the workload ends it.
     pub(crate) fn is_for_ever(&self) -> bool {
-        matches!(self, Self::Budget(_, NoDisruption::Never(_)))
+        matches!(self, Self::Budget(_, NoDisruption::Never(_)) | Self::SeveralBudgets(..))
     }
 }
 
@@ -187,6 +190,10 @@ impl fmt::Display for Disrupts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Budget(turn, why) => write!(f, "{turn} {why}"),
+            Self::SeveralBudgets(one, other) => write!(
+                f,
+                "{one} and {other} cover the same pods, which can therefore not be evicted: change one's selector, or delete it"
+            ),
             Self::Other(turn, other) => write!(
                 f,
                 "one at a time: {turn} holds {other}, too, whose rollout is not complete; if that lasts, look at its pods"

@@ -50,6 +50,21 @@ pub(super) fn in_the_way(case: &Case<'_>, resource: Resource, key: &Key, workloa
     Some(format!("PodDisruptionBudget {place} allowed no disruption: {}", budget["status"]))
 }
 
+/// Workloads that share something with this one.
+pub(super) fn sharing<'a>(
+    case: &'a Case<'_>,
+    resource: Resource,
+    key: &'a Key,
+    workload: &Value,
+) -> impl Iterator<Item = (Resource, &'a Key)> {
+    let shared = shared_by(case, resource, key, workload);
+    case.view.workloads.iter().filter_map(move |((other, other_key), other_workload)| {
+        let is_other = (*other, other_key) != (resource, key) && other_key.namespace == key.namespace;
+        let does = is_other && !shared_by(case, *other, other_key, other_workload).is_disjoint(&shared);
+        does.then_some((*other, other_key))
+    })
+}
+
 /// Names of what a workload shares with others, or would.
 fn shared_by(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value) -> BTreeSet<String> {
     let labels = template_labels(case.view, key, workload);

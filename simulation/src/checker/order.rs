@@ -60,7 +60,7 @@ fn is_due_first(case: &Case<'_>, resource: Resource, key: &Key) -> bool {
     workload["metadata"]["deletionTimestamp"].is_null()
         && mark(resource, workload).is_none()
         && !is_held(resource, workload)
-        && disruption::in_the_way(case, resource, key, workload).is_none()
+        && !may_wait_for_others(case, resource, key, workload)
         && !was_tried(case, resource, key)
 }
 
@@ -70,8 +70,15 @@ fn waits_to_start(case: &Case<'_>, resource: Resource, key: &Key, workload: &Val
         && mark(resource, workload).is_none()
         && !is_held(resource, workload)
         && !case.wish.conflicts(case.wishes, case.view, resource, key, workload)
-        && disruption::in_the_way(case, resource, key, workload).is_none()
+        && !may_wait_for_others(case, resource, key, workload)
         && !was_tried(case, resource, key)
+}
+
+/// Whether something that it shares with others keeps it from starting: also while nobody knows whether one of those was
+/// restarted.
+fn may_wait_for_others(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value) -> bool {
+    disruption::in_the_way(case, resource, key, workload).is_some()
+        || disruption::sharing(case, resource, key, workload).any(|(other, key)| was_tried(case, other, key))
 }
 
 /// Whether this life has tried to restart it lately, and was refused or does not know yet what became of it; or whether it

@@ -26,10 +26,14 @@ pub(crate) fn draw(seed: u64, calm_at_seconds: u64, objects: &mut Vec<Value>, de
             shut(&mut rng, namespace, calm_at_seconds, deeds);
         }
     }
+    if !percent(&mut rng, 15) {
+        return;
+    }
+    // Who ignores budgets finds out the hard way that no pod that two of them cover can be evicted.
+    objects.retain(|object| object["kind"] != "PodDisruptionBudget" || object["metadata"]["name"] == "shared");
     for timed in deeds.iter_mut() {
         if let Deed::Create(object) = &mut timed.deed
             && object["kind"] == "FlippyConfig"
-            && percent(&mut rng, 15)
         {
             object["spec"]["Strategy"]["DisruptionBudgets"] = json!("Ignore");
         }

@@ -14,7 +14,7 @@ use crate::progress::{Progress, progress_of};
 use crate::strategy::DisruptionBudgets;
 use crate::turns::Turns;
 use crate::verdict::{BlockedReason, Verdict};
-use crate::workload::{NamedWorkload, Workload};
+use crate::workload::{Kind, NamedWorkload, Workload};
 
 /// How long a restart whose answer was lost still counts as under way while it cannot be tried again. If it was carried
 /// out, the watch shows it in this time; if it was not, a budget that never allows it must not hold up everybody else.
@@ -67,7 +67,9 @@ impl Planner<'_> {
             });
         }
         let why_not = |named: &NamedWorkload| {
-            self.shares(coverage, named).find_map(|share| self.why_not(share, &known[&share.turn], named))
+            let why_not =
+                self.shares(coverage, named).find_map(|share| self.why_not(share, &known[&share.turn], named));
+            why_not.or_else(|| self.several_budgets(coverage, named))
         };
         for first in due_first {
             if let Some(why) = why_not(&first.target) {
@@ -99,6 +101,13 @@ impl Planner<'_> {
         let workload = self.snapshot.workload(named)?;
         let why = share.why_none.filter(|_| !workload.disruption.takes_nothing_away)?;
         Some(Disrupts::Budget(share.turn.clone(), why))
+    }
+
+    /// An Argo Rollout is restarted by evicting its pods.
+    fn several_budgets(&self, coverage: &Coverage, named: &NamedWorkload) -> Option<Disrupts> {
+        let mut budgets = self.shares(coverage, named).filter(|share| share.turn.is_budget());
+        let (one, other) = (budgets.next()?, budgets.next()?);
+        (named.kind == Kind::ArgoRollout).then(|| Disrupts::SeveralBudgets(one.turn.clone(), other.turn.clone()))
     }
 
     fn block(&self, entry: &mut PlanEntry, why: Disrupts) {

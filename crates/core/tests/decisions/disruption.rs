@@ -10,7 +10,7 @@ use flippy_core::{
 
 use crate::common::{
     Fixture, NEW, OLD, Pass, WINDOW_SECONDS, at, cluster, daemon_set, deployment, first, labels, pass, pod, policy,
-    policy_named, policy_not_waiting, stateful_set,
+    policy_named, policy_not_waiting, rollout, stateful_set,
 };
 
 fn stale(path: &str) -> Fixture {
@@ -319,4 +319,17 @@ fn a_restart_has_its_turn_for_as_long_as_its_policy_waits_for_it_and_no_longer()
     let snapshot = cluster([sick, in_group(stale("a/two"), "db"), proof()]);
     assert!(pass(&policy, &snapshot, WINDOW_SECONDS - 1).starts().is_empty());
     assert_eq!(pass(&policy, &snapshot, WINDOW_SECONDS).starts(), ["a/two"]);
+}
+
+#[test]
+fn a_rollout_that_two_budgets_cover_is_blocked_because_its_pods_cannot_be_evicted() {
+    let two = |fixture: Fixture| {
+        let mut snapshot = with(budget(1), [labelled(fixture.pods(2, OLD), &[("app", "shop")])]);
+        let all = DisruptionBudget { name: "all".into(), uid: "uid of all".into(), ..budget(1) };
+        snapshot.upsert_disruption_budget(all);
+        pass(&policy(), &snapshot, 0)
+    };
+    let said = said(&two(rollout("a/one")), "a/one");
+    assert!(said.contains("PodDisruptionBudget a/all and PodDisruptionBudget a/shop cover the same pods"), "{said}");
+    assert_eq!(two(deployment("a/one")).starts(), ["a/one"]);
 }
