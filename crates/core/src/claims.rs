@@ -63,7 +63,9 @@ impl<'a> Claims<'a> {
         let Some(claim) = self.by_workload.get(&workload.id.named) else { return Vec::new() };
         let in_scope =
             claim.in_scope_of.iter().filter_map(|policy| Some((*policy, policy.rank_of(workload.kind())?.1)));
-        let first = claim.restarted_first_by.iter().flat_map(|policy| {
+        // One may be in scope and go first: then it has the longer of two windows.
+        let all = claim.in_scope_of.iter().chain(&claim.restarted_first_by);
+        let first = all.flat_map(|policy| {
             let named = policy.restart_first.iter().filter(|first| first.target == workload.id.named);
             named.map(|first| (*policy, first.waiting))
         });

@@ -333,3 +333,16 @@ fn a_rollout_that_two_budgets_cover_is_blocked_because_its_pods_cannot_be_evicte
     assert!(said.contains("PodDisruptionBudget a/all and PodDisruptionBudget a/shop cover the same pods"), "{said}");
     assert_eq!(two(deployment("a/one")).starts(), ["a/one"]);
 }
+
+#[test]
+fn one_that_is_in_scope_and_goes_first_has_its_turn_for_the_longer_of_its_windows() {
+    let sick = in_group(stale("a/one").unavailable(), "db");
+    let mut policy = policy();
+    policy.strategy.max_concurrent = Some(flippy_core::Limit::Count(10));
+    policy.restart_first =
+        vec![flippy_core::RestartFirst { target: sick.named(), waiting: flippy_core::Waiting::NotWaited }];
+    let snapshot = cluster([sick.restarted(&policy, 1, 0), in_group(stale("a/two"), "db"), proof()]);
+    // Observed for ten minutes, though as one in scope it has less.
+    assert!(pass(&policy, &snapshot, 599).starts().is_empty());
+    assert_eq!(pass(&policy, &snapshot, 600).starts(), ["a/two"]);
+}
