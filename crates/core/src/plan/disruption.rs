@@ -1,6 +1,6 @@
 //! What must not be restarted for the sake of others that share a `PodDisruptionBudget` or a group with it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -50,13 +50,8 @@ impl Planner<'_> {
         }
         let coverage = self.claims.coverage();
         let mut known: BTreeMap<&Turn, Moving<'_>> = BTreeMap::new();
-        let named: BTreeSet<NamedWorkload> = due
-            .iter()
-            .map(|entry| &entry.id.named)
-            .chain(due_first.iter().map(|first| &first.target))
-            .cloned()
-            .collect();
-        for share in named.iter().flat_map(|named| self.shares(coverage, named)) {
+        let named = due.iter().map(|entry| &entry.id.named).chain(due_first.iter().map(|first| &first.target));
+        for share in named.flat_map(|named| self.shares(coverage, named)) {
             known.entry(&share.turn).or_insert_with(|| {
                 let moving = self.moving(share);
                 if share.members.len() > 1 {
