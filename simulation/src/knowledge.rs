@@ -25,6 +25,8 @@ pub(crate) struct View {
     pub(crate) namespaces: BTreeMap<Arc<str>, Arc<Value>>,
     pub(crate) workloads: BTreeMap<(Resource, Key), Arc<Value>>,
     pub(crate) configs: BTreeMap<Key, Arc<Value>>,
+    /// `PodDisruptionBudget`s.
+    pub(crate) budgets: BTreeMap<Key, Arc<Value>>,
     pods: HashMap<String, Vec<Arc<Value>>>,
 }
 
@@ -36,6 +38,7 @@ impl View {
             list(Resource::Namespaces).collect(),
             WORKLOADS.into_iter().flat_map(|kind| list(kind).map(move |(key, object)| ((kind, key), object))).collect(),
             list(Resource::FlippyConfigs).collect(),
+            list(Resource::PodDisruptionBudgets).collect(),
             list(Resource::ReplicaSets).map(|(_, object)| object),
             list(Resource::Pods).map(|(_, object)| object),
         )
@@ -75,6 +78,7 @@ impl View {
             owned(Resource::Namespaces).collect(),
             workloads,
             owned(Resource::FlippyConfigs).collect(),
+            owned(Resource::PodDisruptionBudgets).collect(),
             owned(Resource::ReplicaSets).map(|(_, object)| object),
             owned(Resource::Pods).map(|(_, object)| object),
         )
@@ -84,6 +88,7 @@ impl View {
         namespaces: BTreeMap<Key, Arc<Value>>,
         workloads: BTreeMap<(Resource, Key), Arc<Value>>,
         configs: BTreeMap<Key, Arc<Value>>,
+        budgets: BTreeMap<Key, Arc<Value>>,
         replica_sets: impl Iterator<Item = Arc<Value>>,
         pods: impl Iterator<Item = Arc<Value>>,
     ) -> Self {
@@ -100,7 +105,7 @@ impl View {
             by_workload.entry(root).or_default().push(pod);
         }
         let namespaces = namespaces.into_iter().map(|(key, object)| (key.name, object)).collect();
-        Self { namespaces, workloads, configs, pods: by_workload }
+        Self { namespaces, workloads, configs, budgets, pods: by_workload }
     }
 
     /// The pods of a workload that count: neither being deleted nor finished.

@@ -63,7 +63,11 @@ impl<'a> Record<'a> {
         let is_of_interest = WORKLOADS.contains(&resource)
             || matches!(
                 resource,
-                Resource::Pods | Resource::ReplicaSets | Resource::Namespaces | Resource::FlippyConfigs
+                Resource::Pods
+                    | Resource::ReplicaSets
+                    | Resource::Namespaces
+                    | Resource::FlippyConfigs
+                    | Resource::PodDisruptionBudgets
             );
         if !is_of_interest {
             return;

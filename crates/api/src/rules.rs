@@ -74,6 +74,7 @@ fn add_pace(spec: &mut Value) {
     for (path, values) in [
         ("Strategy.OnFailure", json!(["", "Halt", "Continue"])),
         ("Strategy.SingleReplica", json!(["", "Restart", "Hold"])),
+        ("Strategy.DisruptionBudgets", json!(["", "Respect", "Ignore"])),
         ("Windows[].Type", json!(["Allow", "Deny"])),
     ] {
         at(spec, path).insert("enum".to_owned(), values);

@@ -162,6 +162,11 @@ pub struct Strategy {
     /// and leave it to its owner. A Deployment that surges is restarted in any case. Default: Restart.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "String::is_empty")]
     pub single_replica: String,
+    /// Respect: of the workloads that share a PodDisruptionBudget, one is restarted at a time, and none that would lose a pod
+    /// while the budget allows no disruption. Ignore: restart them all the same, as the original did and as any rolling
+    /// update does. Groups (flippy.keikoproj.io/group) are respected in any case. Default: Respect.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "String::is_empty")]
+    pub disruption_budgets: String,
 }
 
 /// A number, or a percentage such as "5%".

@@ -1,6 +1,6 @@
 //! `Strategy`: how carefully to go.
 
-use flippy_core::{Limit, SignedDuration, SingleReplica, SpecNote, Strategy};
+use flippy_core::{DisruptionBudgets, Limit, SignedDuration, SingleReplica, SpecNote, Strategy};
 
 use crate::bounds::{MAX_READY_SECONDS, MAX_TIME_LENGTH};
 use crate::duration::parse_duration;
@@ -35,6 +35,14 @@ pub(crate) fn strategy(spec: &spec::Strategy, problems: &mut Vec<Problem>, notes
             SingleReplica::Restart
         }
     };
+    let disruption_budgets = match &*spec.disruption_budgets {
+        "" | "Respect" => DisruptionBudgets::Respect,
+        "Ignore" => DisruptionBudgets::Ignore,
+        other => {
+            wrong("DisruptionBudgets", &format!("is `{other}`; write Respect or Ignore"));
+            DisruptionBudgets::Respect
+        }
+    };
     let max_failures = match &*spec.on_failure {
         "" => max_failures,
         "Halt" => Some(max_failures.unwrap_or(Limit::Count(0))),
@@ -57,6 +65,7 @@ pub(crate) fn strategy(spec: &spec::Strategy, problems: &mut Vec<Problem>, notes
         min_ready: SignedDuration::from_secs(spec.min_ready_seconds),
         max_failures,
         single_replica,
+        disruption_budgets,
     }
 }
 

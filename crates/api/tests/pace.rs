@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use flippy_api::{ConversionOptions, FlippyConfig, InvalidSpec, parse_duration, policy};
-use flippy_core::{Limit, Policy, SignedDuration, SingleReplica, Strategy, TimeZone, Window, WindowKind};
+use flippy_core::{
+    DisruptionBudgets, Limit, Policy, SignedDuration, SingleReplica, Strategy, TimeZone, Window, WindowKind,
+};
 use serde_json::{Value, json};
 
 fn convert(spec: &Value, annotations: &Value) -> Result<Policy, InvalidSpec> {
@@ -39,7 +41,7 @@ fn without_a_strategy_and_windows_all_is_as_in_the_original() {
 fn a_strategy_is_taken_over() {
     let policy = strategy(&json!({
         "MaxConcurrent": "5%", "MaxConcurrentPerNamespace": 2, "MinInterval": "1m30s", "MinReadySeconds": 60,
-        "MaxFailures": 3, "OnFailure": "Halt", "SingleReplica": "Hold",
+        "MaxFailures": 3, "OnFailure": "Halt", "SingleReplica": "Hold", "DisruptionBudgets": "Ignore",
     }));
     let expected = Strategy {
         max_concurrent: Some(Limit::Percent(5)),
@@ -48,6 +50,7 @@ fn a_strategy_is_taken_over() {
         min_ready: SignedDuration::from_secs(60),
         max_failures: Some(Limit::Count(3)),
         single_replica: SingleReplica::Hold,
+        disruption_budgets: DisruptionBudgets::Ignore,
     };
     assert_eq!(policy.strategy, expected);
     assert_eq!(policy.notes, []);
@@ -90,6 +93,7 @@ fn a_limit_is_a_number_or_a_percentage_and_nothing_else() {
 fn everything_wrong_with_a_strategy_is_told_with_what_to_write() {
     let problems = wrong(&json!({"Strategy": {
         "MinInterval": "30", "MinReadySeconds": -1, "OnFailure": "stop", "SingleReplica": "Skip",
+        "DisruptionBudgets": "respect",
     }}));
     assert_eq!(
         problems,
@@ -97,6 +101,7 @@ fn everything_wrong_with_a_strategy_is_told_with_what_to_write() {
             "spec.Strategy.MinInterval: `30` is no duration: write numbers with units, for example 10h, 1h30m or 90s",
             "spec.Strategy.MinReadySeconds: is -1; write seconds from 0 to 86400",
             "spec.Strategy.SingleReplica: is `Skip`; write Restart or Hold",
+            "spec.Strategy.DisruptionBudgets: is `respect`; write Respect or Ignore",
             "spec.Strategy.OnFailure: is `stop`; write Halt or Continue",
         ]
     );

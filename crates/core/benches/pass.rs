@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use divan::Bencher;
 use flippy_core::{
-    Claims, Container, DeploymentFacts, DesiredImages, ImageRef, Kind, NamedWorkload, Owner, Pod, PodState, Policy,
-    PolicyName, ReplicaSet, RestartMark, RestartObject, RestartToken, RolloutFacts, Scope, SignedDuration, Snapshot,
-    StatusFacts, Strategy, Timestamp, Waiting, Workload, WorkloadRef, pace, plan, preconditions, status_facts,
+    Claims, Container, DeploymentFacts, DesiredImages, DisruptionBudget, DisruptionFacts, ImageRef, Kind,
+    NamedWorkload, Owner, Pod, PodState, Policy, PolicyName, ReplicaSet, Requirement, RestartMark, RestartObject,
+    RestartToken, RolloutFacts, Scope, Selector, SignedDuration, Snapshot, StatusFacts, Strategy, Timestamp, Waiting,
+    Workload, WorkloadRef, pace, plan, preconditions, status_facts,
 };
 
 const NAMESPACES: usize = 200;
@@ -23,6 +24,42 @@ fn pass(bencher: Bencher<'_, '_>, policies: usize) {
     let policies: Vec<Policy> = (0..policies).map(policy).collect();
     let snapshot = snapshot(&policies);
     bencher.bench_local(|| whole_pass(&policies, &snapshot));
+}
+
+/// A budget for each workload, and one for each namespace: everything takes turns.
+#[divan::bench]
+fn pass_with_disruption_budgets(bencher: Bencher<'_, '_>) {
+    let policies = [policy(0)];
+    let mut snapshot = snapshot(&policies);
+    let workloads: Vec<Workload> = snapshot.workloads().cloned().collect();
+    for workload in workloads {
+        let NamedWorkload { namespace, name, .. } = workload.id.named.clone();
+        let app: Arc<str> = "app".into();
+        snapshot.upsert_workload(Workload {
+            template_labels: Arc::new([(app.clone(), name.clone()), ("tier".into(), "web".into())].into()),
+            ..workload
+        });
+        let own = Selector::Every(vec![Requirement::In(app, [name.clone()].into())]);
+        snapshot.upsert_disruption_budget(budget(namespace.clone(), name, own));
+        snapshot.upsert_disruption_budget(budget(namespace, "all".into(), Selector::Every(Vec::new())));
+    }
+    bencher.bench_local(|| whole_pass(&policies, &snapshot));
+}
+
+fn budget(namespace: Arc<str>, name: Arc<str>, selector: Selector) -> DisruptionBudget {
+    let uid = format!("{namespace}/{name}").into();
+    DisruptionBudget {
+        namespace,
+        name,
+        uid,
+        selector,
+        generation: 1,
+        observed_generation: 1,
+        allowed: 1,
+        healthy: 10,
+        desired_healthy: 9,
+        expected_pods: 10,
+    }
 }
 
 /// What the driver does on each wake-up, without the acting and reporting.
@@ -121,6 +158,7 @@ fn snapshot(policies: &[Policy]) -> Snapshot {
             template_annotations: nothing.clone(),
             template_from: None,
             mark: is_done.then_some(mark),
+            disruption: DisruptionFacts::default(),
             rollout: RolloutFacts::Deployment(settled()),
         });
     }

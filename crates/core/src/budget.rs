@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::pace::Hold;
 use crate::plan::{CLOCKS_DIFFER_BY, Plan, PlanEntry, UnderWay};
 use crate::strategy::Strategy;
+use crate::turns::Taken;
 use crate::workload::NamedWorkload;
 
 /// What one pass may still start. Made anew in each pass, so that a crash forgets nothing.
@@ -23,6 +24,8 @@ pub(crate) struct Budget<'a> {
     busy: Option<&'a NamedWorkload>,
     /// `MinInterval`: nothing more before then.
     not_before: Option<Timestamp>,
+    /// Whose turn it is of those that share a `PodDisruptionBudget` or a group.
+    turns: Taken<'a>,
 }
 
 impl<'a> Budget<'a> {
@@ -40,6 +43,7 @@ impl<'a> Budget<'a> {
             under_way_in: BTreeMap::new(),
             busy: plan.entries.iter().find(holds_up).map(|entry| &entry.id.named),
             not_before: not_before(strategy, plan, sending, now),
+            turns: Taken::new(plan, sending),
         };
         for entry in plan.countable() {
             *budget.total_in.entry(&entry.id.named.namespace).or_default() += 1;
@@ -79,6 +83,11 @@ impl<'a> Budget<'a> {
         in_namespace(&self.under_way_in) < limit.of(in_namespace(&self.total_in))
     }
 
+    /// Why this workload has to wait although there is room: another one that shares something with it has its turn.
+    pub(crate) fn wait_for_turn(&self, named: &NamedWorkload) -> Option<Hold> {
+        self.turns.wait(named)
+    }
+
     /// Takes room for one in scope.
     pub(crate) fn take(&mut self, entry: &'a PlanEntry) {
         self.take_first(&entry.id.named);
@@ -90,6 +99,7 @@ impl<'a> Budget<'a> {
     /// Takes room for one that goes before all others.
     pub(crate) fn take_first(&mut self, named: &'a NamedWorkload) {
         self.count(named);
+        self.turns.take(named);
         if self.strategy.min_interval.is_positive() {
             self.not_before = self.now.saturating_add(self.strategy.min_interval).ok();
         }

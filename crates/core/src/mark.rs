@@ -14,6 +14,8 @@ pub mod annotation {
     pub const RESTARTED_AT: &str = "flippy.keikoproj.io/restarted-at";
     /// On a `FlippyConfig`: the RFC 3339 time at which a person said to go on in spite of failures.
     pub const RESUMED_AT: &str = "flippy.keikoproj.io/resumed-at";
+    /// On a workload, as an annotation or a label: of those of a namespace that say the same, one is restarted at a time.
+    pub const GROUP: &str = "flippy.keikoproj.io/group";
     /// Beside [`RESTARTED_FOR`]: the token of a restart that found the workload unhealthy already.
     pub const UNHEALTHY_BEFORE: &str = "flippy.keikoproj.io/unhealthy-before";
 }

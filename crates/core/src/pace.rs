@@ -6,13 +6,15 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::budget::{Budget, will_hold_up_others};
+use crate::disruption::Turn;
 use crate::gate::{Gate, GateFact};
 use crate::mark::RestartToken;
 use crate::plan::{FirstRestart, FirstState, Plan, PlanEntry, UnderWay};
 use crate::policy::Policy;
-use crate::verdict::Verdict;
+use crate::turns::Taken;
+use crate::verdict::{BlockedReason, Verdict};
 use crate::window::{WindowState, window_state};
-use crate::workload::{Kind, WorkloadRef};
+use crate::workload::{Kind, NamedWorkload, WorkloadRef};
 
 /// Restarts that one pass may start. A kind that is not waited for has no other bound; this one keeps the queue of
 /// patches short, and the next pass, a moment later, goes on.
@@ -65,6 +67,13 @@ pub enum Hold {
     MaxConcurrent,
     /// As many as `Strategy.MaxConcurrentPerNamespace` allows are under way in every namespace that is left.
     MaxConcurrentPerNamespace,
+    /// What is left takes turns with others, one of which is under way.
+    Turn {
+        /// What they share.
+        turn: Turn,
+        /// Whose turn it is.
+        other: NamedWorkload,
+    },
     /// The last restart was less than `Strategy.MinInterval` ago. The time is when the next may start.
     MinInterval(Timestamp),
     /// Outside the windows. The time is before which they do not open; `None`: no opening is in sight.
@@ -135,7 +144,7 @@ fn start_first_then_rest(
     let being_sent = |entry: &&PlanEntry| sending.contains(&entry.id.uid);
     let sent = plan.entries.iter().filter(being_sent).count();
     let allowance = plan.proof.allowance(plan.newest_fresh_at, now).saturating_sub(sent);
-    let probe = if allowance == 0 { due_probe(plan, sent, now) } else { None };
+    let probe = if allowance == 0 { due_probe(plan, sending, sent, now) } else { None };
     if allowance == 0 && probe.is_none() {
         let probe_at = plan.proof.probe_at().filter(|at| *at > now);
         decision.recheck_at = decision.recheck_at.into_iter().chain(probe_at).min();
@@ -201,7 +210,9 @@ fn due_again_after_lost_answer<'a>(
     sending: &BTreeSet<Arc<str>>,
 ) -> Option<&'a PlanEntry> {
     let is_lost = |entry: &PlanEntry| entry.under_way == UnderWay::Unanswered && !sending.contains(&entry.id.uid);
-    let lost = plan.entries.iter().find(|entry| is_lost(entry) && may_start(entry))?;
+    let turns = Taken::new(plan, sending);
+    let is_its_turn = |entry: &PlanEntry| turns.wait(&entry.id.named).is_none();
+    let lost = plan.entries.iter().find(|entry| is_lost(entry) && may_start(entry) && is_its_turn(entry))?;
     let is_busy = |entry: &PlanEntry| {
         (entry.holds_up_others && entry.under_way != UnderWay::Unanswered)
             || (sending.contains(&entry.id.uid) && will_hold_up_others(entry))
@@ -216,7 +227,7 @@ fn due_again_after_lost_answer<'a>(
 ///
 /// Rather one that was not tried yet, and far from those that were futile: three neighbours that pin their own image
 /// would otherwise stop everybody else for ever.
-fn due_probe(plan: &Plan, sent: usize, now: Timestamp) -> Option<&PlanEntry> {
+fn due_probe<'a>(plan: &'a Plan, sending: &BTreeSet<Arc<str>>, sent: usize, now: Timestamp) -> Option<&'a PlanEntry> {
     if sent > 0 || plan.proof.probe_at().is_none_or(|at| now < at) {
         return None;
     }
@@ -224,7 +235,9 @@ fn due_probe(plan: &Plan, sent: usize, now: Timestamp) -> Option<&PlanEntry> {
     for entry in plan.entries.iter().filter(|entry| entry.mark.is_some() && entry.stale_pods > 0) {
         *futile_in.entry(&entry.id.named.namespace).or_default() += 1;
     }
-    let candidates = plan.entries.iter().filter(|entry| may_start(entry));
+    let turns = Taken::new(plan, sending);
+    let may_start = |entry: &&PlanEntry| may_start(entry) && turns.wait(&entry.id.named).is_none();
+    let candidates = plan.entries.iter().filter(may_start);
     candidates.min_by_key(|entry| (entry.is_retry(), futile_in.get(entry.id.named.namespace.as_ref()).copied()))
 }
 
@@ -253,7 +266,8 @@ fn start_first<'a>(
                     return;
                 }
                 let no_room = (!budget.has_room_beside(&first.target)).then_some(Hold::MaxConcurrentPerNamespace);
-                if let Some(hold) = budget.spent().or(no_room) {
+                let turn = budget.wait_for_turn(&first.target);
+                if let Some(hold) = budget.spent().or(no_room).or(turn) {
                     decision.hold = Some(hold);
                     return;
                 }
@@ -274,6 +288,12 @@ fn start_first<'a>(
             // What goes first goes first, even if it takes several tries.
             FirstState::Refused { message, .. } => {
                 decision.hold = Some(Hold::Waiting(format!("{}, whose restart was refused: {message}", first.target)));
+                return;
+            }
+            // A budget allows a disruption again soon, or never: what would wait for ever is left out like anything else that
+            // cannot be restarted as it is.
+            FirstState::Blocked(BlockedReason::Disrupts(why)) if !why.is_for_ever() => {
+                decision.hold = Some(Hold::Waiting(format!("{}, which goes first: {why}", first.target)));
                 return;
             }
             _ => {}
@@ -309,6 +329,10 @@ fn start_rest<'a>(
         }
         if !budget.has_room_beside(&entry.id.named) {
             decision.hold = Some(Hold::MaxConcurrentPerNamespace);
+            continue;
+        }
+        if let Some(hold) = budget.wait_for_turn(&entry.id.named) {
+            decision.hold = Some(hold);
             continue;
         }
         if is_full(decision, now) {

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::desired::DesiredImages;
 use crate::scope::Scope;
-use crate::strategy::Strategy;
+use crate::strategy::{DisruptionBudgets, Strategy};
 use crate::window::Window;
 use crate::workload::{Kind, NamedWorkload};
 
@@ -153,6 +153,11 @@ impl Policy {
             kinds.insert(Kind::Deployment);
         }
         kinds
+    }
+
+    /// Whether `PodDisruptionBudget`s must be watched to follow this policy.
+    pub fn needs_disruption_budgets(&self) -> bool {
+        self.strategy.disruption_budgets == DisruptionBudgets::Respect && self.selects_nothing().is_none()
     }
 
     /// Whether it restarts this workload before everything else.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ahash::{HashMap, HashMapExt, HashSet};
 use jiff::Timestamp;
 
+use crate::disruption::DisruptionBudget;
 use crate::labels::Labels;
 use crate::mark::RestartToken;
 use crate::pod::Pod;
@@ -21,6 +22,8 @@ pub struct Snapshot {
     workloads: BTreeMap<NamedWorkload, Workload>,
     replica_sets: HashMap<Arc<str>, ReplicaSet>,
     pods: HashMap<Arc<str>, Pod>,
+    /// By namespace and name.
+    disruption_budgets: BTreeMap<Arc<str>, BTreeMap<Arc<str>, DisruptionBudget>>,
     refusals: HashMap<Arc<str>, Refusal>,
     restarted: HashMap<Arc<str>, RestartToken>,
 }
@@ -87,8 +90,13 @@ impl Snapshot {
 
     /// Whether nobody knows if this very generation was restarted: no answer came, and the cluster shows no change yet.
     pub(crate) fn is_unanswered(&self, workload: &Workload) -> bool {
+        self.unanswered(workload).is_some()
+    }
+
+    /// The refusal that says so.
+    pub(crate) fn unanswered(&self, workload: &Workload) -> Option<&Refusal> {
         let refusal = self.refusals.get(&workload.id.uid);
-        refusal.is_some_and(|refusal| refusal.unanswered && refusal.generation == workload.generation)
+        refusal.filter(|refusal| refusal.unanswered && refusal.generation == workload.generation)
     }
 
     /// Notes that a restart was refused.
@@ -211,6 +219,42 @@ impl Snapshot {
     /// Keeps only the replica sets whose uid `keep` accepts.
     pub fn retain_replica_sets(&mut self, mut keep: impl FnMut(&str) -> bool) {
         self.replica_sets.retain(|uid, _| keep(uid));
+    }
+
+    /// The `PodDisruptionBudget`s of each namespace that has any, by name.
+    pub(crate) fn disruption_budgets(
+        &self,
+    ) -> impl Iterator<Item = (&Arc<str>, &BTreeMap<Arc<str>, DisruptionBudget>)> {
+        self.disruption_budgets.iter()
+    }
+
+    /// Adds or replaces a `PodDisruptionBudget`. Says whether anything that decisions are made from has changed.
+    pub fn upsert_disruption_budget(&mut self, budget: DisruptionBudget) -> bool {
+        let held = self.disruption_budgets.entry(budget.namespace.clone()).or_default();
+        let changed = held.get(&budget.name) != Some(&budget);
+        if changed {
+            held.insert(budget.name.clone(), budget);
+        }
+        changed
+    }
+
+    /// Removes a `PodDisruptionBudget`, if it is still that very object.
+    pub fn remove_disruption_budget(&mut self, namespace: &str, name: &str, uid: &str) {
+        let Some(budgets) = self.disruption_budgets.get_mut(namespace) else { return };
+        if budgets.get(name).is_some_and(|held| held.uid.as_ref() == uid) {
+            budgets.remove(name);
+        }
+        if budgets.is_empty() {
+            self.disruption_budgets.remove(namespace);
+        }
+    }
+
+    /// Keeps only the `PodDisruptionBudget`s whose uid `keep` accepts.
+    pub fn retain_disruption_budgets(&mut self, mut keep: impl FnMut(&str) -> bool) {
+        self.disruption_budgets.retain(|_, budgets| {
+            budgets.retain(|_, budget| keep(&budget.uid));
+            !budgets.is_empty()
+        });
     }
 
     /// Adds or replaces a pod. Says whether anything that decisions are made from has changed.

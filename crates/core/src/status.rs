@@ -246,6 +246,13 @@ fn stalled(
         let message = format!("{target} goes before all others, but its restart is refused: {message}");
         return Some(("FirstRefused", message));
     }
+    let waits_first = plan.first.iter().find_map(|first| match &first.state {
+        FirstState::Blocked(BlockedReason::Disrupts(why)) if !why.is_for_ever() => Some((&first.target, why)),
+        _ => None,
+    });
+    if let Some((target, why)) = waits_first.filter(|_| plan.needs_restart() && !plan.is_moving()) {
+        return Some(("FirstBlocked", format!("{target} goes before all others, but {why}")));
+    }
     if plan.needs_restart() || plan.is_moving() {
         return None;
     }

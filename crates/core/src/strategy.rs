@@ -1,4 +1,4 @@
-//! How carefully to go. Every default is the behaviour of the original.
+//! How carefully to go. Every default is the behaviour of the original, but for `PodDisruptionBudget`s.
 
 use jiff::SignedDuration;
 
@@ -19,6 +19,9 @@ pub struct Strategy {
     /// What to do with a workload of a single replica, which is away for a moment while it is restarted, unless its
     /// update strategy brings up the new pod first.
     pub single_replica: SingleReplica,
+    /// Whether `PodDisruptionBudget`s are respected. The original, and every rolling update, ignores them; who wrote one
+    /// did not mean it for nodes only, so here the default is the other one.
+    pub disruption_budgets: DisruptionBudgets,
 }
 
 impl Default for Strategy {
@@ -30,6 +33,7 @@ impl Default for Strategy {
             min_ready: SignedDuration::ZERO,
             max_failures: None,
             single_replica: SingleReplica::Restart,
+            disruption_budgets: DisruptionBudgets::Respect,
         }
     }
 }
@@ -62,4 +66,14 @@ pub enum SingleReplica {
     Restart,
     /// Leave it to its owner.
     Hold,
+}
+
+/// What a `PodDisruptionBudget` means for restarts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DisruptionBudgets {
+    /// Of the workloads that one covers, one is restarted at a time, and none that would lose a pod while it allows none.
+    #[default]
+    Respect,
+    /// Nothing.
+    Ignore,
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::disruption::Disrupts;
 use crate::policy::PolicyName;
 
 /// What the plan says of a workload in scope: exactly one of these.
@@ -54,6 +55,8 @@ pub enum BlockedReason {
     RevertedByOwner,
     /// Another config wants an image in the same container that this one does not accept.
     Conflict(PolicyName),
+    /// Others share a `PodDisruptionBudget` or a group with it.
+    Disrupts(Disrupts),
 }
 
 /// Why a restart counts as failed.
@@ -92,6 +95,7 @@ impl Verdict {
             Self::Blocked(BlockedReason::SingleReplica) => Some("SingleReplica"),
             Self::Blocked(BlockedReason::RevertedByOwner) => Some("RevertedByOwner"),
             Self::Blocked(BlockedReason::Conflict(_)) => Some("Conflict"),
+            Self::Blocked(BlockedReason::Disrupts(why)) => Some(why.reason()),
             Self::Futile(_) => Some("SameImageAgain"),
             Self::Failed(FailedReason::NotCompleteInTime) => Some("NotCompleteInTime"),
             Self::Failed(FailedReason::UnhealthyBefore) => Some("UnhealthyBefore"),
@@ -136,6 +140,7 @@ impl fmt::Display for Verdict {
             Self::Blocked(BlockedReason::Conflict(other)) => {
                 write!(f, "FlippyConfig {other} wants another image in the same container: make them agree")
             }
+            Self::Blocked(BlockedReason::Disrupts(why)) => why.fmt(f),
             Self::Futile(reason) => write!(
                 f,
                 "restarted, and {reason} again: upgrade the mesh first, or unpin this workload's sidecar image"

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::disruption::DisruptionFacts;
 use crate::labels::Labels;
 use crate::mark::RestartMark;
 
@@ -124,6 +125,8 @@ pub struct Workload {
     pub template_from: Option<NamedWorkload>,
     /// The last restart that Flippy made.
     pub mark: Option<RestartMark>,
+    /// How its restart touches others.
+    pub disruption: DisruptionFacts,
     /// Spec and status of its rollout.
     pub rollout: RolloutFacts,
 }

@@ -80,6 +80,7 @@ fn shop(configs: &[Value]) -> Vec<Answer> {
         ("/api/v1/namespaces", 200, list(&[namespace])),
         ("/apis/apps/v1/deployments", 200, list(&[deployment("till"), deployment("cart")])),
         ("/apis/apps/v1/replicasets", 200, list(&[replica_set("till"), replica_set("cart")])),
+        ("/apis/policy/v1/poddisruptionbudgets", 200, list(&[])),
         ("/api/v1/pods", 200, list(&[pod("till", NEW), pod("cart", OLD)])),
     ]
 }
@@ -170,6 +171,23 @@ fn a_missing_right_is_named() {
     let outcome = plan(answers, &[]);
     assert_eq!(outcome.code, Some(1));
     assert!(outcome.stderr.contains("jane may not list pods in the whole cluster"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_disruption_budget_that_allows_none_is_shown() {
+    let mut answers = shop(&[config(&[NEW])]);
+    answers.retain(|(path, ..)| !path.ends_with("poddisruptionbudgets"));
+    for (_, _, deployments) in answers.iter_mut().filter(|(path, ..)| path.ends_with("deployments")) {
+        deployments["items"][1]["spec"]["strategy"] = json!({"type": "Recreate"});
+    }
+    let budget = json!({
+        "metadata": {"namespace": "shop", "name": "all", "uid": "all", "generation": 1},
+        "spec": {"selector": {}},
+        "status": {"observedGeneration": 1, "expectedPods": 2, "currentHealthy": 2, "desiredHealthy": 1},
+    });
+    answers.push(("/apis/policy/v1/poddisruptionbudgets", 200, list(&[budget])));
+    let outcome = plan(answers, &[]);
+    assert!(outcome.stdout.contains("PodDisruptionBudget shop/all allows no disruption now"), "{}", outcome.stdout);
 }
 
 #[test]

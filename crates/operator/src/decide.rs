@@ -141,6 +141,19 @@ fn remembered(config: &ConfigRecord) -> UnmetSince {
 #[allow(clippy::option_option, reason = "three answers, used once")]
 fn missing_feed(policy: &Policy, world: &World) -> Option<Option<String>> {
     let mut listing = None;
+    if policy.needs_disruption_budgets() {
+        match world.state_of(Feed::DisruptionBudgets) {
+            FeedState::Synced => {}
+            FeedState::Listing => listing = Some(None),
+            // Nobody knows what they forbid.
+            FeedState::NotServed | FeedState::Failed(_) => {
+                let why = world.why_not_synced(Feed::DisruptionBudgets).unwrap_or_default();
+                return Some(Some(format!(
+                    "{why}; allow the operator to list and watch them, or set spec.Strategy.DisruptionBudgets to Ignore"
+                )));
+            }
+        }
+    }
     for feed in ALWAYS.into_iter().chain(policy.kinds().into_iter().map(Feed::Workloads)) {
         match world.state_of(feed) {
             FeedState::Synced | FeedState::NotServed => {}
@@ -176,7 +189,8 @@ mod tests {
         let trusted_namespaces = BTreeSet::from(["istio-system".into()]);
         let options = ConversionOptions { ignore_key: "flippy-ignore".into(), trusted_namespaces };
         world.apply(Delta::Config(Item::Listed(ConfigRecord::new(DeserializeGuard(Ok(config)), &options))));
-        for feed in ALWAYS.into_iter().chain([Feed::Configs, Feed::Workloads(flippy_core::Kind::Deployment)]) {
+        let feeds = [Feed::Configs, Feed::DisruptionBudgets, Feed::Workloads(flippy_core::Kind::Deployment)];
+        for feed in ALWAYS.into_iter().chain(feeds) {
             world.apply(Delta::Signal(feed, Signal::ListEnds));
         }
         world

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::act::{self, Outcome};
 use crate::backoff::Backoff;
 use crate::clock::Clock;
+use crate::configs::ConfigRecord;
 use crate::decide::{Decided, UnmetSince, VERDICTS, decide};
 use crate::events::Events;
 use crate::feeds::Feeds;
@@ -299,13 +300,19 @@ impl Driver {
         self.world.apply(delta)
     }
 
-    /// Watches the kinds that configs name, no others.
+    /// Watches the kinds that configs name, no others, and disruption budgets if any config respects them.
     fn follow_kinds(&mut self) {
         let policies = self.world.configs.iter().filter_map(|config| config.policy.as_ref().ok());
         let mut kinds: BTreeSet<Kind> = policies.flat_map(|policy: &Arc<Policy>| policy.kinds()).collect();
         kinds.retain(|kind| *kind != Kind::ArgoRollout || self.world.is_served(Feed::Workloads(*kind)));
         for stopped in self.feeds.watch_kinds(&kinds) {
             self.world.forget(stopped);
+        }
+        let respects =
+            |config: &ConfigRecord| config.policy.as_ref().is_ok_and(|policy| policy.needs_disruption_budgets());
+        let needed = self.world.configs.iter().any(respects);
+        if self.feeds.watch_disruption_budgets(needed) {
+            self.world.forget(Feed::DisruptionBudgets);
         }
         for feed in ALWAYS.into_iter().chain([Feed::Configs]) {
             let synced = i64::from(self.world.is_synced(feed));

@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 use crate::feed::{self, Change, Item, Signal};
 use crate::interner::Interner;
 use crate::slim::{
-    SlimDaemonSet, SlimDeployment, SlimNamespace, SlimPod, SlimReplicaSet, SlimRollout, SlimStatefulSet, SlimWorkload,
+    SlimDaemonSet, SlimDeployment, SlimDisruptionBudget, SlimNamespace, SlimPod, SlimReplicaSet, SlimRollout,
+    SlimStatefulSet, SlimWorkload,
 };
 use crate::world::{ALWAYS, Delta, Feed, Run, Told};
 
@@ -67,6 +68,17 @@ impl Feeds {
         surplus
     }
 
+    /// Starts or stops the feed of disruption budgets. Returns whether it was stopped.
+    pub(crate) fn watch_disruption_budgets(&mut self, needed: bool) -> bool {
+        let is_surplus = !needed && self.running.contains_key(&Feed::DisruptionBudgets);
+        if needed {
+            self.run(Feed::DisruptionBudgets);
+        } else {
+            self.halt(Feed::DisruptionBudgets);
+        }
+        is_surplus
+    }
+
     /// Starts a feed unless it runs.
     pub(crate) fn run(&mut self, feed: Feed) {
         if self.running.contains_key(&feed) {
@@ -80,6 +92,9 @@ impl Feeds {
             Feed::Namespaces => self.spawn(run, stop, SlimNamespace::record, Delta::Namespace),
             Feed::Pods => self.spawn(run, stop, SlimPod::record, Delta::Pod),
             Feed::ReplicaSets => self.spawn(run, stop, SlimReplicaSet::record, Delta::ReplicaSet),
+            Feed::DisruptionBudgets => {
+                self.spawn(run, stop, SlimDisruptionBudget::record, Delta::DisruptionBudget);
+            }
             Feed::Configs => {
                 let options = self.options.clone();
                 let record = move |config: DeserializeGuard<FlippyConfig>, _: &mut Interner| {

@@ -8,16 +8,22 @@ use kube::{Api, Client};
 
 use crate::interner::Interner;
 use crate::slim::{
-    SlimDaemonSet, SlimDeployment, SlimNamespace, SlimPod, SlimReplicaSet, SlimRollout, SlimStatefulSet, SlimWorkload,
+    SlimDaemonSet, SlimDeployment, SlimDisruptionBudget, SlimNamespace, SlimPod, SlimReplicaSet, SlimRollout,
+    SlimStatefulSet, SlimWorkload,
 };
 
 const PAGE_SIZE: u32 = 2000;
 
-/// Lists what plans need: namespaces, pods, replica sets and workloads of these kinds. Read-only.
+/// Lists what plans need: namespaces, pods, replica sets, workloads of these kinds, and disruption budgets if they are
+/// respected. Read-only.
 ///
 /// # Errors
 /// When a list fails. A kind that the cluster does not serve (Argo Rollouts, not installed) is none.
-pub async fn list_snapshot(client: &Client, kinds: &BTreeSet<Kind>) -> Result<Snapshot, kube::Error> {
+pub async fn list_snapshot(
+    client: &Client,
+    kinds: &BTreeSet<Kind>,
+    disruption_budgets: bool,
+) -> Result<Snapshot, kube::Error> {
     let mut interner = Interner::new();
     let mut snapshot = Snapshot::default();
     let all = client.clone();
@@ -36,6 +42,12 @@ pub async fn list_snapshot(client: &Client, kinds: &BTreeSet<Kind>) -> Result<Sn
                 other => other?,
             },
         }
+    }
+    if disruption_budgets {
+        each(all.clone(), |budget: SlimDisruptionBudget| {
+            snapshot.upsert_disruption_budget(budget.record(&mut interner));
+        })
+        .await?;
     }
     each(all.clone(), |replica_set: SlimReplicaSet| {
         snapshot.upsert_replica_set(replica_set.record(&mut interner));

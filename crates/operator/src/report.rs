@@ -38,6 +38,9 @@ struct Report {
     written: Option<FlippyConfigStatus>,
     not_before: Instant,
     is_writing: bool,
+    /// Whether this life has tried to write it. Until then what the watch shows is newer than what was seen first: the first
+    /// list may have been an old one.
+    is_own: bool,
     /// The last write failed, or nobody knows: what the API server has may be that, and is written over.
     is_unsure: bool,
     backoff: Backoff,
@@ -63,13 +66,18 @@ impl Reports {
 
     /// What is known to be written for a config.
     pub(crate) fn adopt(&mut self, name: &PolicyName, uid: &str, status: Option<&FlippyConfigStatus>) {
-        let is_known = self.by_config.get(name).is_some_and(|report| report.uid == uid);
-        if !is_known {
+        let known = self.by_config.get_mut(name).filter(|report| report.uid == uid);
+        if let Some(report) = known {
+            if !report.is_own && report.written.as_ref() != status {
+                report.written = status.cloned();
+            }
+        } else {
             let report = Report {
                 uid: uid.to_owned(),
                 written: status.cloned(),
                 not_before: Instant::now(),
                 is_writing: false,
+                is_own: false,
                 is_unsure: false,
                 backoff: Backoff::default(),
             };
@@ -96,6 +104,7 @@ impl Reports {
             return Some(due);
         }
         report.is_writing = true;
+        report.is_own = true;
         let turn = turn.map(|turn| (turn, now));
         let fits_schema = !matches!(decided.findings, Findings::NoPolicy(NoPolicy::Undecodable(_)));
         self.writes.spawn(write(

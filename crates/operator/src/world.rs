@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use ahash::{HashSet, HashSetExt};
-use flippy_core::{Kind, Labels, Pod, ReplicaSet, Snapshot, Workload};
+use flippy_core::{DisruptionBudget, Kind, Labels, Pod, ReplicaSet, Snapshot, Workload};
 
 use crate::configs::{ConfigRecord, Configs};
 use crate::feed::{Item, Signal};
@@ -20,6 +20,7 @@ pub(crate) enum Feed {
     Pods,
     ReplicaSets,
     Configs,
+    DisruptionBudgets,
     Workloads(Kind),
 }
 
@@ -30,6 +31,7 @@ impl fmt::Display for Feed {
             Self::Pods => f.write_str("Pod"),
             Self::ReplicaSets => f.write_str("ReplicaSet"),
             Self::Configs => f.write_str("FlippyConfig"),
+            Self::DisruptionBudgets => f.write_str("PodDisruptionBudget"),
             Self::Workloads(kind) => kind.fmt(f),
         }
     }
@@ -59,6 +61,7 @@ pub(crate) enum Delta {
     ReplicaSet(Item<ReplicaSet>),
     Workload(Kind, Item<Workload>),
     Config(Item<ConfigRecord>),
+    DisruptionBudget(Item<DisruptionBudget>),
     /// Something about a feed itself.
     Signal(Feed, Signal),
     /// Whether the resource behind a feed is served by the API server.
@@ -127,6 +130,7 @@ impl World {
         match feed {
             Feed::Workloads(kind) => self.snapshot.retain_workloads(|workload| workload.kind() != kind),
             Feed::Configs => self.configs.retain(|_| false),
+            Feed::DisruptionBudgets => self.snapshot.retain_disruption_budgets(|_| false),
             Feed::Namespaces | Feed::Pods | Feed::ReplicaSets => {}
         }
     }
@@ -171,6 +175,15 @@ impl World {
                     true
                 },
                 |world, config| world.configs.remove(&config.name, &config.uid),
+            ),
+            Delta::DisruptionBudget(item) => self.take(
+                Feed::DisruptionBudgets,
+                item,
+                |budget| &budget.uid,
+                |world, budget| world.snapshot.upsert_disruption_budget(budget),
+                |world, budget| {
+                    world.snapshot.remove_disruption_budget(&budget.namespace, &budget.name, &budget.uid);
+                },
             ),
             Delta::Signal(feed, signal) => {
                 self.hear(feed, signal);
@@ -243,6 +256,7 @@ impl World {
             Feed::Pods => self.snapshot.retain_pods(|uid| seen.contains(uid)),
             Feed::ReplicaSets => self.snapshot.retain_replica_sets(|uid| seen.contains(uid)),
             Feed::Configs => self.configs.retain(|config| seen.contains(&config.uid)),
+            Feed::DisruptionBudgets => self.snapshot.retain_disruption_budgets(|uid| seen.contains(uid)),
             Feed::Workloads(kind) => {
                 self.snapshot.retain_workloads(|workload| workload.kind() != kind || seen.contains(&workload.id.uid));
             }

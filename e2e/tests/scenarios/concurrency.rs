@@ -115,7 +115,7 @@ pub(crate) async fn most_under_way(s: &Scenario, workloads: usize, limit: Durati
 type WorkloadName = (String, String);
 
 /// By the rules of `kubectl rollout status`.
-fn is_rolled_out(deployment: &DynamicObject) -> bool {
+pub(crate) fn is_rolled_out(deployment: &DynamicObject) -> bool {
     let (wanted, status) = (&deployment.data["spec"]["replicas"], &deployment.data["status"]);
     let counts = ["updatedReplicas", "replicas", "availableReplicas"];
     status["observedGeneration"].as_i64() == deployment.metadata.generation

@@ -8,6 +8,7 @@ mod concurrency;
 mod config;
 mod configs;
 mod crash;
+mod disruption;
 mod edits;
 mod failures;
 mod first;

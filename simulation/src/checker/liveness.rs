@@ -112,7 +112,14 @@ fn explanation_for_all(wish: &Wish, view: &View, allowed: &Value, stalled: &Valu
             _ => {}
         }
     }
-    (stalled["status"] == "True" && stalled["reason"] == "RestartsFutile").then_some("futile")
+    if stalled["status"] != "True" {
+        return None;
+    }
+    match stalled["reason"].as_str()? {
+        "RestartsFutile" => Some("futile"),
+        "FirstBlocked" if !view.budgets.is_empty() => Some("what goes first"),
+        _ => None,
+    }
 }
 
 fn any_unmet(wish: &Wish, view: &View) -> bool {

@@ -1,6 +1,7 @@
 //! The judge. One file per invariant; all of them read what the server recorded.
 
 mod deadline;
+mod disruption;
 mod facts;
 mod fields;
 mod gate;
@@ -33,6 +34,8 @@ pub enum Invariant {
     Gate,
     /// Nothing starts while a restart that is waited for is under way.
     Serial,
+    /// Of what shares a disruption budget or a group, nothing starts beside another one, or against the budget.
+    Disruption,
     /// What goes first goes first, healthy workloads before others, kind by kind.
     Order,
     /// No workload is restarted twice for the same images without a reason.
@@ -136,6 +139,7 @@ fn objections(record: &Record<'_>, restart: &Restart<'_>) -> Vec<Objection> {
             let found: Vec<Objection> = [scope::objection(&case), gate::objection(&case), serial::objection(&case)]
                 .into_iter()
                 .flatten()
+                .chain(disruption::objection(&case))
                 .chain(order::objection(&case))
                 .collect();
             if found.is_empty() {

@@ -5,6 +5,7 @@ use flippy_sim::{Key, Resource};
 use jiff::SignedDuration;
 use serde_json::Value;
 
+use super::disruption;
 use super::facts::{Rollout, is_held, name, rollout_of};
 use super::wish::Standing;
 use super::{Case, Invariant, Objection};
@@ -59,6 +60,7 @@ fn is_due_first(case: &Case<'_>, resource: Resource, key: &Key) -> bool {
     workload["metadata"]["deletionTimestamp"].is_null()
         && mark(resource, workload).is_none()
         && !is_held(resource, workload)
+        && !may_wait_for_others(case, resource, key, workload)
         && !was_tried(case, resource, key)
 }
 
@@ -68,7 +70,15 @@ fn waits_to_start(case: &Case<'_>, resource: Resource, key: &Key, workload: &Val
         && mark(resource, workload).is_none()
         && !is_held(resource, workload)
         && !case.wish.conflicts(case.wishes, case.view, resource, key, workload)
+        && !may_wait_for_others(case, resource, key, workload)
         && !was_tried(case, resource, key)
+}
+
+/// Whether something that it shares with others keeps it from starting: also while nobody knows whether one of those was
+/// restarted.
+fn may_wait_for_others(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value) -> bool {
+    disruption::in_the_way(case, resource, key, workload).is_some()
+        || disruption::sharing(case, resource, key, workload).any(|(other, key)| was_tried(case, other, key))
 }
 
 /// Whether this life has tried to restart it lately, and was refused or does not know yet what became of it; or whether it

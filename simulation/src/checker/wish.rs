@@ -25,6 +25,7 @@ pub(crate) struct Wish {
     pub(crate) first: Vec<(Resource, Key, Check)>,
     pub(crate) suspended: bool,
     pub(crate) dry_run: bool,
+    pub(crate) ignores_budgets: bool,
 }
 
 /// A `StatusCheckConfig`.
@@ -88,6 +89,7 @@ impl Wish {
             first: list(&spec["PostFilterRestarts"]).iter().filter_map(named).collect(),
             suspended: spec["Suspend"] == true,
             dry_run: spec["DryRun"] == true,
+            ignores_budgets: spec["Strategy"]["DisruptionBudgets"] == "Ignore",
         })
     }
 

@@ -3,6 +3,7 @@
 mod configs;
 mod crashes;
 mod deeds;
+mod disruption;
 mod trouble;
 mod workloads;
 
@@ -52,8 +53,9 @@ impl Scenario {
         configs::draw(&mut rng, &workloads, &mut deeds);
         deeds::draw(&mut rng, &workloads, calm_at_seconds, &mut deeds);
         let calm_at_seconds = trouble::draw(&mut rng, calm_at_seconds, &mut deeds);
-        deeds.sort_by_key(|timed| timed.at_milliseconds);
         let endings = crashes::draw(&mut rng);
+        disruption::draw(seed, calm_at_seconds, &mut workloads.objects, &mut deeds);
+        deeds.sort_by_key(|timed| timed.at_milliseconds);
         let linger_seconds = if rng.u8(..16) == 0 { 5400 } else { 60 };
         Self { seed, objects: workloads.objects, has_rollouts, deeds, endings, calm_at_seconds, linger_seconds }
     }

@@ -1,5 +1,6 @@
 //! The plan: every workload in scope, once, with a verdict, in the order in which restarts happen.
 
+mod disruption;
 mod first;
 mod own_restart;
 mod planner;
@@ -14,6 +15,7 @@ use crate::futility::Proof;
 use crate::mark::{RestartMark, RestartToken};
 use crate::policy::{Policy, Waiting};
 use crate::snapshot::{PodIndex, Snapshot};
+use crate::turns::Turns;
 use crate::verdict::{FailedReason, Verdict};
 use crate::workload::WorkloadRef;
 
@@ -37,6 +39,7 @@ pub struct Plan {
     /// When a pod with a wanted image was last created in scope.
     pub newest_fresh_at: Option<Timestamp>,
     pub(crate) proof: Proof,
+    pub(crate) turns: Turns,
 }
 
 /// One workload in scope.
@@ -166,6 +169,7 @@ pub fn plan(policy: &Policy, claims: &Claims<'_>, snapshot: &Snapshot, pods: &Po
         planner.reconsider_futile(entry, newest_fresh_at);
     }
     let proof = Proof::of(&entries, newest_fresh_at);
-    let first = policy.restart_first.iter().map(|first| planner.first(first)).collect();
-    Plan { entries, first, newest_fresh_at, proof }
+    let mut first: Vec<FirstRestart> = policy.restart_first.iter().map(|first| planner.first(first)).collect();
+    let turns = planner.respect_others(&mut entries, &mut first);
+    Plan { entries, first, newest_fresh_at, proof, turns }
 }

@@ -16,6 +16,7 @@ use crate::verdict::{BlockedReason, FailedReason, Verdict};
 use crate::workload::{RolloutFacts, Workload};
 
 /// What goes into a plan.
+#[derive(Clone, Copy)]
 pub(super) struct Planner<'a> {
     pub(super) policy: &'a Policy,
     pub(super) claims: &'a Claims<'a>,

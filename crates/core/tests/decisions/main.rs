@@ -6,6 +6,8 @@ mod common;
 mod crash;
 mod cron;
 mod desired;
+mod disruption;
+mod disruption_properties;
 mod drift;
 mod first;
 mod futility;

@@ -30,7 +30,7 @@ pub(super) async fn left_alone(
     configs: &[FlippyConfig],
 ) -> Result<Vec<String>, Failure> {
     let kinds = Kind::ALL.into();
-    let snapshot = flippy_operator::list_snapshot(client, &kinds).await;
+    let snapshot = flippy_operator::list_snapshot(client, &kinds, false).await;
     let snapshot = snapshot.map_err(|error| explain::failure(&error, SERVER))?;
     let policies: Vec<Policy> = configs.iter().filter_map(|config| flippy_api::policy(config, options).ok()).collect();
     let asks: Vec<&Workload> =

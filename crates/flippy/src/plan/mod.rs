@@ -99,7 +99,9 @@ async fn look(client: &Client, server: &str, subjects: &[Subject]) -> Result<Sna
         return Ok(Snapshot::default());
     }
     let kinds: BTreeSet<Kind> = policies.iter().flat_map(|policy| policy.kinds()).collect();
-    flippy_operator::list_snapshot(client, &kinds).await.map_err(|error| explain::failure(&error, server))
+    let disruption_budgets = policies.iter().any(|policy| policy.needs_disruption_budgets());
+    let snapshot = flippy_operator::list_snapshot(client, &kinds, disruption_budgets).await;
+    snapshot.map_err(|error| explain::failure(&error, server))
 }
 
 /// The operator's pass, for the selected subjects; the others have their say in what conflicts.

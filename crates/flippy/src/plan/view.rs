@@ -250,6 +250,10 @@ pub(crate) fn hold(hold: &Hold) -> HoldView {
             "the rest is in namespaces where as many as spec.Strategy.MaxConcurrentPerNamespace allows are under way"
                 .to_owned(),
         ),
+        Hold::Turn { turn, other } => (
+            "Turn",
+            format!("one at a time of what shares {turn}: the rest waits until {other} is completely rolled out"),
+        ),
         Hold::MinInterval(at) => ("MinInterval", format!("spec.Strategy.MinInterval: the next may start at {at}")),
         Hold::Window(Some(at)) => {
             ("OutsideWindow", format!("outside the windows of spec.Windows; they do not open before {at}"))

@@ -3,12 +3,15 @@
 //! Never decode a `k8s_openapi` Pod here: it costs six times the processor time and two hundred times the memory
 //! of these types, most of it for fields that nobody reads.
 
+mod disruption_budget;
 mod meta;
 mod namespace;
 mod pod;
 mod replica_set;
+mod surge;
 mod workload;
 
+pub(crate) use disruption_budget::SlimDisruptionBudget;
 pub(crate) use namespace::SlimNamespace;
 pub(crate) use pod::SlimPod;
 pub(crate) use replica_set::SlimReplicaSet;

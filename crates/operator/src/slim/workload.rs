@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use flippy_core::{
-    ArgoPhase, ArgoRolloutFacts, DaemonSetFacts, DeploymentFacts, Kind, NamedWorkload, RestartMark, RolloutFacts,
-    StatefulSetFacts, Timestamp, UpdateStrategy, Workload, WorkloadRef, annotation,
+    ArgoPhase, ArgoRolloutFacts, DaemonSetFacts, DeploymentFacts, DisruptionFacts, Kind, NamedWorkload, RestartMark,
+    RolloutFacts, StatefulSetFacts, Timestamp, UpdateStrategy, Workload, WorkloadRef, annotation, group_name,
 };
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
 use super::meta::{slim_meta, text};
+use super::surge;
 use crate::interner::Interner;
 
 /// What the kinds of workload have in common for their feeds and for the answer to a patch.
@@ -74,6 +75,7 @@ struct SlimDeploymentStrategy {
 #[serde(rename_all = "camelCase", default)]
 struct SlimDeploymentRollingUpdate {
     max_surge: Option<IntOrString>,
+    max_unavailable: Option<IntOrString>,
 }
 
 impl SlimDeploymentStrategy {
@@ -87,6 +89,14 @@ impl SlimDeploymentStrategy {
             None => false,
         };
         self.kind.as_deref() != Some("Recreate") && !is_none
+    }
+
+    /// Whether no pod goes before its successor is available.
+    fn takes_nothing_away(&self, replicas: i64) -> bool {
+        let rolling = self.rolling_update.as_ref();
+        let max_surge = rolling.and_then(|rolling| rolling.max_surge.as_ref());
+        let max_unavailable = rolling.and_then(|rolling| rolling.max_unavailable.as_ref());
+        self.kind.as_deref() != Some("Recreate") && surge::takes_nothing_away(max_surge, max_unavailable, replicas)
     }
 }
 
@@ -136,9 +146,10 @@ struct SlimUpdateStrategy {
 }
 
 #[derive(Deserialize, Clone, Debug, Default)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 struct SlimRollingUpdate {
     partition: Option<i64>,
+    max_surge: Option<IntOrString>,
 }
 
 #[derive(Deserialize, Clone, Debug, Default)]
@@ -231,17 +242,22 @@ impl SlimWorkload for SlimDeployment {
         let exceeded = |condition: &SlimCondition| {
             condition.kind == "Progressing" && condition.reason.as_deref() == Some("ProgressDeadlineExceeded")
         };
+        let replicas_wanted = self.spec.replicas.unwrap_or(1);
+        let strategy = self.spec.strategy.unwrap_or_default();
+        let takes_nothing_away = strategy.takes_nothing_away(replicas_wanted);
         let facts = DeploymentFacts {
-            replicas_wanted: self.spec.replicas.unwrap_or(1),
+            replicas_wanted,
             paused: self.spec.paused,
-            surges: self.spec.strategy.unwrap_or_default().surges(),
+            surges: strategy.surges(),
             observed_generation: self.status.observed_generation,
             replicas: self.status.replicas,
             updated: self.status.updated_replicas,
             available: self.status.available_replicas,
             progress_deadline_exceeded: self.status.conditions.iter().flatten().any(exceeded),
         };
-        record(Kind::Deployment, self.metadata, self.spec.template, RolloutFacts::Deployment(facts), interner)
+        let workload =
+            record(Kind::Deployment, self.metadata, self.spec.template, RolloutFacts::Deployment(facts), interner);
+        taking_nothing_away(workload, takes_nothing_away)
     }
 }
 
@@ -270,7 +286,11 @@ impl SlimWorkload for SlimDaemonSet {
             updated: self.status.updated_number_scheduled,
             available: self.status.number_available,
         };
-        record(Kind::DaemonSet, self.metadata, self.spec.template, RolloutFacts::DaemonSet(facts), interner)
+        let rolling = self.spec.update_strategy.rolling_update.as_ref();
+        let takes_nothing_away = surge::daemon_set_surges(rolling.and_then(|rolling| rolling.max_surge.as_ref()));
+        let workload =
+            record(Kind::DaemonSet, self.metadata, self.spec.template, RolloutFacts::DaemonSet(facts), interner);
+        taking_nothing_away(workload, takes_nothing_away)
     }
 }
 
@@ -308,6 +328,9 @@ fn record(
 ) -> Workload {
     let annotations = meta.annotations.unwrap_or_default();
     let template_annotations = template.metadata.annotations.unwrap_or_default();
+    let group = annotations.get(annotation::GROUP).or_else(|| meta.labels.as_ref()?.get(annotation::GROUP));
+    let disruption =
+        DisruptionFacts { takes_nothing_away: false, group: group.map(|text| interner.text(&group_name(text))) };
     let mark = mark(if kind == Kind::ArgoRollout { &annotations } else { &template_annotations });
     Workload {
         id: WorkloadRef {
@@ -325,8 +348,14 @@ fn record(
         template_annotations: interner.labels(template_annotations),
         template_from: None,
         mark,
+        disruption,
         rollout,
     }
+}
+
+fn taking_nothing_away(mut workload: Workload, takes_nothing_away: bool) -> Workload {
+    workload.disruption.takes_nothing_away = takes_nothing_away;
+    workload
 }
 
 fn mark(annotations: &BTreeMap<String, String>) -> Option<RestartMark> {

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use flippy_core::{
-    ArgoPhase, ArgoRolloutFacts, Claims, Container, Decision, DeploymentFacts, ImageRef, Kind, Owner, Plan, Pod,
-    PodState, Policy, RestartMark, RolloutFacts, Snapshot, Start, Timestamp, Workload, WorkloadRef, pace, plan,
-    preconditions,
+    ArgoPhase, ArgoRolloutFacts, Claims, Container, Decision, DeploymentFacts, DisruptionFacts, ImageRef, Kind, Owner,
+    Plan, Pod, PodState, Policy, RestartMark, RolloutFacts, Snapshot, Start, Timestamp, Workload, WorkloadRef, pace,
+    plan, preconditions,
 };
 
 use super::{NEW, SIDECAR, at, image, labels, named};
@@ -320,6 +320,7 @@ impl Modelled {
             template_annotations: labels(&[]),
             template_from: None,
             mark: self.mark.clone(),
+            disruption: DisruptionFacts::default(),
             rollout,
         }
     }

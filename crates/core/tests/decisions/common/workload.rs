@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use flippy_core::{
-    ArgoPhase, ArgoRolloutFacts, Container, DaemonSetFacts, DeploymentFacts, ImageRef, Kind, NamedWorkload, Owner, Pod,
-    PodState, Policy, ReplicaSet, RestartMark, RestartToken, RolloutFacts, Snapshot, StatefulSetFacts, Timestamp,
-    UpdateStrategy, Workload, WorkloadRef,
+    ArgoPhase, ArgoRolloutFacts, Container, DaemonSetFacts, DeploymentFacts, DisruptionFacts, ImageRef, Kind,
+    NamedWorkload, Owner, Pod, PodState, Policy, ReplicaSet, RestartMark, RestartToken, RolloutFacts, Snapshot,
+    StatefulSetFacts, Timestamp, UpdateStrategy, Workload, WorkloadRef,
 };
 
 use super::{SIDECAR, at, labels, named};
@@ -165,6 +165,7 @@ impl Fixture {
             template_annotations: labels(&[]),
             template_from: None,
             mark: None,
+            disruption: DisruptionFacts::default(),
             rollout,
         };
         Self { workload, pods: Vec::new(), namespace_labels: Vec::new() }

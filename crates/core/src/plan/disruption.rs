@@ -1,0 +1,174 @@
+//! What must not be restarted for the sake of others that share a `PodDisruptionBudget` or a group with it.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::first::FirstState;
+use super::planner::Planner;
+use super::{FirstRestart, PlanEntry, UnderWay};
+use crate::coverage::{Coverage, Share};
+use crate::disruption::{Disrupts, Turn};
+use crate::policy::Waiting;
+use crate::progress::{Progress, progress_of};
+use crate::strategy::DisruptionBudgets;
+use crate::turns::Turns;
+use crate::verdict::{BlockedReason, Verdict};
+use crate::workload::{Kind, NamedWorkload, Workload};
+
+/// How long a restart whose answer was lost still counts as under way while it cannot be tried again. If it was carried
+/// out, the watch shows it in this time; if it was not, a budget that never allows it must not hold up everybody else.
+const UNANSWERED_FOR: SignedDuration = SignedDuration::from_mins(1);
+
+/// Whether a workload is being rolled out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Movement {
+    None,
+    /// By a restart that is within its time: others need only wait.
+    Restart,
+    /// By itself, or by a restart that is out of time. Nobody knows when that ends.
+    Other,
+}
+
+/// The members of a share that are being rolled out.
+#[derive(Default)]
+struct Moving<'a> {
+    restarted: Vec<&'a NamedWorkload>,
+    others: Vec<&'a NamedWorkload>,
+}
+
+impl Planner<'_> {
+    /// Blocks what must not be restarted now, and says who takes turns with what may be.
+    pub(super) fn respect_others(&self, entries: &mut [PlanEntry], first: &mut [FirstRestart]) -> Turns {
+        let is_due = |entry: &&mut PlanEntry| matches!(entry.verdict, Verdict::Restart(_));
+        let due_first: Vec<&mut FirstRestart> =
+            first.iter_mut().filter(|first| matches!(first.state, FirstState::Due { .. })).collect();
+        let due: Vec<&mut PlanEntry> = entries.iter_mut().filter(is_due).collect();
+        let mut turns = Turns::default();
+        if due.is_empty() {
+            return turns;
+        }
+        let coverage = self.claims.coverage();
+        let mut known: BTreeMap<&Turn, Moving<'_>> = BTreeMap::new();
+        let named = due.iter().map(|entry| &entry.id.named).chain(due_first.iter().map(|first| &first.target));
+        for share in named.flat_map(|named| self.shares(coverage, named)) {
+            known.entry(&share.turn).or_insert_with(|| {
+                let moving = self.moving(share);
+                if share.members.len() > 1 {
+                    let restarted = moving.restarted.iter().map(|named| (*named).clone()).collect();
+                    turns.add(&share.turn, &share.members, restarted);
+                }
+                moving
+            });
+        }
+        let why_not = |named: &NamedWorkload| {
+            let why_not =
+                self.shares(coverage, named).find_map(|share| self.why_not(share, &known[&share.turn], named));
+            why_not.or_else(|| self.several_budgets(coverage, named))
+        };
+        for first in due_first {
+            if let Some(why) = why_not(&first.target) {
+                first.state = FirstState::Blocked(BlockedReason::Disrupts(why));
+            }
+        }
+        for entry in due {
+            if let Some(why) = why_not(&entry.id.named) {
+                self.block(entry, why);
+            }
+        }
+        turns
+    }
+
+    /// What this policy has to respect of what a workload shares.
+    fn shares<'b>(&self, coverage: &'b Coverage, named: &NamedWorkload) -> impl Iterator<Item = &'b Share> + use<'b> {
+        let ignores = self.policy.strategy.disruption_budgets == DisruptionBudgets::Ignore;
+        coverage.of(named).filter(move |share| !ignores || !share.turn.is_budget())
+    }
+
+    fn why_not(&self, share: &Share, moving: &Moving<'_>, named: &NamedWorkload) -> Option<Disrupts> {
+        // While another one has its turn the budget has less to spare: nothing that anybody has to look at.
+        if moving.restarted.iter().any(|other| *other != named) {
+            return None;
+        }
+        if let Some(other) = moving.others.iter().find(|other| **other != named) {
+            return Some(Disrupts::Other(share.turn.clone(), (*other).clone()));
+        }
+        let workload = self.snapshot.workload(named)?;
+        let why = share.why_none.filter(|_| !workload.disruption.takes_nothing_away)?;
+        Some(Disrupts::Budget(share.turn.clone(), why))
+    }
+
+    /// An Argo Rollout is restarted by evicting its pods.
+    fn several_budgets(&self, coverage: &Coverage, named: &NamedWorkload) -> Option<Disrupts> {
+        let mut budgets = self.shares(coverage, named).filter(|share| share.turn.is_budget());
+        let (one, other) = (budgets.next()?, budgets.next()?);
+        (named.kind == Kind::ArgoRollout).then(|| Disrupts::SeveralBudgets(one.turn.clone(), other.turn.clone()))
+    }
+
+    fn block(&self, entry: &mut PlanEntry, why: Disrupts) {
+        entry.verdict = Verdict::Blocked(BlockedReason::Disrupts(why));
+        if entry.under_way != UnderWay::Unanswered {
+            return;
+        }
+        let workload = self.snapshot.workload(&entry.id.named);
+        let unanswered = workload.and_then(|workload| self.snapshot.unanswered(workload));
+        let until = unanswered.map(|refusal| plus(refusal.retry_at, UNANSWERED_FOR)).filter(|at| self.now < *at);
+        if until.is_none() {
+            entry.under_way = UnderWay::No;
+            entry.holds_up_others = false;
+        }
+        entry.recheck_at = entry.recheck_at.into_iter().chain(until).min();
+    }
+
+    fn moving<'b>(&self, share: &'b Share) -> Moving<'b> {
+        let mut moving = Moving::default();
+        // One has nobody to wait for.
+        for member in share.members.iter().filter(|_| share.members.len() > 1) {
+            let workload = self.snapshot.workload(&member.named);
+            match workload.map_or(Movement::None, |workload| self.movement(workload)) {
+                Movement::None => {}
+                Movement::Restart => moving.restarted.push(&member.named),
+                Movement::Other => moving.others.push(&member.named),
+            }
+        }
+        moving
+    }
+
+    /// Whether a workload is being rolled out: restarted by whatever policy, or for reasons of its own. One whose pods
+    /// crash, or whose rollout its controller has given up, is not on its way anywhere: others need not wait for it.
+    fn movement(&self, workload: &Workload) -> Movement {
+        let progress = progress_of(workload);
+        if self.snapshot.is_unanswered(workload) || self.is_restarted_in_time(workload, progress) {
+            Movement::Restart
+        } else if matches!(progress, Progress::NotObserved | Progress::Replacing) {
+            Movement::Other
+        } else {
+            Movement::None
+        }
+    }
+
+    /// Whether its restart is under way in the eyes of any policy that has a say in it.
+    fn is_restarted_in_time(&self, workload: &Workload, progress: Progress) -> bool {
+        let Some(mark) = &workload.mark else { return false };
+        let mut claimants = self.claims.waiting_for(workload);
+        if claimants.is_empty() {
+            // A policy that is gone, or on a dry run, may have made it.
+            claimants.push((self.policy, Waiting::NotWaited));
+        }
+        claimants
+            .retain(|(policy, waiting)| self.now < plus(plus(mark.at, waiting.window()), policy.strategy.min_ready));
+        if claimants.is_empty() {
+            return false;
+        }
+        let tally = self.tally(workload);
+        claimants.into_iter().any(|(policy, waiting)| {
+            let hash = self.claims.hash_for(&workload.id, policy);
+            let planner = Planner { policy, ..*self };
+            planner.own_restart(workload, hash, progress, &tally, waiting).until().is_some()
+        })
+    }
+}
+
+fn plus(at: Timestamp, duration: SignedDuration) -> Timestamp {
+    at.saturating_add(duration).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,174 @@
+//! Of what shares a disruption budget or a group, nothing starts while another one is being rolled out, nor while a budget
+//! that covers it allows no disruption, unless it surges.
+
+use std::collections::BTreeSet;
+
+use flippy_sim::{Key, Resource};
+use jiff::SignedDuration;
+use serde_json::Value;
+
+use super::facts::{Rollout, has_landed, name, rollout_of};
+use super::wish::Check;
+use super::{Case, Invariant, Objection};
+use crate::knowledge::View;
+use crate::record::{Mark, generation, mark, uid};
+
+const GROUP: &str = "flippy.keikoproj.io/group";
+const APPLICATION: [&str; 2] = ["app.kubernetes.io/name", "app.kubernetes.io/instance"];
+
+/// A restart that is younger than this, and that nobody was told of as landed, is certainly under way.
+const CERTAINLY_UNDER_WAY: SignedDuration = SignedDuration::from_secs(20);
+
+pub(super) fn objection(case: &Case<'_>) -> Option<Objection> {
+    let (resource, key) = (case.restart.mutation.resource, &case.restart.mutation.key);
+    let workload = case.view.workloads.get(&(resource, key.clone()))?;
+    let what = in_the_way(case, resource, key, workload)?;
+    Some(Objection::new(Invariant::Disruption, what))
+}
+
+/// What forbids to restart a workload for the sake of others.
+pub(super) fn in_the_way(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value) -> Option<String> {
+    let shared = shared_by(case, resource, key, workload);
+    if shared.is_empty() {
+        return None;
+    }
+    for ((other, other_key), other_workload) in &case.view.workloads {
+        let is_itself = (*other, other_key) == (resource, key);
+        if is_itself || other_key.namespace != key.namespace || !is_under_way(case, *other, other_key, other_workload) {
+            continue;
+        }
+        if let Some(what) = shared_by(case, *other, other_key, other_workload).intersection(&shared).next() {
+            return Some(format!("{} was under way, and both share {what}", name(*other, other_key)));
+        }
+    }
+    if case.wish.ignores_budgets || surges(resource, workload) {
+        return None;
+    }
+    let labels = template_labels(case.view, key, workload);
+    let mut covering = case.view.budgets.iter().filter(|(place, budget)| covers(budget, place, key, labels));
+    let (place, budget) = covering.find(|(_, budget)| !allows(budget))?;
+    Some(format!("PodDisruptionBudget {place} allowed no disruption: {}", budget["status"]))
+}
+
+/// Workloads that share something with this one.
+pub(super) fn sharing<'a>(
+    case: &'a Case<'_>,
+    resource: Resource,
+    key: &'a Key,
+    workload: &Value,
+) -> impl Iterator<Item = (Resource, &'a Key)> {
+    let shared = shared_by(case, resource, key, workload);
+    case.view.workloads.iter().filter_map(move |((other, other_key), other_workload)| {
+        let is_other = (*other, other_key) != (resource, key) && other_key.namespace == key.namespace;
+        let does = is_other && !shared_by(case, *other, other_key, other_workload).is_disjoint(&shared);
+        does.then_some((*other, other_key))
+    })
+}
+
+/// Names of what a workload shares with others, or would.
+fn shared_by(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value) -> BTreeSet<String> {
+    let labels = template_labels(case.view, key, workload);
+    let budgets = case.view.budgets.iter().filter(|(place, budget)| covers(budget, place, key, labels));
+    let mut shared: BTreeSet<String> = budgets
+        .filter(|_| !case.wish.ignores_budgets)
+        .map(|(place, _)| format!("PodDisruptionBudget {place}"))
+        .collect();
+    let meta = &workload["metadata"];
+    let group = meta["annotations"][GROUP].as_str().or_else(|| meta["labels"][GROUP].as_str());
+    let application: Vec<&str> = APPLICATION.iter().filter_map(|label| labels[*label].as_str()).collect();
+    if let Some(group) = group {
+        shared.extend((!group.is_empty()).then(|| format!("group {group}")));
+    } else if resource == Resource::StatefulSets && application.len() == APPLICATION.len() {
+        shared.insert(format!("application {}", application.join(" ")));
+    }
+    shared
+}
+
+fn template_labels<'a>(view: &'a View, key: &Key, workload: &'a Value) -> &'a Value {
+    let holder = workload["spec"]["workloadRef"]["name"]
+        .as_str()
+        .and_then(|name| view.workloads.get(&(Resource::Deployments, Key::new(&key.namespace, name))));
+    let holder = holder.map_or(workload, |holder| &**holder);
+    &holder["spec"]["template"]["metadata"]["labels"]
+}
+
+/// Whether a budget covers pods with these labels (k8s.io/api policy/v1 `PodDisruptionBudgetSpec`).
+fn covers(budget: &Value, place: &Key, key: &Key, labels: &Value) -> bool {
+    let selector = &budget["spec"]["selector"];
+    let wanted = selector["matchLabels"].as_object();
+    let expressions = selector["matchExpressions"].as_array();
+    place.namespace == key.namespace
+        && selector.is_object()
+        && wanted.into_iter().flatten().all(|(label, value)| labels[label] == *value)
+        && expressions.into_iter().flatten().all(|expression| {
+            let value = &labels[expression["key"].as_str().unwrap_or_default()];
+            let is_among = expression["values"].as_array().is_some_and(|values| values.contains(value));
+            match expression["operator"].as_str() {
+                Some("In") => is_among,
+                Some("NotIn") => !is_among,
+                Some("Exists") => !value.is_null(),
+                _ => value.is_null(),
+            }
+        })
+}
+
+fn allows(budget: &Value) -> bool {
+    let status = &budget["status"];
+    status["observedGeneration"].as_i64() >= budget["metadata"]["generation"].as_i64()
+        && status["disruptionsAllowed"].as_i64().unwrap_or(0) > 0
+}
+
+/// Whether an update takes away no pod before there is another one, for the strategies that are drawn here.
+fn surges(resource: Resource, workload: &Value) -> bool {
+    let spec = &workload["spec"];
+    match resource {
+        Resource::Deployments => {
+            let rolling = &spec["strategy"]["rollingUpdate"];
+            let replicas = spec["replicas"].as_i64().unwrap_or(1);
+            // A quarter is less than one pod of three.
+            let none_goes = rolling["maxUnavailable"].as_i64().map_or(replicas < 4, |number| number == 0);
+            let one_comes = rolling["maxSurge"].as_i64().map_or(replicas > 0, |number| number > 0);
+            spec["strategy"]["type"] != "Recreate" && none_goes && one_comes
+        }
+        Resource::DaemonSets => {
+            let rolling = &spec["updateStrategy"]["rollingUpdate"];
+            rolling["maxSurge"].as_i64().is_some_and(|number| number > 0)
+        }
+        _ => false,
+    }
+}
+
+fn is_under_way(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value) -> bool {
+    if !workload["metadata"]["deletionTimestamp"].is_null() || !is_watched(case, resource) {
+        return false;
+    }
+    let is_ours = |mark: &Mark<'_>| {
+        let windows = case.wishes.iter().filter_map(|wish| wish.waits_for(resource, key)).map(Check::window);
+        let over = mark.at.saturating_add(windows.min().unwrap_or(CERTAINLY_UNDER_WAY)).unwrap_or(case.now);
+        case.now < over && !has_landed(case.view, resource, workload, mark)
+    };
+    rollout_of(resource, workload) == Rollout::UnderWay
+        || mark(resource, workload).is_some_and(|mark| is_ours(&mark))
+        || was_just_sent(case, resource, key, workload)
+}
+
+/// Whether this life has restarted it and was told of nothing later yet, whichever config it did so for.
+fn was_just_sent(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value) -> bool {
+    case.record.restarts.iter().any(|own| {
+        own.index < case.restart.index
+            && own.request.user == case.restart.request.user
+            && own.mutation.resource == resource
+            && own.mutation.key == *key
+            && uid(own.after) == uid(workload)
+            && generation(own.after) > generation(workload)
+            && case.now.duration_since(own.request.at) < CERTAINLY_UNDER_WAY
+    })
+}
+
+/// Kinds that no config names are not watched.
+fn is_watched(case: &Case<'_>, resource: Resource) -> bool {
+    case.wishes.iter().any(|wish| {
+        wish.kinds.iter().any(|(kind, _)| *kind == resource)
+            || wish.preconditions.iter().chain(&wish.first).any(|(kind, ..)| *kind == resource)
+    })
+}
