@@ -11,6 +11,9 @@ use crate::mark::RestartToken;
 use crate::pod::Pod;
 use crate::workload::{NamedWorkload, Workload};
 
+/// Refusals in a row after which nobody waits for another answer: with the delays between them, about a minute.
+const REFUSED_FOR_GOOD: u32 = 5;
+
 /// Namespaces, workloads, replica sets and pods, as far as decisions need them.
 ///
 /// Kept up to date by whoever watches the cluster; core only reads it. Upserts and removals are idempotent, and a
@@ -22,6 +25,8 @@ pub struct Snapshot {
     replica_sets: HashMap<Arc<str>, ReplicaSet>,
     pods: HashMap<Arc<str>, Pod>,
     refusals: HashMap<Arc<str>, Refusal>,
+    /// How often in a row each of them was refused.
+    refused_times: HashMap<Arc<str>, u32>,
     restarted: HashMap<Arc<str>, RestartToken>,
 }
 
@@ -93,12 +98,19 @@ impl Snapshot {
 
     /// Notes that a restart was refused.
     pub fn note_refusal(&mut self, uid: Arc<str>, refusal: Refusal) {
+        *self.refused_times.entry(uid.clone()).or_default() += 1;
         self.refusals.insert(uid, refusal);
     }
 
     /// Forgets that a restart was refused.
     pub fn forget_refusal(&mut self, uid: &str) {
         self.refusals.remove(uid);
+        self.refused_times.remove(uid);
+    }
+
+    /// Whether a restart was refused so few times that it may have been bad luck. Later waves wait for it so long.
+    pub(crate) fn is_worth_another_try(&self, uid: &str) -> bool {
+        self.refused_times.get(uid).is_some_and(|times| *times < REFUSED_FOR_GOOD)
     }
 
     /// Notes that a restart was carried out.
@@ -171,6 +183,7 @@ impl Snapshot {
         if self.workloads.get(named).is_some_and(|held| held.id.uid.as_ref() == uid) {
             self.workloads.remove(named);
             self.refusals.remove(uid);
+            self.refused_times.remove(uid);
             self.restarted.remove(uid);
         }
     }
@@ -180,6 +193,7 @@ impl Snapshot {
         self.workloads.retain(|_, workload| keep(workload));
         let live: HashSet<&Arc<str>> = self.workloads.values().map(|workload| &workload.id.uid).collect();
         self.refusals.retain(|uid, _| live.contains(uid));
+        self.refused_times.retain(|uid, _| live.contains(uid));
         self.restarted.retain(|uid, _| live.contains(uid));
     }
 

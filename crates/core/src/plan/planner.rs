@@ -69,6 +69,8 @@ impl Planner<'_> {
             took: mark.and_then(|mark| self.took(mark, own, tally)).filter(|took| *took <= waiting.window()),
             under_way,
             holds_up_others: under_way != UnderWay::No && waiting.is_waited() && !unhealthy_before,
+            wave: self.policy.wave_of(workload, self.snapshot),
+            is_to_be_tried_again: is_refused && self.snapshot.is_worth_another_try(&workload.id.uid),
         })
     }
 

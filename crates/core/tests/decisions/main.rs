@@ -20,4 +20,5 @@ mod scope;
 mod snapshot;
 mod status;
 mod strategy;
+mod waves;
 mod window;
