@@ -169,7 +169,13 @@ fn open_after(windows: &[Window], begin: Timestamp, needed: SignedDuration) -> O
                 at = until;
             }
             WindowState::Open { .. } => return at.saturating_add(needed).ok(),
-            WindowState::Shut { until } => at = until.filter(|until| *until > at)?,
+            WindowState::Shut { until } => {
+                at = until.filter(|until| *until > at)?;
+                // Windows that hide more than a few edges from each other are not worth the search.
+                if matches!(window_state(windows, at), WindowState::Shut { .. }) {
+                    return None;
+                }
+            }
         }
     }
     None

@@ -11,9 +11,6 @@ use crate::mark::RestartToken;
 use crate::pod::Pod;
 use crate::workload::{NamedWorkload, Workload};
 
-/// Refusals in a row after which nobody waits for another answer: with the delays between them, about a minute.
-const REFUSED_FOR_GOOD: u32 = 5;
-
 /// Namespaces, workloads, replica sets and pods, as far as decisions need them.
 ///
 /// Kept up to date by whoever watches the cluster; core only reads it. Upserts and removals are idempotent, and a
@@ -98,7 +95,8 @@ impl Snapshot {
 
     /// Notes that a restart was refused.
     pub fn note_refusal(&mut self, uid: Arc<str>, refusal: Refusal) {
-        *self.refused_times.entry(uid.clone()).or_default() += 1;
+        let times = self.refused_times.entry(uid.clone()).or_default();
+        *times = times.saturating_add(1);
         self.refusals.insert(uid, refusal);
     }
 
@@ -108,9 +106,9 @@ impl Snapshot {
         self.refused_times.remove(uid);
     }
 
-    /// Whether a restart was refused so few times that it may have been bad luck. Later waves wait for it so long.
-    pub(crate) fn is_worth_another_try(&self, uid: &str) -> bool {
-        self.refused_times.get(uid).is_some_and(|times| *times < REFUSED_FOR_GOOD)
+    /// How often in a row the restart of a workload was refused.
+    pub(crate) fn refused_times(&self, uid: &str) -> u32 {
+        self.refused_times.get(uid).copied().unwrap_or_default()
     }
 
     /// Notes that a restart was carried out.

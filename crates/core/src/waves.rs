@@ -10,6 +10,9 @@ use crate::policy::{Policy, PolicyName};
 use crate::verdict::Verdict;
 use crate::wave::{Approval, Approved, Campaign, RememberedWave, WaveMemory};
 
+/// Refusals in a row after which later waves wait for no other answer: with the delays between them, about a minute.
+const REFUSED_FOR_GOOD: u32 = 5;
+
 /// How far the waves of a policy are. Without waves, everything is one wave that is always open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Waves {
@@ -296,5 +299,5 @@ impl Judge<'_> {
 
 fn holds_up_later_waves(entry: &PlanEntry) -> bool {
     let is_busy = matches!(entry.verdict, Verdict::Restart(_) | Verdict::InFlight | Verdict::Converging);
-    is_busy || entry.under_way != UnderWay::No || entry.is_to_be_tried_again
+    is_busy || entry.under_way != UnderWay::No || (1..REFUSED_FOR_GOOD).contains(&entry.refused_times)
 }

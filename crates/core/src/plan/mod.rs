@@ -75,8 +75,8 @@ pub struct PlanEntry {
     pub(crate) holds_up_others: bool,
     /// The position of its wave.
     pub(crate) wave: usize,
-    /// Its restart was refused, but not often enough to give up hope.
-    pub(crate) is_to_be_tried_again: bool,
+    /// How often in a row its restart was refused, while that is what blocks it.
+    pub(crate) refused_times: u32,
 }
 
 /// Failures past what is tolerated.

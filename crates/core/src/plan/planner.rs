@@ -70,7 +70,7 @@ impl Planner<'_> {
             under_way,
             holds_up_others: under_way != UnderWay::No && waiting.is_waited() && !unhealthy_before,
             wave: self.policy.wave_of(workload, self.snapshot),
-            is_to_be_tried_again: is_refused && self.snapshot.is_worth_another_try(&workload.id.uid),
+            refused_times: if is_refused { self.snapshot.refused_times(&workload.id.uid) } else { 0 },
         })
     }
 

@@ -7,6 +7,7 @@ mod crash;
 mod cron;
 mod desired;
 mod drift;
+mod eta;
 mod first;
 mod futility;
 mod gate;
