@@ -14,6 +14,8 @@ pub mod annotation {
     pub const RESTARTED_AT: &str = "flippy.keikoproj.io/restarted-at";
     /// On a `FlippyConfig`: the RFC 3339 time at which a person said to go on in spite of failures.
     pub const RESUMED_AT: &str = "flippy.keikoproj.io/resumed-at";
+    /// On a `FlippyConfig`, followed by the name of a wave: the campaign in which it is approved, and by whom.
+    pub const APPROVE_PREFIX: &str = "flippy.keikoproj.io/approve-";
     /// Beside [`RESTARTED_FOR`]: the token of a restart that found the workload unhealthy already.
     pub const UNHEALTHY_BEFORE: &str = "flippy.keikoproj.io/unhealthy-before";
 }

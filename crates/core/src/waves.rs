@@ -35,8 +35,8 @@ pub struct WaveFact {
     pub state: WaveState,
     /// Its workloads.
     pub total: usize,
-    /// Those of them that nothing more is to be done for.
-    pub done: usize,
+    /// Those of them whose pods all run a wanted image.
+    pub fresh: usize,
     /// Those that it does not wait for, although they are not fresh: blocked, futile or failed.
     pub left_behind: usize,
     /// When its first restart was made.
@@ -190,6 +190,18 @@ impl Waves {
         plan.entries.iter().find(is_beyond).map(|_| WaveHold::Earlier { wave: current.name.clone() })
     }
 
+    /// Why the restart of a workload waits, as far as the waves are concerned.
+    pub fn hold_of(&self, entry: &PlanEntry) -> Option<WaveHold> {
+        let current = self.facts.get(self.current).filter(|_| !self.admit(entry))?;
+        let is_next = entry.wave == self.current;
+        self.hold.clone().filter(|_| is_next).or_else(|| Some(WaveHold::Earlier { wave: current.name.clone() }))
+    }
+
+    /// The wave of a workload, where there are waves.
+    pub fn wave_of(&self, entry: &PlanEntry) -> Option<&WaveFact> {
+        self.facts.get(entry.wave)
+    }
+
     /// The wave whose failures have halted the campaign.
     pub(crate) fn halted(&self) -> Option<&WaveFact> {
         self.facts.iter().find(|fact| fact.state == WaveState::Halted)
@@ -269,7 +281,7 @@ impl Judge<'_> {
             name,
             state,
             total: self.entries().count(),
-            done: count(|verdict| matches!(verdict, Verdict::Fresh | Verdict::Idle)),
+            fresh: count(|verdict| *verdict == Verdict::Fresh),
             left_behind: count(|verdict| {
                 matches!(verdict, Verdict::Blocked(_) | Verdict::Futile(_) | Verdict::Failed(_))
             }),
