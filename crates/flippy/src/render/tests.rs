@@ -22,6 +22,8 @@ fn workload(name: &str, verdict: &'static str, message: &str, stale_pods: usize)
         attempt: 1,
         restarted_at: None,
         until: None,
+        wave: None,
+        waits_for: None,
     }
 }
 
