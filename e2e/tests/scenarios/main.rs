@@ -19,4 +19,5 @@ mod outcome;
 mod pace;
 mod preconditions;
 mod scope;
+mod waves;
 mod windows;

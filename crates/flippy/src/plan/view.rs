@@ -298,7 +298,7 @@ pub(crate) fn hold(hold: &Hold) -> HoldView {
                 annotation::RESUMED_AT
             ),
         ),
-        Hold::Wave(held) => (held.reason(), held.to_string()),
+        Hold::Wave(wave) => (wave.reason(), wave.to_string()),
     };
     HoldView { reason, message, until: hold.until().map(|until| until.to_string()) }
 }
