@@ -24,6 +24,8 @@ pub struct Waves {
     pub(crate) current: usize,
     /// Why nothing in it may start.
     pub(crate) hold: Option<WaveHold>,
+    /// Why nothing in a later one may.
+    beyond: Option<WaveHold>,
 }
 
 /// How far one wave is.
@@ -87,6 +89,8 @@ pub enum WaveHold {
     Earlier {
         /// The earlier one.
         wave: Arc<str>,
+        /// A workload of it that is not done.
+        workload: String,
     },
     /// An earlier wave is complete, and must stay well for a while.
     Soaks {
@@ -119,7 +123,9 @@ impl WaveHold {
 impl fmt::Display for WaveHold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Earlier { wave } => write!(f, "the rest waits until wave {wave} is done"),
+            Self::Earlier { wave, workload } => {
+                write!(f, "the rest waits until wave {wave} is done; of that, for example, {workload} is not")
+            }
             Self::Soaks { wave, until } => write!(f, "wave {wave} soaks until {until}"),
             Self::NotApproved { wave, config } => {
                 write!(
@@ -158,13 +164,17 @@ pub fn waves(policy: &Policy, plan: &Plan, memory: &WaveMemory, now: Timestamp) 
             waves.hold = shut.clone().or_else(|| judge.not_approved(fact.approved.as_ref()));
         }
         if shut.is_none() {
-            shut = if is_settled {
+            let not_approved = || judge.not_approved(fact.approved.as_ref());
+            shut = if let Some(entry) = judge.first_unsettled() {
+                let earlier = WaveHold::Earlier { wave: fact.name.clone(), workload: entry.id.to_string() };
+                Some(not_approved().unwrap_or(earlier))
+            } else {
                 let until = fact.soaks_until.filter(|until| now < *until);
                 until.map(|until| WaveHold::Soaks { wave: fact.name.clone(), until })
-            } else {
-                let earlier = WaveHold::Earlier { wave: fact.name.clone() };
-                Some(judge.not_approved(fact.approved.as_ref()).unwrap_or(earlier))
             };
+        }
+        if waves.current == position {
+            waves.beyond.clone_from(&shut);
         }
         waves.facts.push(fact);
     }
@@ -185,16 +195,13 @@ impl Waves {
 
     /// Why what the plan wants to restart beyond the current wave waits.
     pub(crate) fn hold_beyond(&self, plan: &Plan) -> Option<WaveHold> {
-        let is_beyond = |entry: &&PlanEntry| entry.wave > self.current && matches!(entry.verdict, Verdict::Restart(_));
-        let current = self.facts.get(self.current)?;
-        plan.entries.iter().find(is_beyond).map(|_| WaveHold::Earlier { wave: current.name.clone() })
+        let is_beyond = |entry: &PlanEntry| entry.wave > self.current && matches!(entry.verdict, Verdict::Restart(_));
+        self.beyond.clone().filter(|_| plan.entries.iter().any(is_beyond))
     }
 
     /// Why the restart of a workload waits, as far as the waves are concerned.
     pub fn hold_of(&self, entry: &PlanEntry) -> Option<WaveHold> {
-        let current = self.facts.get(self.current).filter(|_| !self.admit(entry))?;
-        let is_next = entry.wave == self.current;
-        self.hold.clone().filter(|_| is_next).or_else(|| Some(WaveHold::Earlier { wave: current.name.clone() }))
+        if entry.wave == self.current { self.hold.clone() } else { self.beyond.clone() }
     }
 
     /// The wave of a workload, where there are waves.
@@ -235,8 +242,12 @@ impl Judge<'_> {
 
     /// Whether later waves need not wait for any of its workloads. What is blocked, was restarted in vain or has failed
     /// may stay so for ever.
+    fn first_unsettled(&self) -> Option<&PlanEntry> {
+        self.entries().find(|entry| holds_up_later_waves(entry))
+    }
+
     fn is_settled(&self) -> bool {
-        !self.entries().any(holds_up_later_waves)
+        self.first_unsettled().is_none()
     }
 
     fn not_approved(&self, approved: Option<&Approved>) -> Option<WaveHold> {

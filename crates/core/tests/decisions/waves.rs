@@ -112,6 +112,10 @@ fn canary_completed(seconds: i64) -> WaveMemory {
     remembering(&[("canary", Some(seconds))])
 }
 
+fn waits_for_canary() -> WaveHold {
+    WaveHold::Earlier { wave: "canary".into(), workload: "Deployment canary/a".to_owned() }
+}
+
 fn states(pass: &Pass) -> Vec<&'static str> {
     pass.waves.facts.iter().map(|fact| fact.state.as_str()).collect()
 }
@@ -133,7 +137,7 @@ fn only_the_first_wave_with_anything_to_do_starts() {
     policy.strategy.max_concurrent = Some(Limit::Count(9));
     let pass = pass(&policy, &cluster([stale("a/a"), stale("early/a"), stale("canary/a"), fresh("canary/b")]));
     assert_eq!(pass.starts(), ["canary/a"]);
-    assert_eq!(pass.decision.hold, Some(Hold::Wave(WaveHold::Earlier { wave: "canary".into() })));
+    assert_eq!(pass.decision.hold, Some(Hold::Wave(waits_for_canary())));
     assert_eq!(states(&pass), ["Running", "Pending", "Pending"]);
 }
 
@@ -164,7 +168,8 @@ fn what_is_under_way_or_converging_or_was_never_answered_holds_up_the_next_wave(
         policy.strategy.max_concurrent = Some(Limit::Count(9));
         let pass = pass(&policy, &cluster([earlier, stale("early/a"), fresh("a/a")]));
         assert_eq!(pass.starts(), [""; 0]);
-        assert_eq!(pass.decision.hold, Some(Hold::Wave(WaveHold::Earlier { wave: "canary".into() })));
+        assert_eq!(pass.decision.hold, Some(Hold::Wave(waits_for_canary())));
+        assert_eq!(pass.waves.hold_of(pass.entry("early/a")), Some(waits_for_canary()));
     }
 }
 
