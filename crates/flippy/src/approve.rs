@@ -110,7 +110,7 @@ async fn user(client: Client) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn config(status: serde_json::Value) -> FlippyConfig {
+    fn config(status: &serde_json::Value) -> FlippyConfig {
         let waves = json!([{"Name": "canary"}, {"Name": "late", "Approval": "Manual"}]);
         let object = json!({
             "metadata": {"name": "mesh", "generation": 3}, "spec": {"Strategy": {"Waves": waves}}, "status": status,
@@ -119,7 +119,7 @@ mod tests {
     }
 
     fn reported() -> FlippyConfig {
-        config(json!({"observedGeneration": 3, "campaign": "abc.1", "conditions": []}))
+        config(&json!({"observedGeneration": 3, "campaign": "abc.1", "conditions": []}))
     }
 
     #[test]
@@ -140,8 +140,8 @@ mod tests {
 
     #[test]
     fn without_a_report_on_the_present_spec_there_is_nothing_to_approve() {
-        let outdated = config(json!({"observedGeneration": 2, "campaign": "abc.1", "conditions": []}));
-        for config in [outdated, config(json!(null))] {
+        let outdated = config(&json!({"observedGeneration": 2, "campaign": "abc.1", "conditions": []}));
+        for config in [outdated, config(&json!(null))] {
             assert!(check(&config, "late").expect_err("not reported").contains("try again in a moment"));
         }
     }
