@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use flippy_api::{
     ConversionOptions, FlippyConfig, FlippyConfigStatus, InvalidSpec, WaveStatus, next_status, policy, problem_status,
-    wave_memory, wave_turns,
+    turn_of, wave_memory, wave_turns,
 };
 use flippy_core::{
-    Approval, Approved, Campaign, ClaimedApproval, Counters, Estimate, Limit, Policy, Rate, Requirement, Selector,
-    SelectorOperator, SignedDuration, StatusFacts, Timestamp, WaveFact, WaveMemory, WaveState,
+    Approval, Approved, Campaign, ClaimedApproval, Condition, ConditionStatus, Counters, Estimate, Limit, Policy, Rate,
+    Requirement, Selector, SelectorOperator, SignedDuration, StatusFacts, Timestamp, WaveFact, WaveMemory, WaveState,
 };
 use serde_json::{Value, json};
 
@@ -298,6 +298,20 @@ fn a_wave_that_starts_or_is_complete_is_worth_an_event_once() {
     assert_eq!(told(Some(&running), &complete), [message]);
     assert_eq!(told(Some(&complete), &complete), [""; 0]);
     assert_eq!(told(None, &complete).len(), 2);
+}
+
+#[test]
+fn a_wave_that_waits_for_a_person_is_worth_an_event_and_no_alarm() {
+    let with = |reason: &'static str, status| {
+        let conditions = ["Ready", "RestartsAllowed"];
+        let condition = |kind| Condition { kind, status, reason, message: "as it is".to_owned() };
+        let facts = StatusFacts { conditions: conditions.map(condition).to_vec(), ..facts(Vec::new()) };
+        next_status(None, &facts, Vec::new(), "0123456789ab", 1, at("10:00:00"))
+    };
+    let under_way = with("CampaignUnderWay", ConditionStatus::False);
+    let waiting = with("AwaitingApproval", ConditionStatus::False);
+    let turn = turn_of(Some(&under_way), &waiting).expect("it is a turn");
+    assert_eq!((&*turn.reason, turn.is_warning), ("AwaitingApproval", false));
 }
 
 #[test]

@@ -138,6 +138,7 @@ pub fn status_facts(
 ) -> StatusFacts {
     let counters = Counters::of(plan);
     let stalled = stalled(policy, plan, gate, waves, decision, &counters);
+    let is_stalled = stalled.is_some();
     let moving =
         plan.is_moving() || (plan.needs_restart() && stalled.is_none() && !policy.suspended && !policy.dry_run);
     let conditions = vec![
@@ -150,6 +151,9 @@ pub fn status_facts(
         restarts_allowed(policy, gate, decision),
     ];
     let marks = plan.entries.iter().filter_map(|entry| entry.mark.as_ref());
+    let mut estimate = estimate(policy, plan, waves, decision, now);
+    // What needs a person, or somebody else's recovery, takes as long as that takes.
+    estimate.end = estimate.end.filter(|_| !is_stalled);
     StatusFacts {
         conditions,
         counters,
@@ -172,7 +176,7 @@ pub fn status_facts(
         preconditions,
         campaign: waves.campaign.clone(),
         waves: waves.facts.clone(),
-        estimate: estimate(policy, plan, waves, decision, now),
+        estimate,
     }
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::plan::{CLOCKS_DIFFER_BY, Plan, PlanEntry, UnderWay};
 use crate::policy::{Policy, PolicyName};
-use crate::verdict::Verdict;
+use crate::verdict::{BlockedReason, Verdict};
 use crate::wave::{Approval, Approved, Campaign, RememberedWave, WaveMemory};
 
 /// Refusals in a row after which later waves wait for no other answer: with the delays between them, about a minute.
@@ -267,7 +267,7 @@ impl Judge<'_> {
             remembered.and_then(|wave| wave.approved.clone()).filter(|approved| self.is_believable(approved.at));
         let approved = approved.or_else(|| self.claimed());
         let completed_at = remembered.and_then(|wave| wave.completed_at).filter(|at| self.is_believable(*at));
-        let completed_at = completed_at.or((is_reached && is_settled).then_some(self.now));
+        let completed_at = completed_at.or_else(|| (is_reached && is_settled).then(|| next_second(self.now)));
         let soak = self.policy.waves.get(self.position).map(|wave| wave.soak);
         // Where nothing runs there is nothing to see.
         let soak = soak.filter(|soak| countable > 0 && soak.is_positive());
@@ -311,7 +311,7 @@ impl Judge<'_> {
     fn claimed(&self) -> Option<Approved> {
         let wave = self.policy.waves.get(self.position)?;
         let claimed = self.policy.approvals.get(&wave.name).filter(|claimed| claimed.campaign == self.campaign)?;
-        Some(Approved { at: self.now, by: claimed.by.clone() })
+        Some(Approved { at: next_second(self.now), by: claimed.by.clone() })
     }
 
     /// Anybody who may write the status can write a time into it. One from far ahead would skip or stretch a soak.
@@ -320,7 +320,28 @@ impl Judge<'_> {
     }
 }
 
+/// A status holds whole seconds: what is remembered without a crash must not differ from what is read after one.
+fn next_second(now: Timestamp) -> Timestamp {
+    let second = now.as_second() + i64::from(now.subsec_nanosecond() > 0);
+    Timestamp::from_second(second).unwrap_or(now)
+}
+
+/// Whether anything of it is expected to change soon.
 fn holds_up_later_waves(entry: &PlanEntry) -> bool {
-    let is_busy = matches!(entry.verdict, Verdict::Restart(_) | Verdict::InFlight | Verdict::Converging);
-    is_busy || entry.under_way != UnderWay::No || (1..REFUSED_FOR_GOOD).contains(&entry.refused_times)
+    let is_expected = match &entry.verdict {
+        Verdict::Restart(_) | Verdict::InFlight | Verdict::Converging => true,
+        Verdict::Blocked(reason) => match reason {
+            BlockedReason::Refused(_) => entry.refused_times < REFUSED_FOR_GOOD,
+            // Each of these may last for ever: it takes a person, and then the workload goes with its wave, however late.
+            BlockedReason::Paused
+            | BlockedReason::MidRollout
+            | BlockedReason::OnDelete
+            | BlockedReason::Partition
+            | BlockedReason::SingleReplica
+            | BlockedReason::RevertedByOwner
+            | BlockedReason::Conflict(_) => false,
+        },
+        Verdict::Fresh | Verdict::Futile(_) | Verdict::Idle | Verdict::Failed(_) => false,
+    };
+    is_expected || entry.under_way != UnderWay::No
 }

@@ -129,6 +129,14 @@ fn a_campaign_that_somebody_holds_up_has_no_end() {
     }
 }
 
+#[test]
+fn a_campaign_that_waits_for_a_controller_to_wake_up_has_no_end() {
+    let mut asleep = deployment("done/asleep").pods(1, OLD).restarted(&policy(), 1, -3600);
+    asleep.workload.generation += 1;
+    let estimate = estimate(&policy(), three_done().into_iter().chain(stale(1)).chain([asleep]), 0);
+    assert!(estimate.end.is_none() && estimate.rate.is_some());
+}
+
 /// The namespace `done`, which soaks for an hour; then the rest.
 fn in_waves() -> Policy {
     let wave = Wave {

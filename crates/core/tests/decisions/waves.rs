@@ -215,6 +215,22 @@ fn the_next_wave_waits_until_the_last_one_has_soaked_and_the_next_look_is_then()
 }
 
 #[test]
+fn a_soak_is_counted_from_the_next_whole_second_as_a_status_can_hold_it() {
+    let snapshot = cluster([done("canary/a", -20), stale("early/a")]);
+    let half_past = at(0) + SignedDuration::from_millis(500);
+    let pass = Pass::remembering(
+        &WaveMemory::default(),
+        &[&in_waves()],
+        &snapshot,
+        &BTreeSet::new(),
+        &BTreeMap::new(),
+        half_past,
+    );
+    assert_eq!(pass.waves.facts[0].completed_at, Some(at(1)));
+    assert_eq!(pass.waves.facts[0].state, WaveState::Soaking);
+}
+
+#[test]
 fn without_a_memory_a_soak_begins_anew_and_is_never_skipped() {
     let snapshot = cluster([done("canary/a", -20), stale("early/a")]);
     let pass = pass_remembering(&WaveMemory::default(), &in_waves(), &snapshot, 365 * 24 * 3600);
