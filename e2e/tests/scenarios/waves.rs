@@ -5,10 +5,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use flippy_e2e::operator::run_command;
 use flippy_e2e::scenario::{NEW_IMAGE, Scenario};
-use flippy_e2e::wait::Check;
+use flippy_e2e::wait::{self, Check};
 use flippy_e2e::workloads::{Workload, WorkloadRef};
 use jiff::{SignedDuration, Timestamp};
-use kube::api::{Patch, PatchParams};
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{Api, Patch, PatchParams};
+use kube::runtime::watcher;
 use serde_json::{Value, json};
 
 use crate::config::{MESH, paced, waits};
@@ -88,6 +90,25 @@ fn time(value: &Value) -> Result<Timestamp> {
     Ok(value.as_str().with_context(|| format!("{value} is no time"))?.parse()?)
 }
 
+/// Waits until a wave was told of in an event of the config, for each of these reasons.
+async fn told(s: &Scenario, wave: &str, reasons: &[&str]) -> Result<()> {
+    let events: Api<Event> = Api::namespaced(s.client(), s.system());
+    let what = format!("events on wave {wave}");
+    wait::until_all(events, watcher::Config::default(), &what, LIMIT, |events: &[&Event]| {
+        let is_told = |reason: &&&str| {
+            events.iter().any(|event| {
+                let note = event.note.as_deref().unwrap_or_default();
+                event.reason.as_deref() == Some(**reason) && note.contains(&format!("wave {wave} "))
+            })
+        };
+        match reasons.iter().find(|reason| !is_told(reason)) {
+            Some(missing) => Err(format!("there is no {missing}")),
+            None => Ok(()),
+        }
+    })
+    .await
+}
+
 /// Approves a wave as a person would: with the real `flippy approve`, where there is a cluster that it can reach.
 async fn approve(s: &Scenario, wave: &str) -> Result<()> {
     if let Ok(cluster) = s.cluster() {
@@ -144,6 +165,8 @@ async fn a_wave_waits_for_its_approval_through_restarts_of_the_operator_and_reme
     s.config(s.system(), MESH, in_waves(s, &[NEW_IMAGE], &json!({}), &manual)).await?;
 
     ready_because(s, MESH, "AwaitingApproval").await?;
+    // Before it is killed: an event is a courtesy, and not sent again.
+    told(s, "early", &["AwaitingApproval"]).await?;
     operator.kill();
     let operator = s.operator().await?;
     wave_is(s, "early", "AwaitingApproval").await?;
@@ -153,6 +176,7 @@ async fn a_wave_waits_for_its_approval_through_restarts_of_the_operator_and_reme
     let status = ready_because(s, MESH, "AllFresh").await?;
     assert_eq!(wave(&status, "early").map(|wave| &wave["approvedBy"]), Some(&json!("admin")), "{status}");
     restarted_once(s, staged.all()).await?;
+    told(s, "early", &["WaveStarted", "WaveCompleted"]).await?;
     // What it said then it says still, though somebody has tidied up.
     operator.kill();
     let tidy = json!({"metadata": {"annotations": {"flippy.keikoproj.io/approve-early": null}}});
