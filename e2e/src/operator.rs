@@ -3,7 +3,7 @@
 mod child;
 
 use std::path::Path;
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus, Output};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -20,6 +20,13 @@ pub const PROCESS_PREFIX: &str = "flippy-";
 
 /// Time to become ready, and to stop when asked to.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+
+/// Runs the binary under test once with these arguments, for a user with this kubeconfig, and waits for its end.
+pub fn run_command(kubeconfig: &Path, arguments: &[&str]) -> Result<Output> {
+    let mut command = Command::new(child::binary()?);
+    command.args(arguments).env("KUBECONFIG", kubeconfig).env("NO_COLOR", "1");
+    Ok(command.output()?)
+}
 
 /// A running operator. It is killed when this is dropped.
 #[derive(Debug)]

@@ -6,6 +6,18 @@ pub(crate) const MAX_ENTRIES: usize = 1000;
 pub(crate) const MAX_IMAGE_LENGTH: usize = 1024;
 /// Characters of a `Type`, name or namespace: Kubernetes has no longer ones.
 pub(crate) const MAX_NAME_LENGTH: usize = 253;
+/// Waves of one config: each workload asks them in turn.
+pub(crate) const MAX_WAVES: usize = 16;
+/// Characters of the name of a wave: with `approve-` before it, the name of an annotation has at most 63.
+pub(crate) const MAX_WAVE_NAME_LENGTH: usize = 40;
+/// Labels, or expressions, of one selector.
+pub(crate) const MAX_REQUIREMENTS: usize = 20;
+/// Values of one expression.
+pub(crate) const MAX_SELECTOR_VALUES: usize = 100;
+/// Characters of the key of a label, prefix and all.
+pub(crate) const MAX_LABEL_KEY_LENGTH: usize = 317;
+/// Characters of the value of a label.
+pub(crate) const MAX_LABEL_VALUE_LENGTH: usize = 63;
 /// Windows of one config: each pass asks all of them.
 pub(crate) const MAX_WINDOWS: usize = 10;
 /// Characters of a schedule, a duration or the name of a time zone.

@@ -15,6 +15,7 @@ use crate::spec::{self, FlippyCondition, K8S, ProcessFilter};
 use crate::strategy::strategy;
 use crate::target::{kind, target};
 use crate::waiting::{wait, waiting};
+use crate::wave::{approvals, waves};
 use crate::window::window;
 
 /// What the installation says about configs.
@@ -36,6 +37,12 @@ pub fn policy(config: &FlippyConfig, options: &ConversionOptions) -> Result<Poli
     let only_namespace = (!is_trusted).then(|| namespace.clone());
     let mut converter = Converter { problems: Vec::new(), notes: Vec::new(), only_namespace };
     let spec = &config.spec;
+    let mut waves = waves(&spec.strategy.waves, &mut converter.problems, &mut converter.notes);
+    if spec.strategy.on_failure == "Continue" {
+        for wave in &mut waves {
+            wave.max_failures = None;
+        }
+    }
     let policy = Policy {
         name: PolicyName { namespace, name: config.metadata.name.as_deref().unwrap_or_default().into() },
         images: converter.images(&spec.image_list),
@@ -44,6 +51,12 @@ pub fn policy(config: &FlippyConfig, options: &ConversionOptions) -> Result<Poli
         restart_objects: converter.restart_objects(&spec.restart_objects),
         restart_first: converter.restart_first(&spec.process_filter.pre_process_restart, &spec.post_filter_restarts),
         strategy: strategy(&spec.strategy, &mut converter.problems, &mut converter.notes),
+        approvals: approvals(
+            config.metadata.annotations.as_ref().unwrap_or(&BTreeMap::new()),
+            &waves,
+            &mut converter.notes,
+        ),
+        waves,
         windows: converter.windows(&spec.windows),
         resumed_at: converter.resumed_at(config),
         suspended: spec.suspend,

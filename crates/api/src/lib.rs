@@ -14,6 +14,9 @@ mod strategy;
 mod target;
 mod turn;
 mod waiting;
+mod wave;
+mod wave_spec;
+mod wave_status;
 mod window;
 
 pub use convert::{ConversionOptions, policy};
@@ -28,3 +31,5 @@ pub use spec::{
 };
 pub use status::{ConfigCondition, FlippyConfigStatus, Listed, PreconditionStatus, WorkloadCounts};
 pub use turn::{Turn, turn_of};
+pub use wave_spec::{LabelRequirement, LabelSelector, Wave};
+pub use wave_status::{WaveStatus, wave_memory, wave_turns};

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::bounds::{MAX_LISTED, MAX_STATUS_MESSAGE_LENGTH, one_line};
 use crate::resource::FlippyConfig;
 use crate::status::{ConfigCondition, FlippyConfigStatus, Listed, PreconditionStatus, WorkloadCounts};
+use crate::wave_status::wave;
 
 /// The status that follows `prior` when this was found. `images` and `hash` are what the policy wants.
 pub fn next_status(
@@ -41,13 +42,18 @@ pub fn next_status(
         blocked: listed(&facts.blocked),
         failed: listed(&facts.failed),
         preconditions: facts.preconditions.iter().take(MAX_LISTED).map(precondition).collect(),
+        campaign: facts.campaign.as_ref().map(ToString::to_string),
+        waves: facts.waves.iter().map(wave).collect(),
+        restarts_per_minute: facts.estimate.rate.map(|rate| rate.to_string()),
+        estimated_end: facts.estimate.end.map(whole_second),
     }
 }
 
 /// The status of a config that cannot be followed, because its spec is wrong, it does not decode, or the cluster does not
 /// let its objects be watched: why in one word and in one line.
 ///
-/// Which images were wanted last, and when they were rolled out, is kept: it is still true when the problem is over.
+/// Which images were wanted last, when they were rolled out, and how far the waves were, is kept: it is still true when
+/// the problem is over.
 pub fn problem_status(
     prior: Option<&FlippyConfigStatus>,
     reason: &str,
@@ -69,6 +75,9 @@ pub fn problem_status(
         images_hash: kept.images_hash,
         started_at: kept.started_at,
         completed_at: kept.completed_at,
+        // The memory of soaks and approvals.
+        campaign: kept.campaign,
+        waves: kept.waves,
         ..FlippyConfigStatus::default()
     }
 }
@@ -173,6 +182,6 @@ fn precondition(fact: &flippy_core::PreconditionFact) -> PreconditionStatus {
 }
 
 /// Kubernetes writes times to the second.
-fn whole_second(time: Timestamp) -> String {
+pub(crate) fn whole_second(time: Timestamp) -> String {
     Timestamp::from_second(time.as_second()).unwrap_or(time).to_string()
 }

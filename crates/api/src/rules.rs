@@ -5,7 +5,10 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::bounds::{MAX_ENTRIES, MAX_IMAGE_LENGTH, MAX_NAME_LENGTH, MAX_READY_SECONDS, MAX_TIME_LENGTH, MAX_WINDOWS};
+use crate::bounds::{
+    MAX_ENTRIES, MAX_IMAGE_LENGTH, MAX_LABEL_KEY_LENGTH, MAX_LABEL_VALUE_LENGTH, MAX_NAME_LENGTH, MAX_READY_SECONDS,
+    MAX_REQUIREMENTS, MAX_SELECTOR_VALUES, MAX_TIME_LENGTH, MAX_WAVE_NAME_LENGTH, MAX_WAVES, MAX_WINDOWS,
+};
 
 /// Without a bound the API server has to assume the worst of what a rule costs.
 const LISTS: [&str; 5] =
@@ -23,6 +26,11 @@ const DURATION: &str = r"^\+?(0|(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m
 
 const SAY_LIMIT: &str = "write a number of workloads from 1 on, or a percentage, for example \"5%\"";
 const SAY_FAILURES: &str = "write a number of workloads from 0 on, or a percentage, for example \"10%\"";
+const SAY_WAVE_NAME: &str = "a wave needs a Name of lower-case letters, digits and dashes, for example canary";
+const SAY_REST: &str = "rest is the wave of what no other wave takes; choose another name";
+const SAY_UNIQUE: &str = "each wave needs a name of its own";
+const SAY_EXPRESSION: &str = "an expression needs a key and an operator";
+const SAY_VALUES: &str = "In and NotIn need values, Exists and DoesNotExist must have none";
 const SAY_WINDOW: &str = "a window needs Type, Schedule and Duration";
 
 /// Adds bounds and rules to the schema of `spec`.
@@ -41,7 +49,10 @@ pub(crate) fn add(spec: &mut Value) {
     at(spec, "RestartObjects[].Type").insert("maxLength".to_owned(), json!(MAX_NAME_LENGTH));
     at(spec, "ImageList[]").insert("maxLength".to_owned(), json!(MAX_IMAGE_LENGTH));
 
+    add_limits(spec, "Strategy");
+    add_limits(spec, "Strategy.Waves[]");
     add_pace(spec);
+    add_waves(spec);
     rule(spec, "ImageList[]", "self.trim() != ''", SAY_IMAGE);
     let is_named = format!("{} && {} && {}", given("self.Type"), given("self.Name"), given("self.Namespace"));
     // A precondition that cannot be checked must not count as met. What cannot be restarted first is merely skipped, as
@@ -54,13 +65,13 @@ pub(crate) fn add(spec: &mut Value) {
     rule(spec, "RestartObjects", &format!("self.size() == 0 || self.exists(object, {one_is_known})"), SAY_TYPE);
 }
 
-fn add_pace(spec: &mut Value) {
+fn add_limits(spec: &mut Value, parent: &str) {
     for (field, percent, rule_of_number, say) in [
         ("MaxConcurrent", "^(100|[1-9][0-9]?)%$", "self >= 1", SAY_LIMIT),
         ("MaxConcurrentPerNamespace", "^(100|[1-9][0-9]?)%$", "self >= 1", SAY_LIMIT),
         ("MaxFailures", "^(100|[1-9]?[0-9])%$", "self >= 0", SAY_FAILURES),
     ] {
-        let path = format!("Strategy.{field}");
+        let path = format!("{parent}.{field}");
         let schema = at(spec, &path);
         let description = schema.remove("description");
         schema.clear();
@@ -71,6 +82,9 @@ fn add_pace(spec: &mut Value) {
         schema.insert("maxLength".to_owned(), json!(4));
         rule(spec, &path, &format!("type(self) == string || {rule_of_number}"), say);
     }
+}
+
+fn add_pace(spec: &mut Value) {
     for (path, values) in [
         ("Strategy.OnFailure", json!(["", "Halt", "Continue"])),
         ("Strategy.SingleReplica", json!(["", "Restart", "Hold"])),
@@ -90,6 +104,38 @@ fn add_pace(spec: &mut Value) {
     at(spec, "Windows[].Duration").insert("pattern".to_owned(), json!(DURATION));
     at(spec, "Windows[].Schedule").insert("pattern".to_owned(), json!(r"^\s*(\S+\s+){4}\S+\s*$"));
     rule(spec, "Windows[]", "has(self.Type) && has(self.Schedule) && has(self.Duration)", SAY_WINDOW);
+}
+
+fn add_waves(spec: &mut Value) {
+    const WAVE: &str = "Strategy.Waves[]";
+    at(spec, "Strategy.Waves").insert("maxItems".to_owned(), json!(MAX_WAVES));
+    at(spec, &format!("{WAVE}.Name")).insert("maxLength".to_owned(), json!(MAX_WAVE_NAME_LENGTH));
+    rule(spec, WAVE, "has(self.Name) && self.Name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')", SAY_WAVE_NAME);
+    rule(spec, WAVE, "!has(self.Name) || self.Name != 'rest'", SAY_REST);
+    let is_unique = "self.all(one, !has(one.Name) || self.exists_one(two, has(two.Name) && two.Name == one.Name))";
+    rule(spec, "Strategy.Waves", is_unique, SAY_UNIQUE);
+    let percent = at(spec, &format!("{WAVE}.Percent"));
+    percent.insert("minimum".to_owned(), json!(1));
+    percent.insert("maximum".to_owned(), json!(100));
+    at(spec, &format!("{WAVE}.Approval")).insert("enum".to_owned(), json!(["", "Automatic", "Manual"]));
+    let soak = at(spec, &format!("{WAVE}.Soak"));
+    soak.insert("maxLength".to_owned(), json!(MAX_TIME_LENGTH));
+    soak.insert("pattern".to_owned(), json!(format!("^$|{DURATION}")));
+    for selector in ["NamespaceSelector", "WorkloadSelector"] {
+        let path = format!("{WAVE}.{selector}");
+        at(spec, &format!("{path}.matchLabels")).insert("maxProperties".to_owned(), json!(MAX_REQUIREMENTS));
+        at(spec, &format!("{path}.matchExpressions")).insert("maxItems".to_owned(), json!(MAX_REQUIREMENTS));
+        let expression = format!("{path}.matchExpressions[]");
+        at(spec, &format!("{expression}.key")).insert("maxLength".to_owned(), json!(MAX_LABEL_KEY_LENGTH));
+        let operators = json!(["In", "NotIn", "Exists", "DoesNotExist"]);
+        at(spec, &format!("{expression}.operator")).insert("enum".to_owned(), operators);
+        at(spec, &format!("{expression}.values")).insert("maxItems".to_owned(), json!(MAX_SELECTOR_VALUES));
+        at(spec, &format!("{expression}.values[]")).insert("maxLength".to_owned(), json!(MAX_LABEL_VALUE_LENGTH));
+        rule(spec, &expression, "has(self.key) && self.key != '' && has(self.operator)", SAY_EXPRESSION);
+        let takes_values =
+            "!has(self.operator) || (self.operator in ['In', 'NotIn']) == (has(self.values) && self.values.size() > 0)";
+        rule(spec, &expression, takes_values, SAY_VALUES);
+    }
 }
 
 fn given(field: &str) -> String {

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::wave_spec::Wave;
+
 /// Which container images are wanted, which workloads are in scope, and how carefully to restart them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase", default)]
@@ -167,6 +169,11 @@ pub struct Strategy {
     /// update does. Groups (flippy.keikoproj.io/group) are respected in any case. Default: Respect.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "String::is_empty")]
     pub disruption_budgets: String,
+    /// Groups of workloads that are restarted one after the other: the next one starts once nothing of the one before is
+    /// left to restart or under way, and it has soaked. What can never be fresh holds up nobody. PostFilterRestarts go
+    /// before the first wave. At most 16. Default: everything is one group.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
+    pub waves: Vec<Wave>,
 }
 
 /// A number, or a percentage such as "5%".
@@ -207,11 +214,13 @@ pub(crate) fn null_is_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + D
 }
 
 /// The API server drops nulls, also in maps.
-fn nulls_are_absent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+pub(crate) fn nulls_are_absent<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, String>, D::Error> {
     let map: BTreeMap<String, Option<String>> = null_is_default(deserializer)?;
     Ok(map.into_iter().filter_map(|(key, value)| Some((key, value?))).collect())
 }
 
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }

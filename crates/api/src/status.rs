@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::wave_status::WaveStatus;
+
 /// What was found, and how far it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -39,6 +41,18 @@ pub struct FlippyConfigStatus {
     /// The preconditions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub preconditions: Vec<PreconditionStatus>,
+    /// Names this campaign where there are waves: an approval of a wave names it, and counts for no other one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub campaign: Option<String>,
+    /// The waves in order, the last one of what no other takes included.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waves: Vec<WaveStatus>,
+    /// Restarts per minute, as this campaign has shown so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restarts_per_minute: Option<String>,
+    /// When everything is expected to be done at this rate, windows and soaks included. Absent when it cannot be known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub estimated_end: Option<String>,
 }
 
 /// A condition as Kubernetes knows them.

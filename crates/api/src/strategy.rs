@@ -51,6 +51,10 @@ pub(crate) fn strategy(spec: &spec::Strategy, problems: &mut Vec<Problem>, notes
                 let message = "has no effect, because OnFailure is Continue; leave one of the two out".to_owned();
                 notes.push(SpecNote { path: "spec.Strategy.MaxFailures".to_owned(), message });
             }
+            for (position, _) in spec.waves.iter().enumerate().filter(|(_, wave)| wave.max_failures.is_some()) {
+                let message = "has no effect, because OnFailure is Continue; leave one of the two out".to_owned();
+                notes.push(SpecNote { path: format!("spec.Strategy.Waves[{position}].MaxFailures"), message });
+            }
             None
         }
         other => {
@@ -69,7 +73,7 @@ pub(crate) fn strategy(spec: &spec::Strategy, problems: &mut Vec<Problem>, notes
     }
 }
 
-fn limit(value: &NumberOrPercent, lowest: u8) -> Result<Limit, String> {
+pub(crate) fn limit(value: &NumberOrPercent, lowest: u8) -> Result<Limit, String> {
     let said = match value {
         NumberOrPercent::Number(number) => number.to_string(),
         NumberOrPercent::Percent(text) => format!("\"{text}\""),

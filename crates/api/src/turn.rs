@@ -27,7 +27,10 @@ pub fn turn_of(prior: Option<&FlippyConfigStatus>, next: &FlippyConfigStatus) ->
     let is_stalled = find(next, "Stalled").is_some_and(|stalled| stalled.status == "True");
     let is_shut = condition.r#type == "RestartsAllowed" && condition.status == "False";
     // Somebody wanted it so.
-    let is_wish = matches!(condition.reason.as_str(), "Suspended" | "DryRun" | "OutsideWindow" | "WindowEnds");
+    let is_wish = matches!(
+        condition.reason.as_str(),
+        "Suspended" | "DryRun" | "OutsideWindow" | "WindowEnds" | "WaveSoaks" | "AwaitingApproval"
+    );
     Some(Turn {
         reason: condition.reason.clone(),
         message: condition.message.clone(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use flippy_api::{FlippyConfigStatus, next_status, problem_status, status_patch, unmet_since};
 use flippy_core::{
-    Condition, ConditionStatus, Counters, Kind, ListedWorkload, NamedWorkload, PolicyName, PreconditionFact,
+    Condition, ConditionStatus, Counters, Estimate, Kind, ListedWorkload, NamedWorkload, PolicyName, PreconditionFact,
     StatusFacts, Timestamp,
 };
 use serde_json::{Value, json};
@@ -26,6 +26,9 @@ fn facts(ready: Condition) -> StatusFacts {
         blocked: Vec::new(),
         failed: Vec::new(),
         preconditions: Vec::new(),
+        campaign: None,
+        waves: Vec::new(),
+        estimate: Estimate::default(),
     }
 }
 

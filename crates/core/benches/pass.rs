@@ -8,7 +8,7 @@ use flippy_core::{
     Claims, Container, DeploymentFacts, DesiredImages, DisruptionBudget, DisruptionFacts, ImageRef, Kind,
     NamedWorkload, Owner, Pod, PodState, Policy, PolicyName, ReplicaSet, Requirement, RestartMark, RestartObject,
     RestartToken, RolloutFacts, Scope, Selector, SignedDuration, Snapshot, StatusFacts, Strategy, Timestamp, Waiting,
-    Workload, WorkloadRef, pace, plan, preconditions, status_facts,
+    WaveMemory, Workload, WorkloadRef, pace, plan, preconditions, status_facts, waves,
 };
 
 const NAMESPACES: usize = 200;
@@ -70,8 +70,9 @@ fn whole_pass(policies: &[Policy], snapshot: &Snapshot) -> Vec<StatusFacts> {
     let status_of = |policy: &&Policy| {
         let plan = plan(policy, &claims, snapshot, &pods, now());
         let (gate, facts) = preconditions(policy, snapshot, &BTreeMap::new(), now());
-        let decision = pace(policy, &plan, &gate, &BTreeSet::new(), now());
-        status_facts(policy, &plan, &gate, facts, &decision)
+        let waves = waves(policy, &plan, &WaveMemory::default(), now());
+        let decision = pace(policy, &plan, &gate, &waves, &BTreeSet::new(), now());
+        status_facts(policy, &plan, &gate, facts, &waves, &decision, now())
     };
     policies.iter().map(status_of).collect()
 }
@@ -102,6 +103,8 @@ fn policy(number: usize) -> Policy {
         preconditions: Vec::new(),
         restart_first: Vec::new(),
         strategy: Strategy::default(),
+        waves: Vec::new(),
+        approvals: BTreeMap::new(),
         windows: Vec::new(),
         resumed_at: None,
         suspended: false,
@@ -153,6 +156,7 @@ fn snapshot(policies: &[Policy]) -> Snapshot {
             id: WorkloadRef { named, uid },
             generation: 1,
             deleting: false,
+            labels: nothing.clone(),
             annotations: nothing.clone(),
             template_labels: nothing.clone(),
             template_annotations: nothing.clone(),

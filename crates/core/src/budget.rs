@@ -9,13 +9,15 @@ use crate::pace::Hold;
 use crate::plan::{CLOCKS_DIFFER_BY, Plan, PlanEntry, UnderWay};
 use crate::strategy::Strategy;
 use crate::turns::Taken;
+use crate::verdict::Verdict;
+use crate::waves::Waves;
 use crate::workload::NamedWorkload;
 
 /// What one pass may still start. Made anew in each pass, so that a crash forgets nothing.
 pub(crate) struct Budget<'a> {
     strategy: &'a Strategy,
     now: Timestamp,
-    /// Workloads that count, in all and by namespace: a percentage is a share of these.
+    /// Workloads of the current wave that count, in all and by namespace: a percentage is a share of these.
     total: usize,
     total_in: BTreeMap<&'a str, usize>,
     under_way: BTreeSet<&'a NamedWorkload>,
@@ -29,15 +31,32 @@ pub(crate) struct Budget<'a> {
 }
 
 impl<'a> Budget<'a> {
-    pub(crate) fn new(strategy: &'a Strategy, plan: &'a Plan, sending: &BTreeSet<Arc<str>>, now: Timestamp) -> Self {
+    /// `strategy` is the one for the current wave. What is under way counts whatever its wave.
+    pub(crate) fn new(
+        strategy: &'a Strategy,
+        waves: &Waves,
+        plan: &'a Plan,
+        sending: &BTreeSet<Arc<str>>,
+        now: Timestamp,
+    ) -> Self {
         let sent = |entry: &PlanEntry| sending.contains(&entry.id.uid);
-        let under_way = plan.entries.iter().filter(|entry| entry.under_way != UnderWay::No || sent(entry));
+        // One that may be tried again, but whose wave is shut, cannot be asked what became of it: others would wait for
+        // its answer, and it for them.
+        let is_moot = |entry: &PlanEntry| {
+            entry.under_way == UnderWay::Unanswered
+                && matches!(entry.verdict, Verdict::Restart(_))
+                && !waves.admit(entry)
+        };
+        let is_under_way = |entry: &PlanEntry| entry.under_way != UnderWay::No && !is_moot(entry);
+        let under_way = plan.entries.iter().filter(|entry| is_under_way(entry) || sent(entry));
         let first = plan.first.iter().filter(|first| first.is_under_way(sending));
-        let holds_up = |entry: &&PlanEntry| entry.holds_up_others || (sent(entry) && will_hold_up_others(entry));
+        let holds_up = |entry: &&PlanEntry| {
+            (entry.holds_up_others && !is_moot(entry)) || (sent(entry) && will_hold_up_others(entry))
+        };
         let mut budget = Self {
             strategy,
             now,
-            total: plan.countable().count(),
+            total: plan.countable(waves.current).count(),
             total_in: BTreeMap::new(),
             under_way: BTreeSet::new(),
             under_way_in: BTreeMap::new(),
@@ -45,7 +64,7 @@ impl<'a> Budget<'a> {
             not_before: not_before(strategy, plan, sending, now),
             turns: Taken::new(plan, sending),
         };
-        for entry in plan.countable() {
+        for entry in plan.countable(waves.current) {
             *budget.total_in.entry(&entry.id.named.namespace).or_default() += 1;
         }
         // One may be in scope and go first: it is one restart.

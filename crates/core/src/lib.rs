@@ -16,6 +16,7 @@ mod cron;
 mod desired;
 mod disruption;
 mod drift;
+mod eta;
 mod futility;
 mod gate;
 mod image;
@@ -33,6 +34,8 @@ mod status;
 mod strategy;
 mod turns;
 mod verdict;
+mod wave;
+mod waves;
 mod window;
 mod workload;
 
@@ -41,6 +44,7 @@ pub use cron::{Schedule, ScheduleParseError};
 pub use desired::DesiredImages;
 pub use disruption::{DisruptionBudget, DisruptionFacts, Disrupts, MAX_GROUP_LENGTH, NoDisruption, Turn, group_name};
 pub use drift::{Drift, drift_of};
+pub use eta::{Estimate, Rate};
 pub use gate::{Gate, GateFact, PreconditionFact, preconditions};
 pub use image::{ImageParseError, ImageRef};
 pub use labels::{Labels, contains_all};
@@ -56,6 +60,8 @@ pub use snapshot::{PodIndex, Refusal, ReplicaSet, Snapshot};
 pub use status::{Condition, ConditionStatus, Counters, ListedWorkload, StatusFacts, status_facts};
 pub use strategy::{DisruptionBudgets, Limit, SingleReplica, Strategy};
 pub use verdict::{BlockedReason, DriftReason, FailedReason, Verdict};
+pub use wave::{Approval, Approved, Campaign, ClaimedApproval, REST, RememberedWave, Wave, WaveMemory};
+pub use waves::{WaveFact, WaveHold, WaveState, Waves, waves};
 pub use window::{Window, WindowKind, WindowState, window_state};
 pub use workload::{
     ArgoPhase, ArgoRolloutFacts, DaemonSetFacts, DeploymentFacts, Kind, KindParseError, NamedWorkload, Owner,

@@ -16,6 +16,8 @@ pub mod annotation {
     pub const RESUMED_AT: &str = "flippy.keikoproj.io/resumed-at";
     /// On a workload, as an annotation or a label: of those of a namespace that say the same, one is restarted at a time.
     pub const GROUP: &str = "flippy.keikoproj.io/group";
+    /// On a `FlippyConfig`, followed by the name of a wave: the campaign in which it is approved, and by whom.
+    pub const APPROVE_PREFIX: &str = "flippy.keikoproj.io/approve-";
     /// Beside [`RESTARTED_FOR`]: the token of a restart that found the workload unhealthy already.
     pub const UNHEALTHY_BEFORE: &str = "flippy.keikoproj.io/unhealthy-before";
 }

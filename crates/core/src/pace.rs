@@ -11,8 +11,10 @@ use crate::gate::{Gate, GateFact};
 use crate::mark::RestartToken;
 use crate::plan::{FirstRestart, FirstState, Plan, PlanEntry, UnderWay};
 use crate::policy::Policy;
+use crate::strategy::Strategy;
 use crate::turns::Taken;
 use crate::verdict::{BlockedReason, Verdict};
+use crate::waves::{WaveHold, Waves};
 use crate::window::{WindowState, window_state};
 use crate::workload::{Kind, NamedWorkload, WorkloadRef};
 
@@ -87,6 +89,8 @@ pub enum Hold {
         /// So many are tolerated.
         tolerated: usize,
     },
+    /// Everything that is left to restart is in waves that may not start, or not go on.
+    Wave(WaveHold),
 }
 
 /// Decides what starts now.
@@ -94,14 +98,22 @@ pub enum Hold {
 /// `sending` holds the uids of workloads whose restart was decided before and is on its way to the API server, so that
 /// the snapshot does not show it yet. Everything else that is under way is read from the plan, that is from the
 /// cluster: a successor after a crash counts the same.
-pub fn pace(policy: &Policy, plan: &Plan, gate: &GateFact, sending: &BTreeSet<Arc<str>>, now: Timestamp) -> Decision {
-    let mut decision = Decision { recheck_at: earliest_recheck(plan, gate), ..Decision::default() };
+pub fn pace(
+    policy: &Policy,
+    plan: &Plan,
+    gate: &GateFact,
+    waves: &Waves,
+    sending: &BTreeSet<Arc<str>>,
+    now: Timestamp,
+) -> Decision {
+    let recheck_at = earliest_recheck(plan, gate).into_iter().chain(waves.recheck_at()).min();
+    let mut decision = Decision { recheck_at, ..Decision::default() };
     if !plan.needs_restart() {
         return decision;
     }
     match forbidden(policy, plan, gate, now) {
         Some(hold) => decision.hold = Some(hold),
-        None => start_first_then_rest(&mut decision, policy, plan, sending, now),
+        None => start_first_then_rest(&mut decision, policy, plan, waves, sending, now),
     }
     let until = decision.hold.as_ref().and_then(Hold::until);
     decision.recheck_at = decision.recheck_at.into_iter().chain(until).min();
@@ -119,8 +131,8 @@ fn forbidden(policy: &Policy, plan: &Plan, gate: &GateFact, now: Timestamp) -> O
     if gate.gate == Gate::Shut {
         return Some(Hold::Preconditions(gate.message.clone()));
     }
-    if let Some((failures, tolerated)) = plan.halted(policy, now) {
-        return Some(Hold::Halted { failures, tolerated });
+    if let Some(halt) = plan.halted(policy, now) {
+        return Some(Hold::Halted { failures: halt.failures, tolerated: halt.tolerated });
     }
     match window_state(&policy.windows, now) {
         WindowState::Shut { until } => Some(Hold::Window(until)),
@@ -133,10 +145,17 @@ fn start_first_then_rest(
     decision: &mut Decision,
     policy: &Policy,
     plan: &Plan,
+    waves: &Waves,
     sending: &BTreeSet<Arc<str>>,
     now: Timestamp,
 ) {
-    if let Some(entry) = due_again_after_lost_answer(policy, plan, sending) {
+    // Before a wave begins that waits for a person, nothing starts at all, not even what goes before all waves.
+    if let Some(hold) = &waves.hold {
+        decision.hold = Some(Hold::Wave(hold.clone()));
+        return;
+    }
+    let strategy = policy.strategy_for(waves.current);
+    if let Some(entry) = due_again_after_lost_answer(&strategy, plan, waves, sending) {
         decision.starts.extend(start_of(entry, now));
         decision.hold = Some(Hold::Waiting(entry.id.to_string()));
         return;
@@ -144,14 +163,14 @@ fn start_first_then_rest(
     let being_sent = |entry: &&PlanEntry| sending.contains(&entry.id.uid);
     let sent = plan.entries.iter().filter(being_sent).count();
     let allowance = plan.proof.allowance(plan.newest_fresh_at, now).saturating_sub(sent);
-    let probe = if allowance == 0 { due_probe(plan, sending, sent, now) } else { None };
+    let probe = if allowance == 0 { due_probe(plan, waves, sending, sent, now) } else { None };
     if allowance == 0 && probe.is_none() {
         let probe_at = plan.proof.probe_at().filter(|at| *at > now);
         decision.recheck_at = decision.recheck_at.into_iter().chain(probe_at).min();
         decision.hold = Some(not_proven(plan));
         return;
     }
-    let mut budget = Budget::new(&policy.strategy, plan, sending, now);
+    let mut budget = Budget::new(&strategy, waves, plan, sending, now);
     // Also what goes first waits: with a changed image list it is due again while a restart for the old one is under way.
     decision.hold = first_under_way(plan, sending).map(Hold::Waiting).or_else(|| budget.spent_in_scope());
     if decision.hold.is_some() {
@@ -173,7 +192,7 @@ fn start_first_then_rest(
             decision.starts.extend(start_of(entry, now));
             decision.hold = Some(Hold::Futile);
         }
-        None => start_rest(decision, plan, sending, allowance, &mut budget, now),
+        None => start_rest(decision, plan, waves, sending, allowance, &mut budget, now),
     }
 }
 
@@ -196,7 +215,9 @@ impl Hold {
     pub fn until(&self) -> Option<Timestamp> {
         match self {
             Self::Window(until) => *until,
-            Self::MinInterval(until) | Self::WindowEnds(until) => Some(*until),
+            Self::MinInterval(until) | Self::WindowEnds(until) | Self::Wave(WaveHold::Soaks { until, .. }) => {
+                Some(*until)
+            }
             _ => None,
         }
     }
@@ -205,19 +226,20 @@ impl Hold {
 /// A restart whose answer was lost, once it may be tried again. It holds up the others, and so goes before them: only
 /// trying again tells what became of it. It does not go beside one that is certainly under way and waited for.
 fn due_again_after_lost_answer<'a>(
-    policy: &Policy,
+    strategy: &Strategy,
     plan: &'a Plan,
+    waves: &Waves,
     sending: &BTreeSet<Arc<str>>,
 ) -> Option<&'a PlanEntry> {
     let is_lost = |entry: &PlanEntry| entry.under_way == UnderWay::Unanswered && !sending.contains(&entry.id.uid);
     let turns = Taken::new(plan, sending);
-    let is_its_turn = |entry: &PlanEntry| turns.wait(&entry.id.named).is_none();
+    let is_its_turn = |entry: &PlanEntry| waves.admit(entry) && turns.wait(&entry.id.named).is_none();
     let lost = plan.entries.iter().find(|entry| is_lost(entry) && may_start(entry) && is_its_turn(entry))?;
     let is_busy = |entry: &PlanEntry| {
         (entry.holds_up_others && entry.under_way != UnderWay::Unanswered)
             || (sending.contains(&entry.id.uid) && will_hold_up_others(entry))
     };
-    let one_after_the_other = policy.strategy.max_concurrent.is_none();
+    let one_after_the_other = strategy.max_concurrent.is_none();
     let must_wait =
         first_under_way(plan, sending).is_some() || (one_after_the_other && plan.entries.iter().any(is_busy));
     (!must_wait).then_some(lost)
@@ -227,7 +249,13 @@ fn due_again_after_lost_answer<'a>(
 ///
 /// Rather one that was not tried yet, and far from those that were futile: three neighbours that pin their own image
 /// would otherwise stop everybody else for ever.
-fn due_probe<'a>(plan: &'a Plan, sending: &BTreeSet<Arc<str>>, sent: usize, now: Timestamp) -> Option<&'a PlanEntry> {
+fn due_probe<'a>(
+    plan: &'a Plan,
+    waves: &Waves,
+    sending: &BTreeSet<Arc<str>>,
+    sent: usize,
+    now: Timestamp,
+) -> Option<&'a PlanEntry> {
     if sent > 0 || plan.proof.probe_at().is_none_or(|at| now < at) {
         return None;
     }
@@ -236,7 +264,8 @@ fn due_probe<'a>(plan: &'a Plan, sending: &BTreeSet<Arc<str>>, sent: usize, now:
         *futile_in.entry(&entry.id.named.namespace).or_default() += 1;
     }
     let turns = Taken::new(plan, sending);
-    let may_start = |entry: &&PlanEntry| may_start(entry) && turns.wait(&entry.id.named).is_none();
+    let may_start =
+        |entry: &&PlanEntry| may_start(entry) && waves.admit(entry) && turns.wait(&entry.id.named).is_none();
     let candidates = plan.entries.iter().filter(may_start);
     candidates.min_by_key(|entry| (entry.is_retry(), futile_in.get(entry.id.named.namespace.as_ref()).copied()))
 }
@@ -304,6 +333,7 @@ fn start_first<'a>(
 fn start_rest<'a>(
     decision: &mut Decision,
     plan: &'a Plan,
+    waves: &Waves,
     sending: &BTreeSet<Arc<str>>,
     mut allowance: usize,
     budget: &mut Budget<'a>,
@@ -314,7 +344,8 @@ fn start_rest<'a>(
             || (sending.contains(&entry.id.uid) && entry.is_retry())
     };
     let mut retried = plan.entries.iter().find(is_retried).map(|entry| &entry.id);
-    for entry in plan.entries.iter().filter(|entry| may_start(entry) && !sending.contains(&entry.id.uid)) {
+    let may_go = |entry: &&PlanEntry| may_start(entry) && waves.admit(entry) && !sending.contains(&entry.id.uid);
+    for entry in plan.entries.iter().filter(may_go) {
         if decision.starts.iter().any(|start| start.id == entry.id) {
             continue;
         }
@@ -350,6 +381,7 @@ fn start_rest<'a>(
             return;
         }
     }
+    decision.hold = decision.hold.take().or_else(|| waves.hold_beyond(plan).map(Hold::Wave));
 }
 
 fn start_of(entry: &PlanEntry, now: Timestamp) -> Option<Start> {

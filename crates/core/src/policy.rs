@@ -1,6 +1,6 @@
 //! A validated `FlippyConfig` spec: what the core works with.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::desired::DesiredImages;
 use crate::scope::Scope;
 use crate::strategy::{DisruptionBudgets, Strategy};
+use crate::wave::{ClaimedApproval, Wave};
 use crate::window::Window;
 use crate::workload::{Kind, NamedWorkload};
 
@@ -44,6 +45,10 @@ pub struct Policy {
     pub restart_first: Vec<RestartFirst>,
     /// How carefully to go.
     pub strategy: Strategy,
+    /// Groups that go one after the other. Empty: everything is one group.
+    pub waves: Vec<Wave>,
+    /// Approvals of waves that stand on the config, by the name of the wave.
+    pub approvals: BTreeMap<Arc<str>, ClaimedApproval>,
     /// When restarts may start.
     pub windows: Vec<Window>,
     /// When a person last said to go on in spite of failures: earlier ones do not count any more.

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// A label selector of a `PodDisruptionBudget`.
+/// A label selector: of a `PodDisruptionBudget`, or of a wave.
 ///
-/// A null selector selects nothing and an empty one everything in the namespace (k8s.io/api policy/v1
+/// Of a budget, a null selector selects nothing and an empty one everything in the namespace (k8s.io/api policy/v1
 /// `PodDisruptionBudgetSpec.selector`; k8s.io/apimachinery `LabelSelectorAsSelector`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selector {
@@ -36,6 +36,13 @@ impl Requirement {
             Self::Exists(key) => labels.contains_key(key),
             Self::DoesNotExist(key) => !labels.contains_key(key),
         }
+    }
+}
+
+/// Everything.
+impl Default for Selector {
+    fn default() -> Self {
+        Self::Every(Vec::new())
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Snapshot {
     /// By namespace and name.
     disruption_budgets: BTreeMap<Arc<str>, BTreeMap<Arc<str>, DisruptionBudget>>,
     refusals: HashMap<Arc<str>, Refusal>,
+    /// How often in a row each of them was refused.
+    refused_times: HashMap<Arc<str>, u32>,
     restarted: HashMap<Arc<str>, RestartToken>,
 }
 
@@ -101,12 +103,20 @@ impl Snapshot {
 
     /// Notes that a restart was refused.
     pub fn note_refusal(&mut self, uid: Arc<str>, refusal: Refusal) {
+        let times = self.refused_times.entry(uid.clone()).or_default();
+        *times = times.saturating_add(1);
         self.refusals.insert(uid, refusal);
     }
 
     /// Forgets that a restart was refused.
     pub fn forget_refusal(&mut self, uid: &str) {
         self.refusals.remove(uid);
+        self.refused_times.remove(uid);
+    }
+
+    /// How often in a row the restart of a workload was refused.
+    pub(crate) fn refused_times(&self, uid: &str) -> u32 {
+        self.refused_times.get(uid).copied().unwrap_or_default()
     }
 
     /// Notes that a restart was carried out.
@@ -184,6 +194,7 @@ impl Snapshot {
         if self.workloads.get(named).is_some_and(|held| held.id.uid.as_ref() == uid) {
             self.workloads.remove(named);
             self.refusals.remove(uid);
+            self.refused_times.remove(uid);
             self.restarted.remove(uid);
         }
     }
@@ -193,6 +204,7 @@ impl Snapshot {
         self.workloads.retain(|_, workload| keep(workload));
         let live: HashSet<&Arc<str>> = self.workloads.values().map(|workload| &workload.id.uid).collect();
         self.refusals.retain(|uid, _| live.contains(uid));
+        self.refused_times.retain(|uid, _| live.contains(uid));
         self.restarted.retain(|uid, _| live.contains(uid));
     }
 

@@ -4,12 +4,15 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use crate::eta::{Estimate, estimate};
 use crate::gate::{Gate, GateFact, PreconditionFact};
 use crate::mark::annotation::RESUMED_AT;
 use crate::pace::{Decision, Hold};
 use crate::plan::{FirstRestart, FirstState, Plan, PlanEntry, UnderWay};
 use crate::policy::Policy;
 use crate::verdict::{BlockedReason, FailedReason, Verdict};
+use crate::wave::Campaign;
+use crate::waves::{WaveFact, WaveHold, Waves};
 use crate::workload::NamedWorkload;
 
 /// Entries of a bounded list. A status is read by people and stored by etcd: neither wants ten thousand lines.
@@ -32,6 +35,12 @@ pub struct StatusFacts {
     pub failed: Vec<ListedWorkload>,
     /// The preconditions.
     pub preconditions: Vec<PreconditionFact>,
+    /// The campaign, where there are waves.
+    pub campaign: Option<Campaign>,
+    /// The waves in order.
+    pub waves: Vec<WaveFact>,
+    /// How fast it goes, and when it is expected to end.
+    pub estimate: Estimate,
 }
 
 /// How many workloads have each verdict. The sum is everything in scope.
@@ -123,14 +132,17 @@ pub fn status_facts(
     plan: &Plan,
     gate: &GateFact,
     preconditions: Vec<PreconditionFact>,
+    waves: &Waves,
     decision: &Decision,
+    now: Timestamp,
 ) -> StatusFacts {
     let counters = Counters::of(plan);
-    let stalled = stalled(policy, plan, gate, decision, &counters);
+    let stalled = stalled(policy, plan, gate, waves, decision, &counters);
+    let is_stalled = stalled.is_some();
     let moving =
         plan.is_moving() || (plan.needs_restart() && stalled.is_none() && !policy.suspended && !policy.dry_run);
     let conditions = vec![
-        ready(policy, plan, &counters, stalled.as_ref()),
+        ready(policy, plan, decision, &counters, stalled.as_ref()),
         reconciling(moving, &counters),
         stalled.map_or_else(
             || condition("Stalled", ConditionStatus::False, "NotStalled", "nothing needs a person".to_owned()),
@@ -139,6 +151,9 @@ pub fn status_facts(
         restarts_allowed(policy, gate, decision),
     ];
     let marks = plan.entries.iter().filter_map(|entry| entry.mark.as_ref());
+    let mut estimate = estimate(policy, plan, waves, decision, now);
+    // What needs a person, or somebody else's recovery, takes as long as that takes.
+    estimate.end = estimate.end.filter(|_| !is_stalled);
     StatusFacts {
         conditions,
         counters,
@@ -159,6 +174,9 @@ pub fn status_facts(
         ),
         failed: listed(plan, |verdict| matches!(verdict, Verdict::Failed(_)), |state| *state == FirstState::Failed),
         preconditions,
+        campaign: waves.campaign.clone(),
+        waves: waves.facts.clone(),
+        estimate,
     }
 }
 
@@ -166,7 +184,13 @@ fn condition(kind: &'static str, status: ConditionStatus, reason: &'static str, 
     Condition { kind, status, reason, message }
 }
 
-fn ready(policy: &Policy, plan: &Plan, counters: &Counters, stalled: Option<&(&'static str, String)>) -> Condition {
+fn ready(
+    policy: &Policy,
+    plan: &Plan,
+    decision: &Decision,
+    counters: &Counters,
+    stalled: Option<&(&'static str, String)>,
+) -> Condition {
     if let Some(why) = policy.selects_nothing() {
         return condition("Ready", ConditionStatus::True, "SelectsNothing", with_notes(policy, why.to_owned()));
     }
@@ -175,12 +199,16 @@ fn ready(policy: &Policy, plan: &Plan, counters: &Counters, stalled: Option<&(&'
     }
     // Suspended or on a dry run nothing counts as stalled, but neither is what cannot be restarted done.
     if plan.is_moving() || counters.done() < counters.total() {
+        let mut message = format!("{} of {} workloads are done", counters.done(), counters.total());
+        let wave_hold = shut_wave(decision);
+        if let Some(hold) = wave_hold {
+            message = format!("{hold}; {message}");
+        }
         let reason = match (policy.suspended, policy.dry_run) {
             (true, _) => "Suspended",
             (_, true) => "DryRun",
-            _ => "CampaignUnderWay",
+            _ => wave_hold.map_or("CampaignUnderWay", WaveHold::reason),
         };
-        let message = format!("{} of {} workloads are done", counters.done(), counters.total());
         return condition("Ready", ConditionStatus::False, reason, with_notes(policy, message));
     }
     let message = format!("all {} workloads in scope run the wanted images", counters.total());
@@ -209,6 +237,7 @@ fn stalled(
     policy: &Policy,
     plan: &Plan,
     gate: &GateFact,
+    waves: &Waves,
     decision: &Decision,
     counters: &Counters,
 ) -> Option<(&'static str, String)> {
@@ -225,8 +254,9 @@ fn stalled(
         return Some(("RestartsFutile", message.to_owned()));
     }
     if let Some(Hold::Halted { failures, tolerated }) = decision.hold {
+        let place = waves.halted().map_or_else(String::new, |wave| format!("wave {}: ", wave.name));
         let message = format!(
-            "failed restarts: {failures}, tolerated: {tolerated}: look at them, then set the annotation {RESUMED_AT} to the \
+            "{place}failed restarts: {failures}, tolerated: {tolerated}: look at them, then set the annotation {RESUMED_AT} to the \
              time, or raise spec.Strategy.MaxFailures; restarts also go on once enough of them recover"
         );
         return Some(("Halted", message));
@@ -293,10 +323,20 @@ fn restarts_allowed(policy: &Policy, gate: &GateFact, decision: &Decision) -> Co
         ("WindowEnds", format!("the window ends at {end}: a restart would not be expected to finish inside"))
     } else if let Some(Hold::Halted { failures, tolerated }) = decision.hold {
         ("Halted", format!("failed restarts: {failures}, tolerated: {tolerated}"))
+    } else if let Some(hold) = shut_wave(decision) {
+        (hold.reason(), hold.to_string())
     } else {
         return condition("RestartsAllowed", ConditionStatus::True, "Open", "restarts may start".to_owned());
     };
     condition("RestartsAllowed", ConditionStatus::False, reason, message)
+}
+
+/// The wave hold that is worth a condition: one that something other than restarts ends.
+fn shut_wave(decision: &Decision) -> Option<&WaveHold> {
+    match &decision.hold {
+        Some(Hold::Wave(hold @ (WaveHold::Soaks { .. } | WaveHold::NotApproved { .. }))) => Some(hold),
+        _ => None,
+    }
 }
 
 /// A bounded list: what goes first, then the workloads in scope, each once.

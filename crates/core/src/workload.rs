@@ -115,6 +115,8 @@ pub struct Workload {
     pub generation: i64,
     /// Whether it is being deleted.
     pub deleting: bool,
+    /// Its own labels.
+    pub labels: Labels,
     /// Its own annotations.
     pub annotations: Labels,
     /// Labels of its pod template.

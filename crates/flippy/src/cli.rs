@@ -27,6 +27,7 @@ Examples:
   flippy plan                        what the FlippyConfigs of the current cluster would restart
   flippy plan -f config.yaml         the same for a file, before anything is installed
   flippy crd | kubectl apply -f -    install the FlippyConfig resource
+  flippy approve mesh early          let wave `early` of FlippyConfig mesh start
   flippy run                         be the operator
 
 Flags of `run` without a subcommand mean `run`, as the original program was started:
@@ -55,6 +56,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Show every workload in scope and what would be done with it; changes nothing
     Plan(PlanArgs),
+    /// Let a wave start whose Approval is Manual
+    Approve(ApproveArgs),
     /// Watch a campaign on a cluster in memory: nothing is needed, nothing is touched
     Demo(DemoArgs),
     /// Print the CustomResourceDefinition of FlippyConfig as YAML
@@ -162,6 +165,30 @@ pub(crate) struct PlanArgs {
     pub(crate) reading: ReadingArgs,
 }
 
+#[derive(Args, Debug)]
+#[command(after_help = APPROVE_AFTER_HELP)]
+pub(crate) struct ApproveArgs {
+    /// Name of the FlippyConfig
+    #[arg(value_name = "CONFIG")]
+    pub(crate) name: String,
+    /// Name of the wave
+    pub(crate) wave: String,
+    /// Namespace of the FlippyConfig [default: that of the kubeconfig's context]
+    #[arg(short, long)]
+    pub(crate) namespace: Option<String>,
+}
+
+const APPROVE_AFTER_HELP: &str = "\
+Writes the annotation flippy.keikoproj.io/approve-WAVE of the FlippyConfig: the campaign that its
+status names, and who you are, as far as the API server tells. It counts for this campaign only;
+once the images change, the wave waits again. It cannot be taken back: to stop, set Suspend.
+
+Example:
+  flippy approve mesh early -n istio-system
+
+Needs the rights to get and patch the FlippyConfig. Exit codes: 0 done, 1 error, 2 wrong usage or
+no way to the cluster.";
+
 /// How a plan is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
@@ -191,9 +218,12 @@ JSON and YAML: {configs: [{namespace, name, problems: [string], notes: [{path, m
   preconditions: [{kind, namespace, name, met, message}],
   restartFirst: [{kind, namespace, name, state, message}],
   workloads: [{kind, namespace, name, uid, verdict, reason, message, container, image, pods,
-               stalePods, healthy, attempt, restartedAt}],
+               stalePods, healthy, attempt, restartedAt, until, wave,
+               waitsFor: {reason, message, until}}],
   counters: {fresh, restart, inFlight, converging, blocked, futile, idle, failed, total},
-  startsNow: [{kind, namespace, name}], hold: {reason, message}}]}
+  startsNow: [{kind, namespace, name}], hold: {reason, message, until},
+  campaign, waves: [{name, state, total, fresh, leftBehind, startedAt, completedAt, soaksUntil,
+                     approvedAt, approvedBy}], restartsPerMinute, estimatedEnd}]}
 Fields may be added; those that do not apply are absent.
 
 Examples:

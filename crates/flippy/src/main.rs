@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program talks to people")]
 
 mod address;
+mod approve;
 mod cli;
 mod connect;
 mod demo;
@@ -42,6 +43,7 @@ fn perform(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Run(args) => block_on(run::run(args, cli.connection)),
         Command::Plan(args) => block_on(plan::plan(args, cli.connection)),
+        Command::Approve(args) => block_on(approve::approve(args, cli.connection)),
         Command::Demo(args) => demo::demo(&args),
         Command::Crd => exit::print(&flippy_api::crd_yaml()).map(|()| ExitCode::SUCCESS),
     }

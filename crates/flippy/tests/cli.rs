@@ -26,7 +26,7 @@ fn run_in(home: &TempDir, args: &[&str]) -> (Option<i32>, String, String) {
 fn help_lists_the_commands_and_the_exit_codes() {
     let (code, stdout, _) = run(&["--help"]);
     assert_eq!(code, Some(0));
-    for expected in ["run", "plan", "crd", "Exit codes:", "flippy plan -f config.yaml"] {
+    for expected in ["run", "plan", "approve", "crd", "Exit codes:", "flippy plan -f config.yaml"] {
         assert!(stdout.contains(expected), "{expected} is missing in {stdout}");
     }
 }

@@ -237,3 +237,38 @@ fn an_empty_scope_says_which_filter_nothing_passes() {
         outcome.stdout
     );
 }
+
+/// A Manual wave for everything in the shop.
+fn config_in_waves(status: &Value) -> Value {
+    let mut config = config(&[NEW]);
+    let shop = json!({"matchLabels": {"istio-injection": "enabled"}});
+    let wave = json!({"Name": "shop", "NamespaceSelector": shop, "Approval": "Manual"});
+    config["spec"]["Strategy"] = json!({"Waves": [wave]});
+    config["status"] = status.clone();
+    config
+}
+
+#[test]
+fn a_workload_that_waits_says_for_what_and_in_which_wave_it_is() {
+    let outcome = plan(shop(&[config_in_waves(&Value::Null)]), &["-o", "json"]);
+    let plan: Value = serde_json::from_str(&outcome.stdout).expect("stdout is JSON and nothing else");
+    let plan = &plan["configs"][0];
+    let cart = &plan["workloads"][0];
+    assert_eq!((&cart["name"], &cart["wave"]), (&json!("cart"), &json!("shop")));
+    assert_eq!(cart["waitsFor"]["reason"], "AwaitingApproval");
+    assert_eq!(plan["startsNow"], json!([]));
+    assert_eq!(plan["waves"][0]["state"], "AwaitingApproval");
+    assert_eq!(plan["waves"][1]["name"], "rest");
+    assert!(plan["campaign"].as_str().is_some_and(|campaign| campaign.ends_with(".1")));
+}
+
+#[test]
+fn what_the_operator_remembers_of_waves_counts_for_the_plan() {
+    let first = plan(shop(&[config_in_waves(&Value::Null)]), &["-o", "json"]);
+    let first: Value = serde_json::from_str(&first.stdout).expect("stdout is JSON and nothing else");
+    let approved = json!({"name": "shop", "approvedAt": "2026-01-01T00:00:00Z", "approvedBy": "jane"});
+    let status = json!({"conditions": [], "campaign": first["configs"][0]["campaign"], "waves": [approved]});
+    let outcome = plan(shop(&[config_in_waves(&status)]), &[]);
+    assert!(outcome.stdout.contains("starts at once: Deployment shop/cart\n"), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("approved by jane"), "{}", outcome.stdout);
+}

@@ -14,7 +14,7 @@ pub(crate) struct ConfigRecord {
     pub(crate) name: PolicyName,
     pub(crate) uid: Arc<str>,
     pub(crate) generation: i64,
-    pub(crate) status: Option<FlippyConfigStatus>,
+    pub(crate) status: Option<Box<FlippyConfigStatus>>,
     /// What is wrong with it, for people, if it is no policy.
     pub(crate) policy: Result<Arc<Policy>, NoPolicy>,
 }
@@ -39,7 +39,7 @@ impl ConfigRecord {
                 policy: flippy_api::policy(&config, options)
                     .map(Arc::new)
                     .map_err(|invalid| NoPolicy::Invalid(invalid.to_string())),
-                status: config.status,
+                status: config.status.map(Box::new),
             },
             Err(invalid) => Self {
                 name: name(invalid.metadata.namespace, invalid.metadata.name.unwrap_or_default()),

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use flippy_core::{
-    Claims, Hold, NamedWorkload, Policy, PolicyName, Start, StatusFacts, Timestamp, pace, plan, preconditions,
-    status_facts,
+    Claims, Hold, NamedWorkload, Policy, PolicyName, Start, StatusFacts, Timestamp, WaveMemory, pace, plan,
+    preconditions, status_facts, waves,
 };
 
 use crate::configs::{ConfigRecord, NoPolicy};
@@ -13,6 +13,10 @@ use crate::world::{ALWAYS, Feed, FeedState, World};
 
 /// Since when each precondition is not met.
 pub(crate) type UnmetSince = BTreeMap<NamedWorkload, Timestamp>;
+
+/// What is remembered of the waves of each config, with the uid of that config: another one of its name was approved by
+/// nobody.
+pub(crate) type WaveMemories = BTreeMap<PolicyName, (Arc<str>, WaveMemory)>;
 
 /// What is to be done and said about one config.
 pub(crate) struct Decided {
@@ -40,6 +44,7 @@ pub(crate) enum Findings {
 pub(crate) fn decide(
     world: &World,
     unmet_since: &mut BTreeMap<PolicyName, UnmetSince>,
+    wave_memories: &mut WaveMemories,
     sending: &mut BTreeSet<Arc<str>>,
     now: Timestamp,
 ) -> Vec<Decided> {
@@ -48,6 +53,7 @@ pub(crate) fn decide(
     let pods = world.snapshot.pods_by_workload();
     let names: BTreeSet<&PolicyName> = world.configs.iter().map(|config| &config.name).collect();
     unmet_since.retain(|name, _| names.contains(name));
+    wave_memories.retain(|name, (uid, _)| world.configs.get(name).is_some_and(|config| config.uid == *uid));
     let mut all = Vec::new();
     for config in world.configs.iter() {
         let policy = match &config.policy {
@@ -78,9 +84,12 @@ pub(crate) fn decide(
                 fact.unmet_since = None;
             }
         }
-        let decision = pace(policy, &plan, &gate, sending, now);
+        let (_, memory) = wave_memories.entry(config.name.clone()).or_insert_with(|| remembered_waves(config));
+        let waves = waves(policy, &plan, memory, now);
+        *memory = waves.memory();
+        let decision = pace(policy, &plan, &gate, &waves, sending, now);
         sending.extend(decision.starts.iter().map(|start| start.id.uid.clone()));
-        let facts = status_facts(policy, &plan, &gate, preconditions, &decision);
+        let facts = status_facts(policy, &plan, &gate, preconditions, &waves, &decision, now);
         all.push(Decided {
             revoked: decision.hold.as_ref().is_some_and(Hold::forbids_all),
             starts: decision.starts,
@@ -133,7 +142,13 @@ fn decided(config: &ConfigRecord, findings: Findings) -> Decided {
 
 /// What a predecessor wrote into the status: patience does not begin anew when the operator is restarted.
 fn remembered(config: &ConfigRecord) -> UnmetSince {
-    config.status.as_ref().map(flippy_api::unmet_since).unwrap_or_default()
+    config.status.as_deref().map(flippy_api::unmet_since).unwrap_or_default()
+}
+
+/// The same of waves: neither a soak nor an approval is lost with the operator.
+fn remembered_waves(config: &ConfigRecord) -> (Arc<str>, WaveMemory) {
+    let memory = config.status.as_deref().map(flippy_api::wave_memory).unwrap_or_default();
+    (config.uid.clone(), memory)
 }
 
 /// Whether something that the policy is about is not seen yet: `Some(None)` while it is being listed, which takes a
@@ -197,7 +212,8 @@ mod tests {
     }
 
     fn findings(world: &World) -> Findings {
-        let decided = decide(world, &mut BTreeMap::new(), &mut BTreeSet::new(), Timestamp::UNIX_EPOCH);
+        let decided =
+            decide(world, &mut BTreeMap::new(), &mut BTreeMap::new(), &mut BTreeSet::new(), Timestamp::UNIX_EPOCH);
         decided.into_iter().next().expect("something is said of the config").findings
     }
 

@@ -16,7 +16,7 @@ use crate::act::{self, Outcome};
 use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::configs::ConfigRecord;
-use crate::decide::{Decided, UnmetSince, VERDICTS, decide};
+use crate::decide::{Decided, UnmetSince, VERDICTS, WaveMemories, decide};
 use crate::events::Events;
 use crate::feeds::Feeds;
 use crate::metrics::{FeedLabels, Metrics, RestartLabels, VerdictLabels};
@@ -55,6 +55,7 @@ pub(crate) struct Driver {
     pub(crate) resync: Duration,
     pub(crate) world: World,
     pub(crate) unmet_since: BTreeMap<PolicyName, UnmetSince>,
+    pub(crate) wave_memories: WaveMemories,
     pub(crate) acting: Acting,
     /// Configs whose workloads are in the metrics.
     pub(crate) counted: BTreeSet<PolicyName>,
@@ -154,7 +155,7 @@ impl Driver {
             return None;
         }
         for config in self.world.configs.iter() {
-            self.reports.adopt(&config.name, &config.uid, config.status.as_ref());
+            self.reports.adopt(&config.name, &config.uid, config.status.as_deref());
         }
         self.reports.retain(|name| self.world.configs.get(name).is_some());
         self.stop_counting_deleted();
@@ -162,7 +163,7 @@ impl Driver {
             batch.cancel();
         }
         let mut sending = self.acting.sending.clone();
-        let decided = decide(&self.world, &mut self.unmet_since, &mut sending, now);
+        let decided = decide(&self.world, &mut self.unmet_since, &mut self.wave_memories, &mut sending, now);
         let mut recheck_at: Option<Instant> = None;
         let mut sooner = |at: Instant| recheck_at = Some(recheck_at.map_or(at, |held| held.min(at)));
         for one in decided {

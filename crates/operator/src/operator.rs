@@ -113,6 +113,7 @@ impl Operator {
             resync: settings.resync,
             world: World::default(),
             unmet_since: std::collections::BTreeMap::new(),
+            wave_memories: std::collections::BTreeMap::new(),
             acting: Acting::default(),
             counted: std::collections::BTreeSet::new(),
         };

@@ -5,7 +5,7 @@ use std::future::pending;
 use std::time::Duration;
 
 use flippy_api::{FlippyConfig, FlippyConfigStatus, Turn};
-use flippy_core::{PolicyName, Timestamp};
+use flippy_core::{PolicyName, SignedDuration, Timestamp};
 use kube::api::{Patch, PatchParams};
 use kube::core::DeserializeGuard;
 use kube::{Api, Client};
@@ -53,8 +53,9 @@ struct Write {
     uid: String,
     /// What was written, or `None` if it failed.
     status: Option<FlippyConfigStatus>,
-    /// The turn that it tells of, and when that was.
-    turn: Option<(Turn, Timestamp)>,
+    /// The turns that it tells of, and when that was.
+    turns: Vec<Turn>,
+    at: Timestamp,
     /// The config does not exist any more.
     gone: bool,
 }
@@ -99,13 +100,14 @@ impl Reports {
             return None;
         }
         let turn = flippy_api::turn_of(report.written.as_ref(), &status);
-        let due = if turn.is_some() { report.not_before } else { report.not_before + PROGRESS_WAITS };
+        let waves = flippy_api::wave_turns(report.written.as_ref(), &status);
+        let turns: Vec<Turn> = waves.into_iter().chain(turn).collect();
+        let due = if turns.is_empty() { report.not_before + PROGRESS_WAITS } else { report.not_before };
         if Instant::now() < due {
             return Some(due);
         }
         report.is_writing = true;
         report.is_own = true;
-        let turn = turn.map(|turn| (turn, now));
         let fits_schema = !matches!(decided.findings, Findings::NoPolicy(NoPolicy::Undecodable(_)));
         self.writes.spawn(write(
             self.client.clone(),
@@ -113,7 +115,8 @@ impl Reports {
             report.uid.clone(),
             status,
             fits_schema,
-            turn,
+            turns,
+            now,
         ));
         None
     }
@@ -142,9 +145,13 @@ impl Reports {
         report.is_writing = false;
         report.is_unsure = write.status.is_none();
         // Told once it is written: a write that is tried again tells it once.
-        if let Some((turn, at)) = write.turn.filter(|_| write.status.is_some()) {
-            let severity = if turn.is_warning { Severity::Warning } else { Severity::Normal };
-            self.events.on_config(&write.name, &report.uid, at, severity, turn.reason, turn.message);
+        if write.status.is_some() {
+            for (turn, position) in write.turns.into_iter().zip(0..) {
+                let severity = if turn.is_warning { Severity::Warning } else { Severity::Normal };
+                // An event is named for its instant: no two of a config may have the same.
+                let at = write.at.saturating_add(SignedDuration::from_nanos(position)).unwrap_or(write.at);
+                self.events.on_config(&write.name, &report.uid, at, severity, turn.reason, turn.message);
+            }
         }
         let delay = if write.status.is_some() { MIN_INTERVAL } else { report.backoff.after_failure() };
         report.not_before = Instant::now() + delay;
@@ -173,7 +180,8 @@ async fn write(
     uid: String,
     status: FlippyConfigStatus,
     fits_schema: bool,
-    turn: Option<(Turn, Timestamp)>,
+    turns: Vec<Turn>,
+    at: Timestamp,
 ) -> Write {
     // The answer may hold a spec that does not decode, which is then just what was reported.
     let api = Api::<DeserializeGuard<FlippyConfig>>::namespaced(client, &name.namespace);
@@ -196,5 +204,5 @@ async fn write(
             (false, false)
         }
     };
-    Write { name, uid, status: written.then_some(status), turn, gone }
+    Write { name, uid, status: written.then_some(status), turns, at, gone }
 }

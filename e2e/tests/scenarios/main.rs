@@ -21,4 +21,5 @@ mod pace;
 mod preconditions;
 mod scope;
 mod thousand;
+mod waves;
 mod windows;

@@ -32,7 +32,7 @@ pub(crate) const CLOCKS_DIFFER_BY: SignedDuration = SignedDuration::from_hours(1
 /// What a policy has to do, as far as the cluster shows.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Every workload in scope, healthy first, in the policy's order of kinds, then by namespace and name.
+    /// Every workload in scope, wave by wave, healthy first, in the policy's order of kinds, then by namespace and name.
     pub entries: Vec<PlanEntry>,
     /// What goes before all of them.
     pub first: Vec<FirstRestart>,
@@ -76,6 +76,19 @@ pub struct PlanEntry {
     pub(crate) under_way: UnderWay,
     /// Whether later restarts must wait for it now, if they go one after the other.
     pub(crate) holds_up_others: bool,
+    /// The position of its wave.
+    pub(crate) wave: usize,
+    /// How often in a row its restart was refused, while that is what blocks it.
+    pub(crate) refused_times: u32,
+}
+
+/// Failures past what is tolerated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Halt {
+    /// The position of the wave.
+    pub(crate) wave: usize,
+    pub(crate) failures: usize,
+    pub(crate) tolerated: usize,
 }
 
 /// Whether a restart of a workload is under way, as far as the pace is concerned.
@@ -106,13 +119,18 @@ impl Plan {
     }
 
     /// Workloads of which a share is meant when a limit is a percentage: those in scope that have running pods.
-    pub(crate) fn countable(&self) -> impl Iterator<Item = &PlanEntry> {
-        self.entries.iter().filter(|entry| entry.verdict != Verdict::Idle)
+    /// With waves, those of one wave.
+    pub(crate) fn countable(&self, wave: usize) -> impl Iterator<Item = &PlanEntry> {
+        self.entries.iter().filter(move |entry| entry.wave == wave && entry.verdict != Verdict::Idle)
     }
 
-    /// Failures past what the policy tolerates: how many, and how many would be tolerated.
-    pub(crate) fn halted(&self, policy: &Policy, now: Timestamp) -> Option<(usize, usize)> {
-        let tolerated = policy.strategy.max_failures?.of(self.countable().count());
+    /// Failures past what the policy tolerates, in the first wave where there are so many.
+    pub(crate) fn halted(&self, policy: &Policy, now: Timestamp) -> Option<Halt> {
+        (0..=policy.waves.len()).find_map(|wave| self.halted_in(wave, policy, now))
+    }
+
+    fn halted_in(&self, wave: usize, policy: &Policy, now: Timestamp) -> Option<Halt> {
+        let tolerated = policy.strategy_for(wave).max_failures?.of(self.countable(wave).count());
         // A typing error in the year must not switch the limit off until then.
         let latest = now.saturating_add(CLOCKS_DIFFER_BY).unwrap_or(Timestamp::MAX);
         let resumed_at = policy.resumed_at.filter(|at| *at <= latest);
@@ -122,13 +140,16 @@ impl Plan {
             resumed_at.is_none_or(|resumed_at| failed_at.is_none_or(|failed_at| failed_at > resumed_at))
         };
         let failed = Verdict::Failed(FailedReason::NotCompleteInTime);
-        let entries = self.entries.iter().filter(|entry| entry.verdict == failed);
+        let entries = self.entries.iter().filter(|entry| entry.wave == wave && entry.verdict == failed);
         let entries = entries.filter(|entry| is_news(entry.restarted_at, entry.waiting)).map(|entry| &entry.id.named);
-        let first = self.first.iter().filter(|first| first.state == FirstState::Failed);
+        // What goes first counts with the first wave, unless its own is another.
+        let wave_of = |first: &FirstRestart| self.entries.iter().find(|entry| entry.id.named == first.target);
+        let is_here = |first: &FirstRestart| wave_of(first).map_or(0, |entry| entry.wave) == wave;
+        let first = self.first.iter().filter(|first| first.state == FirstState::Failed && is_here(first));
         let first = first.filter(|first| is_news(first.restarted_at, first.waiting)).map(|first| &first.target);
         // One may be in scope and go first.
         let failures = entries.chain(first).collect::<BTreeSet<_>>().len();
-        (failures > tolerated).then_some((failures, tolerated))
+        (failures > tolerated).then_some(Halt { wave, failures, tolerated })
     }
 
     /// When a restart that starts now is expected to be done: as long as the slowest of this campaign took, and half as
@@ -163,7 +184,7 @@ pub fn plan(policy: &Policy, claims: &Claims<'_>, snapshot: &Snapshot, pods: &Po
         }
     }
     // Within a kind the snapshot's own order stays: by namespace and name.
-    ranked.sort_by_key(|(rank, entry)| (!entry.healthy, *rank));
+    ranked.sort_by_key(|(rank, entry)| (entry.wave, !entry.healthy, *rank));
     let mut entries: Vec<PlanEntry> = ranked.into_iter().map(|(_, entry)| entry).collect();
     for entry in &mut entries {
         planner.reconsider_futile(entry, newest_fresh_at);

@@ -70,6 +70,8 @@ impl Planner<'_> {
             took: mark.and_then(|mark| self.took(mark, own, tally)).filter(|took| *took <= waiting.window()),
             under_way,
             holds_up_others: under_way != UnderWay::No && waiting.is_waited() && !unhealthy_before,
+            wave: self.policy.wave_of(workload, self.snapshot),
+            refused_times: if is_refused { self.snapshot.refused_times(&workload.id.uid) } else { 0 },
         })
     }
 

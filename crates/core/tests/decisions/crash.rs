@@ -3,10 +3,10 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use flippy_core::{Kind, Policy, Snapshot, Start};
+use flippy_core::{Kind, Policy, Snapshot, Start, WaveMemory};
 use proptest::prelude::*;
 
-use crate::common::model::{Behaviour, Model, decide, run};
+use crate::common::model::{Behaviour, Model, decide, decide_remembering, run};
 use crate::common::{NEW, OLD, policy, policy_not_waiting};
 
 /// A patch that is not answered by then is given up by whoever sends it.
@@ -51,11 +51,28 @@ pub(crate) struct Operator {
     sending: BTreeSet<Arc<str>>,
     patches: VecDeque<(i64, Start)>,
     decided: usize,
+    /// What stands in the status: it survives crashes.
+    memory: WaveMemory,
 }
 
 impl Operator {
     pub(crate) fn started(model: &mut Model) -> Self {
-        Self { seen: model.list(), sending: BTreeSet::new(), patches: VecDeque::new(), decided: 0 }
+        Self {
+            seen: model.list(),
+            sending: BTreeSet::new(),
+            patches: VecDeque::new(),
+            decided: 0,
+            memory: WaveMemory::default(),
+        }
+    }
+
+    fn restarted(&self, model: &mut Model) -> Self {
+        Self { memory: self.memory.clone(), ..Self::started(model) }
+    }
+
+    /// Patches that were not sent yet, oldest first.
+    pub(crate) fn on_their_way(&self) -> &VecDeque<(i64, Start)> {
+        &self.patches
     }
 
     /// Restarts decided since it was started.
@@ -66,7 +83,8 @@ impl Operator {
     pub(crate) fn step(&mut self, step: Step, policy: &Policy, model: &mut Model) {
         match step {
             Step::Pass => {
-                let (_, decision) = decide(policy, &[policy], &self.seen, &self.sending, model.now());
+                let (_, decision) =
+                    decide_remembering(&mut self.memory, policy, &[policy], &self.seen, &self.sending, model.now());
                 self.decided += decision.starts.len();
                 for start in decision.starts {
                     assert!(self.sending.insert(start.id.uid.clone()), "{} is decided twice at once", start.id);
@@ -96,12 +114,12 @@ impl Operator {
                     in_time
                 });
             }
-            Step::CrashBefore => *self = Self::started(model),
+            Step::CrashBefore => *self = self.restarted(model),
             Step::CrashAfter => {
                 for (_, start) in self.patches.drain(..) {
                     model.restart(&start);
                 }
-                *self = Self::started(model);
+                *self = self.restarted(model);
             }
         }
     }

@@ -5,6 +5,7 @@ mod file;
 mod hint;
 mod subject;
 pub(crate) mod view;
+mod wave_view;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -114,11 +115,12 @@ fn decide(subjects: &[Subject], snapshot: &Snapshot, now: Timestamp) -> Vec<Conf
         Ok(policy) => {
             let plan = flippy_core::plan(policy, &claims, snapshot, &pods, now);
             let (gate, preconditions) = flippy_core::preconditions(policy, snapshot, &subject.unmet_since, now);
-            let decision = flippy_core::pace(policy, &plan, &gate, &BTreeSet::new(), now);
-            let facts = flippy_core::status_facts(policy, &plan, &gate, preconditions, &decision);
+            let waves = flippy_core::waves(policy, &plan, &subject.wave_memory, now);
+            let decision = flippy_core::pace(policy, &plan, &gate, &waves, &BTreeSet::new(), now);
+            let facts = flippy_core::status_facts(policy, &plan, &gate, preconditions, &waves, &decision, now);
             let nothing_matched = plan.entries.iter().all(|entry| entry.pods == 0);
             let hint = nothing_matched.then(|| hint::why_empty(policy, snapshot));
-            ConfigView::of_plan(policy, &plan, &facts, &decision, hint)
+            ConfigView::of_plan(policy, &plan, &facts, &waves, &decision, hint)
         }
     };
     subjects.iter().filter(|subject| subject.selected).map(view).collect()

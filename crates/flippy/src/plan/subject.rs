@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use flippy_api::{ConversionOptions, FlippyConfig};
-use flippy_core::{NamedWorkload, Policy, PolicyName, Timestamp};
+use flippy_core::{NamedWorkload, Policy, PolicyName, Timestamp, WaveMemory};
 use kube::ResourceExt as _;
 use kube::core::DeserializeGuard;
 
@@ -18,6 +18,8 @@ pub(super) struct Subject {
     pub(super) policy: Result<Policy, Vec<String>>,
     /// What its status remembers of preconditions.
     pub(super) unmet_since: BTreeMap<NamedWorkload, Timestamp>,
+    /// What its status remembers of waves.
+    pub(super) wave_memory: WaveMemory,
     /// Whether its plan is to be shown.
     pub(super) selected: bool,
 }
@@ -38,6 +40,7 @@ impl Subject {
             policy: flippy_api::policy(config, options)
                 .map_err(|invalid| invalid.problems.iter().map(ToString::to_string).collect()),
             unmet_since: config.status.as_ref().map(flippy_api::unmet_since).unwrap_or_default(),
+            wave_memory: config.status.as_ref().map(flippy_api::wave_memory).unwrap_or_default(),
             selected: true,
         }
     }
@@ -49,6 +52,7 @@ impl Subject {
                 name: policy_name(invalid.metadata.namespace, invalid.metadata.name.unwrap_or_default()),
                 policy: Err(vec![format!("it does not decode as a FlippyConfig: {}", invalid.error)]),
                 unmet_since: BTreeMap::new(),
+                wave_memory: WaveMemory::default(),
                 selected: true,
             },
         }
@@ -89,7 +93,10 @@ pub(super) fn from_file(
     for guarded in installed {
         let other = Subject { selected: false, ..Subject::from_guarded(guarded, options) };
         match subjects.iter_mut().find(|subject| subject.name == other.name) {
-            Some(subject) => subject.unmet_since = other.unmet_since,
+            Some(subject) => {
+                subject.unmet_since = other.unmet_since;
+                subject.wave_memory = other.wave_memory;
+            }
             None => subjects.push(other),
         }
     }

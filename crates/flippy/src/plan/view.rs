@@ -2,9 +2,11 @@
 
 use flippy_core::{
     Counters, Decision, DriftReason, FirstRestart, FirstState, Hold, NamedWorkload, Plan, PlanEntry, Policy,
-    PolicyName, PreconditionFact, StatusFacts, Verdict, annotation,
+    PolicyName, PreconditionFact, StatusFacts, Verdict, Waves, annotation,
 };
 use serde::Serialize;
+
+pub(crate) use super::wave_view::{EstimateView, WaveView};
 
 /// One config.
 #[derive(Debug, Serialize)]
@@ -39,6 +41,12 @@ pub(crate) struct PlanView {
     pub(crate) starts_now: Vec<NamedView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) hold: Option<HoldView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) campaign: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) waves: Vec<WaveView>,
+    #[serde(flatten)]
+    pub(crate) estimate: EstimateView,
 }
 
 #[derive(Debug, Serialize)]
@@ -95,6 +103,11 @@ pub(crate) struct WorkloadView {
     /// When time alone changes the verdict.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) until: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) wave: Option<String>,
+    /// Why it is to be restarted, but not now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) waits_for: Option<HoldView>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Serialize)]
@@ -111,7 +124,7 @@ pub(crate) struct CountersView {
     pub(crate) total: usize,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct HoldView {
     pub(crate) reason: &'static str,
     pub(crate) message: String,
@@ -134,6 +147,7 @@ impl ConfigView {
         policy: &Policy,
         plan: &Plan,
         facts: &StatusFacts,
+        waves: &Waves,
         decision: &Decision,
         hint: Option<String>,
     ) -> Self {
@@ -148,10 +162,13 @@ impl ConfigView {
             selects_nothing: hint,
             preconditions: facts.preconditions.iter().map(precondition).collect(),
             restart_first: plan.first.iter().map(first).collect(),
-            workloads: plan.entries.iter().map(workload).collect(),
+            workloads: plan.entries.iter().map(|entry| workload(entry, waves, decision)).collect(),
             counters: counters(facts.counters),
             starts_now: decision.starts.iter().map(|start| named(&start.id.named)).collect(),
             hold: decision.hold.as_ref().map(hold),
+            campaign: facts.campaign.as_ref().map(ToString::to_string),
+            waves: facts.waves.iter().map(WaveView::new).collect(),
+            estimate: EstimateView::new(&facts.estimate),
         };
         Self { plan: Some(plan), ..Self::of_problems(&policy.name, &[]) }
     }
@@ -175,7 +192,7 @@ fn named(workload: &NamedWorkload) -> NamedView {
     }
 }
 
-fn workload(entry: &PlanEntry) -> WorkloadView {
+fn workload(entry: &PlanEntry, waves: &Waves, decision: &Decision) -> WorkloadView {
     let drift = match &entry.verdict {
         Verdict::Restart(drift) | Verdict::Futile(drift) => Some(drift),
         _ => None,
@@ -194,7 +211,20 @@ fn workload(entry: &PlanEntry) -> WorkloadView {
         attempt: entry.token.attempt,
         restarted_at: entry.mark.as_ref().map(|mark| mark.at.to_string()),
         until: entry.recheck_at.map(|at| at.to_string()),
+        wave: waves.wave_of(entry).map(|wave| wave.name.to_string()),
+        waits_for: waits_for(entry, waves, decision),
     }
+}
+
+/// Why it does not start now, if it is to be restarted: what forbids everything, else its wave, else what holds the rest.
+fn waits_for(entry: &PlanEntry, waves: &Waves, decision: &Decision) -> Option<HoldView> {
+    let starts = decision.starts.iter().any(|start| start.id == entry.id);
+    if starts || !matches!(entry.verdict, Verdict::Restart(_)) {
+        return None;
+    }
+    let forbidden = decision.hold.as_ref().filter(|hold| hold.forbids_all());
+    let by_wave = || waves.hold_of(entry).map(Hold::Wave);
+    forbidden.cloned().or_else(by_wave).or_else(|| decision.hold.clone()).map(|held| hold(&held))
 }
 
 /// What it waits for, and until when.
@@ -272,6 +302,7 @@ pub(crate) fn hold(hold: &Hold) -> HoldView {
                 annotation::RESUMED_AT
             ),
         ),
+        Hold::Wave(wave) => (wave.reason(), wave.to_string()),
     };
     HoldView { reason, message, until: hold.until().map(|until| until.to_string()) }
 }

@@ -3,6 +3,7 @@
 mod machine;
 mod summary;
 mod table;
+mod waves;
 
 use std::io::{IsTerminal as _, stdout};
 
@@ -45,7 +46,7 @@ fn people(views: &[ConfigView], wide: bool, look: Look) -> String {
             let table = if plan.workloads.is_empty() {
                 String::new()
             } else {
-                table::workloads(&plan.workloads, wide, look) + "\n\n"
+                table::workloads(&plan.workloads, wide, look) + "\n\n" + &waves::table(&plan.waves, look)
             };
             format!("{}\n\n{table}{}", summary::heading(view, plan, look), summary::below(plan))
         })

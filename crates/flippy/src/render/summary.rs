@@ -44,6 +44,12 @@ pub(super) fn below(plan: &PlanView) -> String {
     if let Some(hold) = &plan.hold {
         line(if plan.starts_now.is_empty() { "nothing starts" } else { "then" }, &hold.message);
     }
+    if let Some(end) = &plan.estimate.estimated_end {
+        line("expected end", end);
+    }
+    if let Some(rate) = &plan.estimate.restarts_per_minute {
+        line("restarts per minute so far", rate);
+    }
     if let Some(namespace) = &plan.only_namespace {
         line(
             "limited to",

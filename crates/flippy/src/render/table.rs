@@ -18,6 +18,10 @@ pub(super) fn workloads(workloads: &[WorkloadView], wide: bool, look: Look) -> S
     if wide {
         titles.extend(["HEALTHY", "ATTEMPT", "RESTARTED-AT"]);
     }
+    let has_waves = workloads.iter().any(|view| view.wave.is_some());
+    if has_waves {
+        titles.insert(0, "WAVE");
+    }
     titles.push("REASON");
     table.set_header(
         titles.into_iter().map(|title| styled(Cell::new(title), look, |cell| cell.add_attribute(Attribute::Bold))),
@@ -36,6 +40,9 @@ pub(super) fn workloads(workloads: &[WorkloadView], wide: bool, look: Look) -> S
             row.push(Cell::new(view.attempt));
             row.push(Cell::new(view.restarted_at.as_deref().unwrap_or("-")));
         }
+        if has_waves {
+            row.insert(0, Cell::new(view.wave.as_deref().unwrap_or("-")));
+        }
         // Others' words may have line ends in them.
         row.push(Cell::new(view.message.split_whitespace().collect::<Vec<_>>().join(" ")));
         table.add_row(row);
@@ -46,7 +53,7 @@ pub(super) fn workloads(workloads: &[WorkloadView], wide: bool, look: Look) -> S
     table.trim_fmt()
 }
 
-fn styled(cell: Cell, look: Look, style: impl FnOnce(Cell) -> Cell) -> Cell {
+pub(super) fn styled(cell: Cell, look: Look, style: impl FnOnce(Cell) -> Cell) -> Cell {
     if look == Look::Terminal { style(cell) } else { cell }
 }
 

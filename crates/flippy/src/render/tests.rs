@@ -1,7 +1,9 @@
 use flippy_core::Hold;
 
 use super::*;
-use crate::plan::view::{FirstView, HoldView, NamedView, NoteView, PlanView, PreconditionView, WorkloadView, hold};
+use crate::plan::view::{
+    EstimateView, FirstView, HoldView, NamedView, NoteView, PlanView, PreconditionView, WaveView, WorkloadView, hold,
+};
 
 fn named(kind: &'static str, namespace: &str, name: &str) -> NamedView {
     NamedView { kind, namespace: namespace.to_owned(), name: name.to_owned() }
@@ -22,6 +24,8 @@ fn workload(name: &str, verdict: &'static str, message: &str, stale_pods: usize)
         attempt: 1,
         restarted_at: None,
         until: None,
+        wave: None,
+        waits_for: None,
     }
 }
 
@@ -149,6 +153,64 @@ fn a_halt_is_told_with_its_numbers_and_what_ends_it() {
     plan.hold = Some(hold(&Hold::Halted { failures: 3, tolerated: 2 }));
     let expected = "\nnothing starts: failed restarts: 3, tolerated: 2 (spec.Strategy.MaxFailures): look at them, then set \
                     the annotation flippy.keikoproj.io/resumed-at of the FlippyConfig to the time\n";
+    assert!(shown(plan, Look::Plain).ends_with(expected));
+}
+
+fn wave(name: &str, state: &'static str, fresh: usize) -> WaveView {
+    WaveView {
+        name: name.to_owned(),
+        state,
+        total: 3,
+        fresh,
+        left_behind: 1,
+        started_at: None,
+        completed_at: None,
+        soaks_until: None,
+        approved_at: None,
+        approved_by: None,
+    }
+}
+
+#[test]
+fn waves_stand_below_the_workloads_with_what_each_waits_for() {
+    let mut plan = mesh();
+    plan.workloads[0].wave = Some("canary".to_owned());
+    let until = Some("2031-05-06T22:00:00Z".to_owned());
+    plan.waves = vec![
+        WaveView { soaks_until: until, ..wave("canary", "Soaking", 2) },
+        WaveView { approved_by: Some("jane\nand john".to_owned()), ..wave("early", "Pending", 0) },
+        wave("late", "AwaitingApproval", 0),
+    ];
+    let text = shown(plan, Look::Plain);
+    let expected = "
+WAVE    STATE             FRESH  LEFT-BEHIND  MESSAGE
+canary  Soaking           2/3    1            soaks until 2031-05-06T22:00:00Z
+early   Pending           0/3    1            approved by jane and john
+late    AwaitingApproval  0/3    1            waits for flippy approve
+
+3 workloads in scope: 1 to restart, 1 blocked, 1 fresh
+";
+    assert!(text.ends_with(expected), "{text}");
+    assert!(text.contains("\ncanary  Deployment  shop/cart "), "{text}");
+}
+
+#[test]
+fn a_wave_that_waits_for_a_person_is_told_with_the_command_that_lets_it_start() {
+    let config = flippy_core::PolicyName { namespace: "istio-system".into(), name: "mesh".into() };
+    let mut plan = mesh();
+    plan.hold = Some(hold(&Hold::Wave(flippy_core::WaveHold::NotApproved { wave: "late".into(), config })));
+    let expected = "\nnothing starts: wave late waits for approval: flippy approve mesh late -n istio-system\n";
+    assert!(shown(plan, Look::Plain).ends_with(expected));
+}
+
+#[test]
+fn the_expected_end_is_told_with_the_rate_that_it_is_learnt_from() {
+    let mut plan = mesh();
+    plan.estimate = EstimateView {
+        restarts_per_minute: Some("12.5".to_owned()),
+        estimated_end: Some("2031-05-06T22:00:00Z".to_owned()),
+    };
+    let expected = "\nexpected end: 2031-05-06T22:00:00Z\nrestarts per minute so far: 12.5\n";
     assert!(shown(plan, Look::Plain).ends_with(expected));
 }
 

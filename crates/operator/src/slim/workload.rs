@@ -343,6 +343,7 @@ fn record(
         },
         generation: meta.generation.unwrap_or(0),
         deleting: meta.deletion_timestamp.is_some(),
+        labels: interner.labels(meta.labels.unwrap_or_default()),
         annotations: interner.labels(annotations),
         template_labels: interner.labels(template.metadata.labels.unwrap_or_default()),
         template_annotations: interner.labels(template_annotations),

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use flippy_core::{
     Claims, Decision, DesiredImages, GateFact, ImageRef, Kind, Labels, NamedWorkload, Plan, PlanEntry, Policy,
     PolicyName, Precondition, PreconditionFact, RestartFirst, RestartObject, Scope, SignedDuration, Snapshot, Start,
-    StatusFacts, Strategy, Timestamp, Verdict, Waiting, pace, plan, preconditions, status_facts,
+    StatusFacts, Strategy, Timestamp, Verdict, Waiting, WaveMemory, Waves, pace, plan, preconditions, status_facts,
+    waves,
 };
 
 pub(crate) use workload::{Fixture, PodFixture, daemon_set, deployment, facts, pod, rollout, stateful_set};
@@ -65,6 +66,8 @@ pub(crate) fn policy() -> Policy {
         preconditions: Vec::new(),
         restart_first: Vec::new(),
         strategy: Strategy::default(),
+        waves: Vec::new(),
+        approvals: BTreeMap::new(),
         windows: Vec::new(),
         resumed_at: None,
         suspended: false,
@@ -105,6 +108,7 @@ pub(crate) struct Pass {
     pub(crate) plan: Plan,
     pub(crate) gate: GateFact,
     pub(crate) preconditions: Vec<PreconditionFact>,
+    pub(crate) waves: Waves,
     pub(crate) decision: Decision,
     pub(crate) status: StatusFacts,
 }
@@ -122,13 +126,25 @@ impl Pass {
         unmet_since: &BTreeMap<NamedWorkload, Timestamp>,
         now: Timestamp,
     ) -> Self {
+        Self::remembering(&WaveMemory::default(), policies, snapshot, sending, unmet_since, now)
+    }
+
+    pub(crate) fn remembering(
+        memory: &WaveMemory,
+        policies: &[&Policy],
+        snapshot: &Snapshot,
+        sending: &BTreeSet<Arc<str>>,
+        unmet_since: &BTreeMap<NamedWorkload, Timestamp>,
+        now: Timestamp,
+    ) -> Self {
         let policy = policies[0];
         let claims = Claims::new(policies, snapshot);
         let plan = plan(policy, &claims, snapshot, &snapshot.pods_by_workload(), now);
         let (gate, preconditions) = preconditions(policy, snapshot, unmet_since, now);
-        let decision = pace(policy, &plan, &gate, sending, now);
-        let status = status_facts(policy, &plan, &gate, preconditions.clone(), &decision);
-        Self { plan, gate, preconditions, decision, status }
+        let waves = waves(policy, &plan, memory, now);
+        let decision = pace(policy, &plan, &gate, &waves, sending, now);
+        let status = status_facts(policy, &plan, &gate, preconditions.clone(), &waves, &decision, now);
+        Self { plan, gate, preconditions, waves, decision, status }
     }
 
     /// The entry of a workload given as `namespace/name`.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use flippy_core::{
     ArgoPhase, ArgoRolloutFacts, Claims, Container, Decision, DeploymentFacts, DisruptionFacts, ImageRef, Kind, Owner,
-    Plan, Pod, PodState, Policy, RestartMark, RolloutFacts, Snapshot, Start, Timestamp, Workload, WorkloadRef, pace,
-    plan, preconditions,
+    Plan, Pod, PodState, Policy, RestartMark, RolloutFacts, Snapshot, Start, Timestamp, WaveMemory, Workload,
+    WorkloadRef, pace, plan, preconditions, waves,
 };
 
 use super::{NEW, SIDECAR, at, image, labels, named};
@@ -114,7 +114,9 @@ impl Model {
         self.events.clear();
         let mut snapshot = Snapshot::default();
         for workload in self.workloads.values() {
-            snapshot.upsert_namespace(workload.id.named.namespace.clone(), labels(&[]));
+            let namespace = &workload.id.named.namespace;
+            // As every namespace has.
+            snapshot.upsert_namespace(namespace.clone(), labels(&[("kubernetes.io/metadata.name", namespace)]));
             snapshot.upsert_workload(workload.record());
             for pod in &workload.pods {
                 snapshot.upsert_pod(pod.clone());
@@ -202,6 +204,11 @@ impl Model {
 
     pub(crate) fn workloads_in(&self, namespace: &str) -> usize {
         self.workloads.values().filter(|workload| workload.id.named.namespace.as_ref() == namespace).count()
+    }
+
+    pub(crate) fn never_restarted_in(&self, namespace: &str) -> usize {
+        let of_namespace = self.workloads.values().filter(|workload| workload.id.named.namespace.as_ref() == namespace);
+        of_namespace.filter(|workload| workload.restarts == 0).count()
     }
 
     /// When restarts were made, by the marks they left, in order.
@@ -315,6 +322,7 @@ impl Modelled {
             id: self.id.clone(),
             generation: self.generation,
             deleting: false,
+            labels: labels(&[]),
             annotations: labels(&[]),
             template_labels: labels(&[]),
             template_annotations: labels(&[]),
@@ -334,19 +342,34 @@ pub(crate) fn decide(
     sending: &BTreeSet<Arc<str>>,
     now: Timestamp,
 ) -> (Plan, Decision) {
+    decide_remembering(&mut WaveMemory::default(), policy, policies, seen, sending, now)
+}
+
+/// The same, with what the last pass has left to remember.
+pub(crate) fn decide_remembering(
+    memory: &mut WaveMemory,
+    policy: &Policy,
+    policies: &[&Policy],
+    seen: &Snapshot,
+    sending: &BTreeSet<Arc<str>>,
+    now: Timestamp,
+) -> (Plan, Decision) {
     let plan = plan(policy, &Claims::new(policies, seen), seen, &seen.pods_by_workload(), now);
     let (gate, _) = preconditions(policy, seen, &BTreeMap::new(), now);
-    let decision = pace(policy, &plan, &gate, sending, now);
+    let waves = waves(policy, &plan, memory, now);
+    *memory = waves.memory();
+    let decision = pace(policy, &plan, &gate, &waves, sending, now);
     (plan, decision)
 }
 
 /// Lets the policies act in turns, with nothing lost or late, until nothing more happens before `until_seconds`.
 pub(crate) fn run(model: &mut Model, policies: &[&Policy], until_seconds: i64) {
     let mut seen = model.list();
+    let mut memories = vec![WaveMemory::default(); policies.len()];
     while model.now_seconds < until_seconds {
         let mut recheck_at: Option<Timestamp> = None;
-        for policy in policies {
-            let (_, decision) = decide(policy, policies, &seen, &BTreeSet::new(), model.now());
+        for (policy, memory) in policies.iter().zip(&mut memories) {
+            let (_, decision) = decide_remembering(memory, policy, policies, &seen, &BTreeSet::new(), model.now());
             recheck_at = [recheck_at, decision.recheck_at].into_iter().flatten().min();
             for start in &decision.starts {
                 if let Some(answer) = model.restart(start) {

@@ -160,6 +160,7 @@ impl Fixture {
             id: WorkloadRef { named, uid },
             generation: 1,
             deleting: false,
+            labels: labels(&[]),
             annotations: labels(&[]),
             template_labels: labels(&[]),
             template_annotations: labels(&[]),
