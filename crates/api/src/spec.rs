@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::gate_spec::Gate;
+
 /// Which container images are wanted, which workloads are in scope, and how carefully to restart them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase", default)]
@@ -37,6 +39,10 @@ pub struct FlippyConfigSpec {
     /// to finish. At most 10.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
     pub windows: Vec<Window>,
+    /// What Prometheus must say for restarts to start, and all the while until the last one has started. Only in configs
+    /// of namespaces that Flippy trusts with the whole cluster. At most 10.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<Gate>,
     /// true: no further restart starts; what is under way goes on and is reported. Default: false.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "is_default")]
     pub suspend: bool,
@@ -207,6 +213,6 @@ fn nulls_are_absent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeM
     Ok(map.into_iter().filter_map(|(key, value)| Some((key, value?))).collect())
 }
 
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }

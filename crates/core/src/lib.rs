@@ -12,6 +12,7 @@
 mod budget;
 mod claims;
 mod cron;
+mod crowding;
 mod desired;
 mod drift;
 mod futility;
@@ -24,6 +25,7 @@ mod plan;
 mod pod;
 mod policy;
 mod progress;
+mod query_gate;
 mod scope;
 mod snapshot;
 mod status;
@@ -34,9 +36,10 @@ mod workload;
 
 pub use claims::Claims;
 pub use cron::{Schedule, ScheduleParseError};
+pub use crowding::{Throttle, room_for_pods};
 pub use desired::DesiredImages;
 pub use drift::{Drift, drift_of};
-pub use gate::{Gate, GateFact, PreconditionFact, preconditions};
+pub use gate::{Gate, GateFact, PreconditionFact, ShutBy, preconditions};
 pub use image::{ImageParseError, ImageRef};
 pub use labels::{Labels, contains_all};
 pub use mark::{RestartMark, RestartToken, TokenParseError, annotation};
@@ -45,6 +48,10 @@ pub use plan::{FirstRestart, FirstState, Plan, PlanEntry, plan};
 pub use pod::{Container, Pod, PodState};
 pub use policy::{Policy, PolicyName, Precondition, RestartFirst, RestartObject, SpecNote, Waiting};
 pub use progress::{Progress, progress_of};
+pub use query_gate::{
+    Comparison, PrometheusQuery, QueryAnswer, QueryGate, QueryGateFact, QueryHistory, QueryState, Reading, SecretKey,
+    Threshold, are_gates_asked, query_gates,
+};
 pub use scope::{Scope, is_ignored};
 pub use snapshot::{PodIndex, Refusal, ReplicaSet, Snapshot};
 pub use status::{Condition, ConditionStatus, Counters, ListedWorkload, StatusFacts, status_facts};

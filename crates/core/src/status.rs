@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::gate::{Gate, GateFact, PreconditionFact};
+use crate::gate::{Gate, GateFact, PreconditionFact, ShutBy};
 use crate::mark::annotation::RESUMED_AT;
 use crate::pace::{Decision, Hold};
 use crate::plan::{FirstRestart, FirstState, Plan, PlanEntry, UnderWay};
 use crate::policy::Policy;
+use crate::query_gate::QueryGateFact;
 use crate::verdict::{BlockedReason, FailedReason, Verdict};
 use crate::workload::NamedWorkload;
 
@@ -32,6 +33,8 @@ pub struct StatusFacts {
     pub failed: Vec<ListedWorkload>,
     /// The preconditions.
     pub preconditions: Vec<PreconditionFact>,
+    /// The gates that ask Prometheus.
+    pub gates: Vec<QueryGateFact>,
 }
 
 /// How many workloads have each verdict. The sum is everything in scope.
@@ -159,6 +162,7 @@ pub fn status_facts(
         ),
         failed: listed(plan, |verdict| matches!(verdict, Verdict::Failed(_)), |state| *state == FirstState::Failed),
         preconditions,
+        gates: gate.queries.clone(),
     }
 }
 
@@ -275,7 +279,7 @@ fn restarts_allowed(policy: &Policy, gate: &GateFact, decision: &Decision) -> Co
     } else if policy.dry_run {
         ("DryRun", "spec.DryRun is true: nothing is restarted".to_owned())
     } else if gate.gate == Gate::Shut {
-        ("PreconditionsNotMet", gate.message.clone())
+        (why_shut(gate), gate.message.clone())
     } else if decision.hold == Some(Hold::Futile) {
         ("RestartsFutile", "restarted pods come up with the same stale image".to_owned())
     } else if let Some(Hold::Window(until)) = &decision.hold {
@@ -286,10 +290,23 @@ fn restarts_allowed(policy: &Policy, gate: &GateFact, decision: &Decision) -> Co
         ("WindowEnds", format!("the window ends at {end}: a restart would not be expected to finish inside"))
     } else if let Some(Hold::Halted { failures, tolerated }) = decision.hold {
         ("Halted", format!("failed restarts: {failures}, tolerated: {tolerated}"))
+    } else if gate.gate == Gate::Limited {
+        return condition("RestartsAllowed", ConditionStatus::True, why_shut(gate), gate.message.clone());
     } else {
         return condition("RestartsAllowed", ConditionStatus::True, "Open", "restarts may start".to_owned());
     };
     condition("RestartsAllowed", ConditionStatus::False, reason, message)
+}
+
+/// What shuts or limits a gate, in one word.
+fn why_shut(gate: &GateFact) -> &'static str {
+    match &gate.by {
+        ShutBy::Preconditions => "PreconditionsNotMet",
+        ShutBy::Query { pending: true, .. } => "GatePending",
+        ShutBy::Query { .. } => "GateShut",
+        ShutBy::PendingPods => "PendingPods",
+        ShutBy::Throttling => "Throttled",
+    }
 }
 
 /// A bounded list: what goes first, then the workloads in scope, each once.

@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::decide::{Decided, UnmetSince, VERDICTS, decide};
 use crate::events::Events;
 use crate::feeds::Feeds;
+use crate::gates::Gates;
 use crate::metrics::{FeedLabels, Metrics, RestartLabels, VerdictLabels};
 use crate::report::Reports;
 use crate::serve::Health;
@@ -46,6 +47,7 @@ pub(crate) struct Driver {
     /// Never retries by itself: a mutation whose answer was lost is decided anew, not sent again.
     pub(crate) acting_client: Client,
     pub(crate) feeds: Feeds,
+    pub(crate) gates: Gates,
     pub(crate) events: Events,
     pub(crate) reports: Reports,
     pub(crate) metrics: Metrics,
@@ -126,6 +128,10 @@ impl Driver {
                     }
                     pass_due.get_or_insert_with(Instant::now);
                 }
+                answered = self.gates.answered() => {
+                    self.world.answers.note(answered);
+                    pass_due.get_or_insert_with(Instant::now);
+                }
                 () = self.reports.written() => {
                     pass_due.get_or_insert_with(Instant::now);
                 }
@@ -157,11 +163,16 @@ impl Driver {
         }
         let mut sending = self.acting.sending.clone();
         let decided = decide(&self.world, &mut self.unmet_since, &mut sending, now);
+        self.gates.follow(&mut self.world, &decided);
+        self.metrics.max_starts_per_pass.set(i64::try_from(self.world.throttle.max_starts(now)).unwrap_or(i64::MAX));
+        // While nothing may be sent, what starts next waits for that, however soon it could be decided.
+        let may_send = self.acting.not_before.is_none_or(|at| at <= Instant::now());
         let mut recheck_at: Option<Instant> = None;
         let mut sooner = |at: Instant| recheck_at = Some(recheck_at.map_or(at, |held| held.min(at)));
         for one in decided {
             // While a batch is being sent, its end wakes the loop.
-            let is_sending = self.acting.busy.contains_key(&one.name) && !one.starts.is_empty();
+            let is_busy = self.acting.busy.contains_key(&one.name) || !may_send;
+            let is_sending = is_busy && !one.starts.is_empty();
             if let Some(at) = one.recheck_at.filter(|_| !is_sending) {
                 sooner(Instant::now() + until(at, now));
             }
@@ -246,7 +257,10 @@ impl Driver {
             Outcome::Refused { message, retry_after, transient, unanswered } => {
                 tracing::warn!(workload = %start.id, error = message, "the API server did not carry out a restart; trying again later");
                 if transient {
-                    self.acting.not_before = Some(Instant::now() + self.acting.backoff.after_failure());
+                    let pause = self.acting.backoff.after_failure().max(retry_after.unwrap_or_default()).min(MAX_RETRY);
+                    self.acting.not_before = Some(Instant::now() + pause);
+                    self.world.throttle.note_trouble(&message, self.clock.now());
+                    self.metrics.throttled.inc();
                 }
                 self.refuse(start, &message, retry_after, unanswered);
                 "refused"

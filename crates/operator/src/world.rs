@@ -5,10 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use ahash::{HashSet, HashSetExt};
-use flippy_core::{Kind, Labels, Pod, ReplicaSet, Snapshot, Workload};
+use flippy_core::{Kind, Labels, Pod, ReplicaSet, Snapshot, Throttle, Workload};
 
 use crate::configs::{ConfigRecord, Configs};
 use crate::feed::Change;
+use crate::gates::Histories;
 
 /// Names a feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,6 +81,10 @@ pub(crate) enum FeedState {
 pub(crate) struct World {
     pub(crate) snapshot: Snapshot,
     pub(crate) configs: Configs,
+    /// What the gates of each config answered.
+    pub(crate) answers: Histories,
+    /// How the API server bears restarts.
+    pub(crate) throttle: Throttle,
     feeds: BTreeMap<Feed, FeedState>,
     /// Custom resources that the API server is known to serve.
     served: BTreeSet<Feed>,

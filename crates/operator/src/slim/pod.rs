@@ -78,6 +78,7 @@ impl SlimPod {
             state: self.state(),
             ready,
             ready_changed_at,
+            unscheduled: self.is_unscheduled(),
             restart_token: token.map(|token| interner.text(token)),
             containers: self.containers(interner),
         }
@@ -99,6 +100,12 @@ impl SlimPod {
         let since = condition.and_then(|condition| condition.last_transition_time.as_ref()).map(|time| time.0);
         let is_ready = condition.is_some_and(|condition| condition.status == "True");
         (is_ready, since.unwrap_or_else(|| created_at(&self.metadata)))
+    }
+
+    /// Whether the scheduler has looked at it and found no node. Before it has looked, there is no such condition.
+    fn is_unscheduled(&self) -> bool {
+        let condition = self.status.conditions.iter().flatten().find(|condition| condition.kind == "PodScheduled");
+        self.status.phase.as_deref() == Some("Pending") && condition.is_some_and(|condition| condition.status == "False")
     }
 
     fn containers(&self, interner: &mut Interner) -> Arc<[Container]> {
