@@ -50,7 +50,7 @@ pub use policy::{Policy, PolicyName, Precondition, RestartFirst, RestartObject, 
 pub use progress::{Progress, progress_of};
 pub use query_gate::{
     Comparison, PrometheusQuery, QueryAnswer, QueryGate, QueryGateFact, QueryHistory, QueryState, Reading, SecretKey,
-    Threshold, are_gates_asked, query_gates,
+    Threshold, are_gates_asked, query_gates, query_gates_as_told,
 };
 pub use scope::{Scope, is_ignored};
 pub use snapshot::{PodIndex, Refusal, ReplicaSet, Snapshot};

@@ -261,6 +261,15 @@ pub fn query_gates(
     policy.gates.iter().map(judge).collect()
 }
 
+/// The gates of a policy for whoever cannot ask them, and only knows what the operator last said.
+pub fn query_gates_as_told(policy: &Policy, told: &[QueryGateFact]) -> Vec<QueryGateFact> {
+    let as_told = |gate: &QueryGate| {
+        let told = told.iter().find(|fact| fact.name == gate.name).cloned();
+        told.unwrap_or_else(|| gate.not_asked())
+    };
+    policy.gates.iter().map(as_told).collect()
+}
+
 impl GateFact {
     /// Adds what is known of gates that ask Prometheus: all must be open.
     #[must_use]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use flippy_api::{ConversionOptions, FlippyConfig};
-use flippy_core::{NamedWorkload, Policy, PolicyName, Timestamp};
+use flippy_core::{NamedWorkload, Policy, PolicyName, QueryGateFact, Timestamp};
 use kube::ResourceExt as _;
 use kube::core::DeserializeGuard;
 
@@ -18,6 +18,8 @@ pub(super) struct Subject {
     pub(super) policy: Result<Policy, Vec<String>>,
     /// What its status remembers of preconditions.
     pub(super) unmet_since: BTreeMap<NamedWorkload, Timestamp>,
+    /// What the operator last said of the gates of this very spec: it asks them, from where it stands.
+    pub(super) gates: Vec<QueryGateFact>,
     /// Whether its plan is to be shown.
     pub(super) selected: bool,
 }
@@ -33,11 +35,14 @@ pub(super) struct Namespaces {
 
 impl Subject {
     fn new(config: &FlippyConfig, options: &ConversionOptions) -> Self {
+        let status = config.status.as_ref();
+        let told = status.filter(|status| status.observed_generation == config.metadata.generation);
         Self {
+            gates: told.map(flippy_api::gate_facts).unwrap_or_default(),
             name: policy_name(config.namespace(), config.name_any()),
             policy: flippy_api::policy(config, options)
                 .map_err(|invalid| invalid.problems.iter().map(ToString::to_string).collect()),
-            unmet_since: config.status.as_ref().map(flippy_api::unmet_since).unwrap_or_default(),
+            unmet_since: status.map(flippy_api::unmet_since).unwrap_or_default(),
             selected: true,
         }
     }
@@ -49,6 +54,7 @@ impl Subject {
                 name: policy_name(invalid.metadata.namespace, invalid.metadata.name.unwrap_or_default()),
                 policy: Err(vec![format!("it does not decode as a FlippyConfig: {}", invalid.error)]),
                 unmet_since: BTreeMap::new(),
+                gates: Vec::new(),
                 selected: true,
             },
         }
