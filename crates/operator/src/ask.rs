@@ -249,3 +249,6 @@ fn causes(error: &dyn Error) -> String {
     }
     quoted(&text)
 }
+
+#[cfg(test)]
+mod tests;

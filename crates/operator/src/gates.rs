@@ -191,3 +191,6 @@ impl Task {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

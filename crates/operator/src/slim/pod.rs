@@ -133,3 +133,26 @@ impl SlimPod {
 fn digest(image_id: &str) -> Option<&str> {
     image_id.split_once('@').map(|(_, digest)| digest)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn is_unscheduled(status: &Value) -> bool {
+        let pod: SlimPod = serde_json::from_value(json!({"metadata": {"name": "cart"}, "status": status}))
+            .expect("the API server could say this");
+        pod.record(&mut Interner::new()).unscheduled
+    }
+
+    #[test]
+    fn a_pod_waits_for_a_node_once_the_scheduler_says_so() {
+        let condition = |status| json!([{"type": "PodScheduled", "status": status, "reason": "Unschedulable"}]);
+        assert!(is_unscheduled(&json!({"phase": "Pending", "conditions": condition("False")})));
+        assert!(!is_unscheduled(&json!({"phase": "Pending", "conditions": condition("True")})));
+        assert!(!is_unscheduled(&json!({"phase": "Running", "conditions": condition("False")})));
+        assert!(!is_unscheduled(&json!({"phase": "Pending", "conditions": null})));
+        assert!(!is_unscheduled(&json!({"phase": "Pending"})));
+    }
+}
