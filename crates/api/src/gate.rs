@@ -13,6 +13,8 @@ use crate::duration::parse_duration;
 use crate::gate_spec as spec;
 use crate::problem::Problem;
 
+/// A Prometheus that was just started has not evaluated its alerts yet, and shows none.
+const FOR: SignedDuration = SignedDuration::from_mins(2);
 const INTERVAL: SignedDuration = SignedDuration::from_secs(30);
 const SHORTEST_INTERVAL: SignedDuration = SignedDuration::from_secs(5);
 const LONGEST_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
@@ -64,7 +66,7 @@ fn gate(spec: &spec::Gate, position: usize, path: &str, problems: &mut Vec<Probl
     let query = query(&prometheus.query).map_err(|message| wrong("Query", message));
     let threshold = prometheus.threshold.as_ref().map(threshold).transpose();
     let threshold = threshold.map_err(|(field, message)| wrong(&format!("Threshold.{field}"), message));
-    let open_for = duration(&prometheus.r#for, SignedDuration::ZERO, SignedDuration::ZERO, LONGEST_FOR, "from 0s to 24h")
+    let open_for = duration(&prometheus.r#for, FOR, SignedDuration::ZERO, LONGEST_FOR, "from 0s to 24h")
         .map_err(|message| wrong("For", message));
     let interval = duration(&prometheus.interval, INTERVAL, SHORTEST_INTERVAL, LONGEST_INTERVAL, "from 5s to 1h")
         .map_err(|message| wrong("Interval", message));
@@ -114,7 +116,9 @@ fn url(text: &str) -> Result<Arc<str>, String> {
     let authority = uri.authority().filter(|authority| !authority.host().is_empty());
     let authority = authority.ok_or_else(|| format!("names no host; {say}"))?;
     if authority.as_str().contains('@') {
-        return Err("holds credentials, which anybody who may read the config can see; write BearerTokenSecret".to_owned());
+        return Err(
+            "holds credentials, which anybody who may read the config can see; write BearerTokenSecret".to_owned()
+        );
     }
     if authority.as_str().contains(':') && authority.port_u16().is_none() && !authority.as_str().ends_with(']') {
         return Err(format!("has a port that is none; {say}"));
@@ -146,7 +150,8 @@ fn threshold(spec: &spec::Threshold) -> Result<Threshold, (&'static str, String)
         other => return Err(("Operator", format!("is `{other}`; write <, <=, > or >="))),
     };
     // Rust would also read `inf` and `nan`, with which nothing compares as meant.
-    let value = Some(&spec.value).filter(|text| text.len() <= MAX_TIME_LENGTH).and_then(|text| text.parse::<f64>().ok());
+    let value =
+        Some(&spec.value).filter(|text| text.len() <= MAX_TIME_LENGTH).and_then(|text| text.parse::<f64>().ok());
     match value.filter(|value| value.is_finite()) {
         Some(value) => Ok(Threshold { comparison, value }),
         None => Err(("Value", format!("is `{}`; write a number as a text, for example \"0.01\"", spec.value))),

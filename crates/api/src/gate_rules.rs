@@ -15,7 +15,11 @@ pub(crate) fn add(spec: &mut Value) {
         ("Gates[].Name", MAX_GATE_NAME_LENGTH, Some("^[-._a-zA-Z0-9]*$")),
         ("Gates[].Prometheus.URL", MAX_URL_LENGTH, Some(r"^https?://[^/?#@\s]+(/[^?#\s]*)?$")),
         ("Gates[].Prometheus.Query", MAX_QUERY_LENGTH, None),
-        ("Gates[].Prometheus.Threshold.Value", MAX_TIME_LENGTH, Some(r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$")),
+        (
+            "Gates[].Prometheus.Threshold.Value",
+            MAX_TIME_LENGTH,
+            Some(r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"),
+        ),
         ("Gates[].Prometheus.For", MAX_TIME_LENGTH, Some(&*format!("^$|{DURATION}"))),
         ("Gates[].Prometheus.Interval", MAX_TIME_LENGTH, Some(&*format!("^$|{DURATION}"))),
         ("Gates[].Prometheus.BearerTokenSecret.Name", MAX_NAME_LENGTH, None),

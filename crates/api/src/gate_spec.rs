@@ -35,8 +35,9 @@ pub struct Prometheus {
     /// What every sample of the answer must be. An answer without samples does not open the gate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threshold: Option<Threshold>,
-    /// How long the answers must have been good without interruption to count, for example 2m; at most 24h. Counted from
-    /// the first answer of a campaign, and anew when Flippy is restarted. Default: none, one good answer is enough.
+    /// How long the answers must have been good without interruption to count, at most 24h. Counted from
+    /// the first answer of a campaign, and anew when Flippy is restarted. A Prometheus that was just started shows no alerts
+    /// until it has evaluated its rules: write more than that takes. 0s: one good answer is enough. Default: 2m.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "String::is_empty")]
     pub r#for: String,
     /// How often to ask while there is something to restart; from 5s to 1h. An answer counts for three of these.

@@ -56,7 +56,7 @@ fn a_gate_needs_no_more_than_an_address_and_a_query() {
             ca_bundle: None,
         },
         threshold: None,
-        open_for: SignedDuration::ZERO,
+        open_for: SignedDuration::from_mins(2),
         interval: SignedDuration::from_secs(30),
     };
     assert_eq!(valid(&changed(&json!({}))), [expected]);
@@ -66,7 +66,7 @@ fn a_gate_needs_no_more_than_an_address_and_a_query() {
 fn every_field_is_taken_over() {
     let gates = json!([{"Name": "slo", "Prometheus": {
         "URL": "https://prometheus:9090/tenant/", "Query": "errors", "Threshold": {"Operator": "<=", "Value": "1e-2"},
-        "For": "2m", "Interval": "1m", "TimeoutSeconds": 5, "BearerTokenSecret": {"Name": "prometheus", "Key": "token"},
+        "For": "0s", "Interval": "1m", "TimeoutSeconds": 5, "BearerTokenSecret": {"Name": "prometheus", "Key": "token"},
         "CABundle": PEM,
     }}]);
     let expected = QueryGate {
@@ -79,7 +79,7 @@ fn every_field_is_taken_over() {
             ca_bundle: Some(PEM.into()),
         },
         threshold: Some(Threshold { comparison: Comparison::LessOrEqual, value: 0.01 }),
-        open_for: SignedDuration::from_mins(2),
+        open_for: SignedDuration::ZERO,
         interval: SignedDuration::from_mins(1),
     };
     assert_eq!(valid(&gates), [expected]);
@@ -96,12 +96,9 @@ fn a_namespace_that_is_not_trusted_may_have_no_gates() {
 
 #[test]
 fn an_address_is_http_or_https_and_a_host() {
-    for url in [
-        "http://prometheus",
-        "https://prometheus.monitoring.svc:9090",
-        "http://10.0.0.1:9090/a/b",
-        "http://[::1]:9090",
-    ] {
+    for url in
+        ["http://prometheus", "https://prometheus.monitoring.svc:9090", "http://10.0.0.1:9090/a/b", "http://[::1]:9090"]
+    {
         assert_eq!(valid(&changed(&json!({"URL": url}))).len(), 1, "{url}");
     }
     for url in [
@@ -197,7 +194,10 @@ fn names_are_labels_and_differ() {
         names.iter().map(|name| json!({"Name": name, "Prometheus": prometheus})).collect()
     };
     assert_eq!(valid(&named(&["a.b-c_1", ""])).len(), 2);
-    assert_eq!(wrong(&named(&["a", "a"])), ["spec.Gates[1].Name: `a` is the name of another gate too; write different ones"]);
+    assert_eq!(
+        wrong(&named(&["a", "a"])),
+        ["spec.Gates[1].Name: `a` is the name of another gate too; write different ones"]
+    );
     assert_eq!(wrong(&named(&["gate-2", ""])).len(), 1);
     for name in ["two words", "ü", "a\"b", &"a".repeat(64)] {
         assert!(wrong(&named(&[name]))[0].starts_with("spec.Gates[0].Name: "), "{name}");

@@ -9,11 +9,11 @@ use flippy_core::{PrometheusQuery, Reading, SecretKey};
 use http::header::{ACCEPT, AUTHORIZATION, LOCATION, USER_AGENT};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use hyper::body::Incoming;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
 use rustls::pki_types::CertificateDer;
@@ -132,9 +132,9 @@ fn tls(query: &PrometheusQuery) -> Result<ClientConfig, String> {
         Some(bundle) => {
             let mut roots = RootCertStore::empty();
             for certificate in CertificateDer::pem_slice_iter(bundle.as_bytes()) {
-                let added = certificate.map_err(|error| error.to_string()).and_then(|certificate| {
-                    roots.add(certificate).map_err(|error| error.to_string())
-                });
+                let added = certificate
+                    .map_err(|error| error.to_string())
+                    .and_then(|certificate| roots.add(certificate).map_err(|error| error.to_string()));
                 added.map_err(|error| format!("CABundle is no list of certificates in PEM: {error}"))?;
             }
             if roots.is_empty() {
@@ -190,7 +190,10 @@ fn read(status: StatusCode, body: &[u8]) -> Result<Reading, String> {
     }
     let envelope = envelope.map_err(|_| "does not answer as Prometheus does: is it the right URL?".to_owned())?;
     if envelope.status != "success" {
-        return Err(format!("answers an error: {}", quoted(envelope.error.as_deref().unwrap_or("it does not say which"))));
+        return Err(format!(
+            "answers an error: {}",
+            quoted(envelope.error.as_deref().unwrap_or("it does not say which"))
+        ));
     }
     // Thanos and others answer so when a part of the data could not be read: what is missing may be the alert.
     if let Some(warning) = envelope.warnings.iter().flatten().next() {
@@ -202,7 +205,10 @@ fn read(status: StatusCode, body: &[u8]) -> Result<Reading, String> {
         "vector" => {
             let series: Vec<Series> = serde_json::from_value(data.result).map_err(malformed)?;
             if series.len() > MAX_SERIES {
-                return Err(format!("returns {} series: write a query that returns at most {MAX_SERIES}", series.len()));
+                return Err(format!(
+                    "returns {} series: write a query that returns at most {MAX_SERIES}",
+                    series.len()
+                ));
             }
             let example = series.first().map(|one| quoted(&labels(&one.metric))).unwrap_or_default();
             let sample = |one: &Series| one.value.as_ref().map_or(f64::NAN, |(_, text)| number(text));

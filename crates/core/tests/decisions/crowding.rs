@@ -129,7 +129,8 @@ fn a_clock_that_goes_back_gives_back_nothing() {
 fn while_the_api_server_is_in_trouble_only_the_first_of_what_could_start_do_and_that_is_told() {
     let policy = policy_not_waiting();
     let names: Vec<String> = (0..40).map(|number| format!("shop/{number:02}")).collect();
-    let done = deployment("shop/done").restarted(&policy, 1, -60).pod(pod(NEW).created(-59).made_by_restart(&policy, 1));
+    let done =
+        deployment("shop/done").restarted(&policy, 1, -60).pod(pod(NEW).created(-59).made_by_restart(&policy, 1));
     let stale = names.iter().map(|name| deployment(name).pods(1, OLD));
     let snapshot = cluster(stale.chain([done]));
     assert_eq!(starts(&find(&policy, &snapshot, &Throttle::default(), 0)), 40);

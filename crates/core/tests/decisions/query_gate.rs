@@ -126,9 +126,7 @@ fn with_a_threshold_no_data_does_not_open_it() {
 
 #[test]
 fn not_a_number_never_compares_true() {
-    for comparison in
-        [Comparison::Less, Comparison::LessOrEqual, Comparison::Greater, Comparison::GreaterOrEqual]
-    {
+    for comparison in [Comparison::Less, Comparison::LessOrEqual, Comparison::Greater, Comparison::GreaterOrEqual] {
         assert!(!is_open(with_threshold(comparison, 0.0), series(&[f64::NAN])));
         assert!(!is_open(with_threshold(comparison, 0.0), Ok(Reading::Scalar(f64::NAN))));
     }
@@ -169,8 +167,9 @@ fn it_counts_as_open_once_it_was_open_for_long_enough() {
 fn a_bad_answer_or_an_error_in_between_begins_the_count_anew() {
     let patient = || QueryGate { open_for: SignedDuration::from_secs(60), ..gate("alerts") };
     for interruption in [series(&[1.0]), Err("timed out".to_owned())] {
-        let answers =
-            || vec![(0, no_series()), (30, no_series()), (60, interruption.clone()), (90, no_series()), (150, no_series())];
+        let answers = || {
+            vec![(0, no_series()), (30, no_series()), (60, interruption.clone()), (90, no_series()), (150, no_series())]
+        };
         assert_eq!(state(patient(), answers(), 149).state, QueryState::Pending);
         assert_eq!(state(patient(), answers(), 150).state, QueryState::Open);
     }

@@ -105,7 +105,8 @@ impl SlimPod {
     /// Whether the scheduler has looked at it and found no node. Before it has looked, there is no such condition.
     fn is_unscheduled(&self) -> bool {
         let condition = self.status.conditions.iter().flatten().find(|condition| condition.kind == "PodScheduled");
-        self.status.phase.as_deref() == Some("Pending") && condition.is_some_and(|condition| condition.status == "False")
+        self.status.phase.as_deref() == Some("Pending")
+            && condition.is_some_and(|condition| condition.status == "False")
     }
 
     fn containers(&self, interner: &mut Interner) -> Arc<[Container]> {
