@@ -43,14 +43,14 @@ impl Prometheus {
         fs::create_dir_all(&directory)?;
         let config = "global: {evaluation_interval: 1s}\nrule_files: [rules.yaml]\n";
         fs::write(directory.join("prometheus.yaml"), config)?;
-        let files = Files { name, cluster, directory, port };
-        files.write_rule(fires)?;
-        let mut prometheus = files.start().await?;
+        let new = Files { name, cluster, directory, port };
+        new.write_rule(fires)?;
+        let mut prometheus = new.start().await?;
         if fires {
             // Before rules are evaluated for the first time, no alert fires.
             let (port, path) = (prometheus.files.port, format!("/api/v1/query?query={ALERT}"));
-            let fires = async || loopback::get(port, &path).await.is_ok_and(|answer| answer.contains("__name__"));
-            prometheus.process.ready(LIMIT, fires).await?;
+            let is_seen = async || loopback::get(port, &path).await.is_ok_and(|answer| answer.contains("__name__"));
+            prometheus.process.ready(LIMIT, is_seen).await?;
         }
         Ok(prometheus)
     }

@@ -1,5 +1,9 @@
 //! `Gates`: what users write.
-#![allow(clippy::doc_markdown, reason = "back ticks around every field name are noise in kubectl explain")]
+#![allow(
+    clippy::doc_markdown,
+    rustdoc::bare_urls,
+    reason = "back ticks around every field name, and brackets around addresses, are noise in kubectl explain"
+)]
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -52,10 +52,10 @@ fn the_role_for_the_token_of_a_gate_gets_one_secret_by_name_and_nothing_else() {
     let (role, binding) = text.split_once("---\n").expect("a role and its binding");
     let role: Value = serde_saphyr::from_str(role).expect("it is YAML");
     let binding: Value = serde_saphyr::from_str(binding).expect("it is YAML");
-    let rule = serde_json::json!({
+    let only = serde_json::json!({
         "apiGroups": [""], "resources": ["secrets"], "resourceNames": ["prometheus-token"], "verbs": ["get"],
     });
-    assert_eq!((&role["kind"], &role["rules"]), (&"Role".into(), &serde_json::json!([rule])));
+    assert_eq!((&role["kind"], &role["rules"]), (&"Role".into(), &serde_json::json!([only])));
     assert_eq!(binding["roleRef"]["name"], role["metadata"]["name"]);
     assert_eq!(binding["subjects"], manifest("clusterrolebinding.yaml")["subjects"]);
 }

@@ -33,6 +33,7 @@ fn with_threshold(comparison: Comparison, value: f64) -> QueryGate {
     QueryGate { threshold: Some(Threshold { comparison, value }), ..gate("slo") }
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "it stands beside errors")]
 fn series(samples: &[f64]) -> Result<Reading, String> {
     let example = if samples.is_empty() { String::new() } else { "{alertname=\"Down\"}".to_owned() };
     Ok(Reading::Series { samples: samples.to_vec(), example })
