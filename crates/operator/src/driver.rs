@@ -77,6 +77,14 @@ pub(crate) struct Acting {
     not_before: Option<Instant>,
 }
 
+impl Acting {
+    /// Sends nothing for a while: longer after each trouble, and at least as long as the API server says.
+    fn pause(&mut self, retry_after: Option<Duration>) {
+        let pause = self.backoff.after_failure().max(retry_after.unwrap_or_default()).min(MAX_RETRY);
+        self.not_before = Some(Instant::now() + pause);
+    }
+}
+
 impl Driver {
     pub(crate) async fn run(mut self, mut told: mpsc::Receiver<Told>, stop: CancellationToken) {
         let (answered_tx, mut answered) = mpsc::channel::<Answer>(BATCH);
@@ -257,8 +265,7 @@ impl Driver {
             Outcome::Refused { message, retry_after, transient, unanswered } => {
                 tracing::warn!(workload = %start.id, error = message, "the API server did not carry out a restart; trying again later");
                 if transient {
-                    let pause = self.acting.backoff.after_failure().max(retry_after.unwrap_or_default()).min(MAX_RETRY);
-                    self.acting.not_before = Some(Instant::now() + pause);
+                    self.acting.pause(retry_after);
                     self.world.throttle.note_trouble(&message, self.clock.now());
                     self.metrics.throttled.inc();
                 }
@@ -374,4 +381,20 @@ impl Driver {
 
 fn until(at: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_until(at)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn trouble_pauses_for_as_long_as_the_api_server_says_within_reason() {
+        let mut acting = Acting::default();
+        let mut paused_for = |retry_after: Option<u64>| {
+            acting.pause(retry_after.map(Duration::from_secs));
+            acting.not_before.map(|at| at.duration_since(Instant::now()).as_secs())
+        };
+        let pauses = [None, None, Some(1), Some(60), Some(86_400)].map(&mut paused_for);
+        assert_eq!(pauses, [1, 2, 4, 60, 300].map(Some));
+    }
 }
