@@ -59,6 +59,7 @@ pub mod nodes;
 pub mod observe;
 pub mod operator;
 pub mod process;
+pub mod prometheus;
 pub mod scenario;
 mod sweep;
 pub mod user;

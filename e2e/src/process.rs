@@ -103,6 +103,11 @@ impl Process {
         }
     }
 
+    /// SIGHUP: many read their configuration anew.
+    pub fn hang_up(&self) -> Result<()> {
+        signal(self.id(), Signal::HUP)
+    }
+
     /// SIGKILL, and waits for it to be gone.
     pub fn kill(&mut self) {
         // Both fail only when it has been reaped already.

@@ -22,6 +22,16 @@ pub(crate) const MAX_LABEL_VALUE_LENGTH: usize = 63;
 pub(crate) const MAX_WINDOWS: usize = 10;
 /// Characters of a schedule, a duration or the name of a time zone.
 pub(crate) const MAX_TIME_LENGTH: usize = 128;
+/// Gates of one config: each is asked again and again.
+pub(crate) const MAX_GATES: usize = 10;
+/// Characters of a gate's name, which is a label of a metric.
+pub(crate) const MAX_GATE_NAME_LENGTH: usize = 63;
+/// Characters of an address.
+pub(crate) const MAX_URL_LENGTH: usize = 2048;
+/// Characters of a query. Encoded, it must fit into the line of a request.
+pub(crate) const MAX_QUERY_LENGTH: usize = 4096;
+/// Bytes of certificates in PEM: ten authorities are about half of that.
+pub(crate) const MAX_CA_BUNDLE_LENGTH: usize = 32 << 10;
 /// Longest `MinReadySeconds`: a day.
 pub(crate) const MAX_READY_SECONDS: i64 = 24 * 3600;
 /// Problems that are told of one spec. Whoever corrects them learns of the next ones.

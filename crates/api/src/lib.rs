@@ -4,6 +4,9 @@ mod bounds;
 mod convert;
 mod crd;
 mod duration;
+mod gate;
+mod gate_rules;
+mod gate_spec;
 mod next_status;
 mod problem;
 mod resource;
@@ -22,14 +25,15 @@ mod window;
 pub use convert::{ConversionOptions, policy};
 pub use crd::{crd, crd_yaml};
 pub use duration::parse_duration;
-pub use next_status::{next_status, problem_status, status_merge_patch, status_patch, unmet_since};
+pub use gate_spec::{Gate, Prometheus, SecretKey, Threshold};
+pub use next_status::{gate_facts, next_status, problem_status, status_merge_patch, status_patch, unmet_since};
 pub use problem::{InvalidSpec, Problem};
 pub use resource::FlippyConfig;
 pub use spec::{
     FlippyCondition, FlippyConfigSpec, K8S, NumberOrPercent, ProcessFilter, RestartObject, StatusCheckConfig, Strategy,
     Window,
 };
-pub use status::{ConfigCondition, FlippyConfigStatus, Listed, PreconditionStatus, WorkloadCounts};
+pub use status::{ConfigCondition, FlippyConfigStatus, GateStatus, Listed, PreconditionStatus, WorkloadCounts};
 pub use turn::{Turn, turn_of};
 pub use wave_spec::{LabelRequirement, LabelSelector, Wave};
 pub use wave_status::{WaveStatus, wave_memory, wave_turns};

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use flippy_core::{ConditionStatus, Kind, NamedWorkload, PolicyName, StatusFacts, Timestamp};
+use flippy_core::{
+    ConditionStatus, Kind, NamedWorkload, PolicyName, QueryGateFact, QueryState, StatusFacts, Timestamp,
+};
 use serde_json::{Value, json};
 
 use crate::bounds::{MAX_LISTED, MAX_STATUS_MESSAGE_LENGTH, one_line};
 use crate::resource::FlippyConfig;
-use crate::status::{ConfigCondition, FlippyConfigStatus, Listed, PreconditionStatus, WorkloadCounts};
+use crate::status::{ConfigCondition, FlippyConfigStatus, GateStatus, Listed, PreconditionStatus, WorkloadCounts};
 use crate::wave_status::wave;
 
 /// The status that follows `prior` when this was found. `images` and `hash` are what the policy wants.
@@ -46,6 +48,7 @@ pub fn next_status(
         waves: facts.waves.iter().map(wave).collect(),
         restarts_per_minute: facts.estimate.rate.map(|rate| rate.to_string()),
         estimated_end: facts.estimate.end.map(whole_second),
+        gates: facts.gates.iter().take(MAX_LISTED).map(gate).collect(),
     }
 }
 
@@ -115,6 +118,20 @@ pub fn unmet_since(status: &FlippyConfigStatus) -> BTreeMap<NamedWorkload, Times
     remembered.collect()
 }
 
+/// What the operator last said of gates, for whoever cannot ask them. What cannot be read is left out.
+pub fn gate_facts(status: &FlippyConfigStatus) -> Vec<QueryGateFact> {
+    let facts = status.gates.iter().filter_map(|gate| {
+        let state = STATES.into_iter().find(|(_, word)| *word == gate.state)?.0;
+        Some(QueryGateFact {
+            name: gate.name.as_str().into(),
+            state,
+            message: one_line(&gate.message, MAX_STATUS_MESSAGE_LENGTH),
+            recheck_at: None,
+        })
+    });
+    facts.collect()
+}
+
 /// What all conditions of one status have in common.
 struct Author<'a> {
     prior: Option<&'a FlippyConfigStatus>,
@@ -177,6 +194,22 @@ fn precondition(fact: &flippy_core::PreconditionFact) -> PreconditionStatus {
         name: fact.target.name.to_string(),
         met: fact.met,
         unmet_since: fact.unmet_since.map(whole_second),
+        message: one_line(&fact.message, MAX_STATUS_MESSAGE_LENGTH),
+    }
+}
+
+const STATES: [(QueryState, &str); 4] = [
+    (QueryState::Open, "Open"),
+    (QueryState::Pending, "Pending"),
+    (QueryState::Shut, "Shut"),
+    (QueryState::NotAsked, "NotAsked"),
+];
+
+fn gate(fact: &QueryGateFact) -> GateStatus {
+    let word = STATES.into_iter().find(|(state, _)| *state == fact.state).map_or("NotAsked", |(_, word)| word);
+    GateStatus {
+        name: fact.name.to_string(),
+        state: word.to_owned(),
         message: one_line(&fact.message, MAX_STATUS_MESSAGE_LENGTH),
     }
 }

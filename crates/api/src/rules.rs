@@ -9,6 +9,7 @@ use crate::bounds::{
     MAX_ENTRIES, MAX_IMAGE_LENGTH, MAX_LABEL_KEY_LENGTH, MAX_LABEL_VALUE_LENGTH, MAX_NAME_LENGTH, MAX_READY_SECONDS,
     MAX_REQUIREMENTS, MAX_SELECTOR_VALUES, MAX_TIME_LENGTH, MAX_WAVE_NAME_LENGTH, MAX_WAVES, MAX_WINDOWS,
 };
+use crate::gate_rules;
 
 /// Without a bound the API server has to assume the worst of what a rule costs.
 const LISTS: [&str; 5] =
@@ -22,7 +23,7 @@ const SAY_WORKLOAD: &str = "name one workload: Type, Name and Namespace are all 
 const SAY_TYPE: &str = "Type must be Deployment, StatefulSet, DaemonSet or ArgoRollout (case does not matter)";
 
 /// As Go's `time.ParseDuration` reads it, but not negative.
-const DURATION: &str = r"^\+?(0|(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$";
+pub(crate) const DURATION: &str = r"^\+?(0|(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$";
 
 const SAY_LIMIT: &str = "write a number of workloads from 1 on, or a percentage, for example \"5%\"";
 const SAY_FAILURES: &str = "write a number of workloads from 0 on, or a percentage, for example \"10%\"";
@@ -53,6 +54,7 @@ pub(crate) fn add(spec: &mut Value) {
     add_limits(spec, "Strategy.Waves[]");
     add_pace(spec);
     add_waves(spec);
+    gate_rules::add(spec);
     rule(spec, "ImageList[]", "self.trim() != ''", SAY_IMAGE);
     let is_named = format!("{} && {} && {}", given("self.Type"), given("self.Name"), given("self.Namespace"));
     // A precondition that cannot be checked must not count as met. What cannot be restarted first is merely skipped, as
@@ -146,13 +148,13 @@ fn is_known(field: &str) -> String {
     format!("{field}.trim().lowerAscii() in ['deployment', 'statefulset', 'daemonset', 'argorollout']")
 }
 
-fn rule(spec: &mut Value, path: &str, rule: &str, message: &str) {
+pub(crate) fn rule(spec: &mut Value, path: &str, rule: &str, message: &str) {
     let rules = at(spec, path).entry("x-kubernetes-validations").or_insert_with(|| json!([]));
     rules.as_array_mut().expect("rules are a list").push(json!({"rule": rule, "message": message}));
 }
 
 /// The schema of a field, for example `Preconditions[].K8S`.
-fn at<'a>(spec: &'a mut Value, path: &str) -> &'a mut Map<String, Value> {
+pub(crate) fn at<'a>(spec: &'a mut Value, path: &str) -> &'a mut Map<String, Value> {
     let mut schema = spec;
     for step in path.split('.') {
         let field = step.trim_end_matches("[]");

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::gate_spec::Gate;
 use crate::wave_spec::Wave;
 
 /// Which container images are wanted, which workloads are in scope, and how carefully to restart them.
@@ -39,6 +40,10 @@ pub struct FlippyConfigSpec {
     /// to finish. At most 10.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
     pub windows: Vec<Window>,
+    /// What Prometheus must say for restarts to start, and all the while until the last one has started. Only in configs
+    /// of namespaces that Flippy trusts with the whole cluster. At most 10.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<Gate>,
     /// true: no further restart starts; what is under way goes on and is reported. Default: false.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "is_default")]
     pub suspend: bool,

@@ -53,6 +53,9 @@ pub struct FlippyConfigStatus {
     /// When everything is expected to be done at this rate, windows and soaks included. Absent when it cannot be known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub estimated_end: Option<String>,
+    /// The gates that ask Prometheus.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<GateStatus>,
 }
 
 /// A condition as Kubernetes knows them.
@@ -128,6 +131,19 @@ pub struct PreconditionStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unmet_since: Option<String>,
     /// What is missing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+}
+
+/// One gate that asks Prometheus.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GateStatus {
+    /// Its name.
+    pub name: String,
+    /// Open, Pending (not for long enough, or no answer yet), Shut, or `NotAsked` while nothing is to be restarted.
+    pub state: String,
+    /// Why it is not open.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
 }

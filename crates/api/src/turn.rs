@@ -26,10 +26,10 @@ pub fn turn_of(prior: Option<&FlippyConfigStatus>, next: &FlippyConfigStatus) ->
         turned("Ready").or_else(|| turned("RestartsAllowed")).or_else(|| find(next, "Ready").filter(|_| is_answer))?;
     let is_stalled = find(next, "Stalled").is_some_and(|stalled| stalled.status == "True");
     let is_shut = condition.r#type == "RestartsAllowed" && condition.status == "False";
-    // Somebody wanted it so.
+    // Somebody wanted it so, or it takes a moment anyway.
     let is_wish = matches!(
         condition.reason.as_str(),
-        "Suspended" | "DryRun" | "OutsideWindow" | "WindowEnds" | "WaveSoaks" | "AwaitingApproval"
+        "Suspended" | "DryRun" | "OutsideWindow" | "WindowEnds" | "WaveSoaks" | "AwaitingApproval" | "GatePending"
     );
     Some(Turn {
         reason: condition.reason.clone(),

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use flippy_api::{FlippyConfigStatus, next_status, problem_status, status_patch, unmet_since};
+use flippy_api::{FlippyConfigStatus, gate_facts, next_status, problem_status, status_patch, unmet_since};
 use flippy_core::{
     Condition, ConditionStatus, Counters, Estimate, Kind, ListedWorkload, NamedWorkload, PolicyName, PreconditionFact,
-    StatusFacts, Timestamp,
+    QueryGateFact, QueryState, StatusFacts, Timestamp,
 };
 use serde_json::{Value, json};
 
@@ -29,6 +29,7 @@ fn facts(ready: Condition) -> StatusFacts {
         campaign: None,
         waves: Vec::new(),
         estimate: Estimate::default(),
+        gates: Vec::new(),
     }
 }
 
@@ -225,4 +226,29 @@ fn a_merge_patch_takes_away_what_is_absent_now() {
     assert_eq!(patch["status"]["observedGeneration"], 3);
     assert_eq!(patch["status"].get("inFlight"), Some(&serde_json::Value::Null));
     assert_eq!(patch["status"]["conditions"].as_array().map(Vec::len), Some(4));
+}
+
+#[test]
+fn gates_are_read_back_from_a_status_as_they_were_written() {
+    let gate = |name: &str, state, message: &str| QueryGateFact {
+        name: name.into(),
+        state,
+        message: message.to_owned(),
+        recheck_at: None,
+    };
+    let gates = vec![
+        gate("a", QueryState::Open, ""),
+        gate("b", QueryState::Shut, "connection refused"),
+        gate("c", QueryState::Pending, "no answer yet"),
+        gate("d", QueryState::NotAsked, "nothing to do"),
+    ];
+    let status = next(None, &StatusFacts { gates: gates.clone(), ..under_way(None) }, "abc", "10:00:00");
+    assert_eq!(json!(status)["gates"][1], json!({"name": "b", "state": "Shut", "message": "connection refused"}));
+    assert_eq!(gate_facts(&status), gates);
+}
+
+#[test]
+fn a_state_of_a_gate_that_nobody_knows_is_not_believed() {
+    let status = serde_json::from_value(json!({"conditions": [], "gates": [{"name": "a", "state": "Ajar"}]}));
+    assert_eq!(gate_facts(&status.expect("it decodes")), []);
 }

@@ -201,6 +201,7 @@ fn fact(name: &str, state: WaveState) -> WaveFact {
 
 fn facts(waves: Vec<WaveFact>) -> StatusFacts {
     StatusFacts {
+        gates: Vec::new(),
         conditions: Vec::new(),
         counters: Counters::default(),
         started_at: None,

@@ -101,6 +101,7 @@ fn policy(number: usize) -> Policy {
             .map(|kind| RestartObject { kind, waiting: window })
             .to_vec(),
         preconditions: Vec::new(),
+        gates: Vec::new(),
         restart_first: Vec::new(),
         strategy: Strategy::default(),
         waves: Vec::new(),
@@ -146,6 +147,7 @@ fn snapshot(policies: &[Policy]) -> Snapshot {
                 state: PodState::Live,
                 ready: true,
                 ready_changed_at: now() - SignedDuration::from_secs(3600),
+                unscheduled: false,
                 restart_token: is_done.then(|| token_text.clone()),
                 containers: containers.clone(),
             });

@@ -61,6 +61,8 @@ fn can_be_known(decision: &Decision) -> bool {
             Hold::Suspended
                 | Hold::DryRun
                 | Hold::Preconditions(_)
+                | Hold::Gate { .. }
+                | Hold::PendingPods(_)
                 | Hold::Futile
                 | Hold::Unproven
                 | Hold::Halted { .. }

@@ -1,11 +1,14 @@
 //! Gates: what must be true of the cluster for restarts to start.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::pace::{Hold, MAX_STARTS_PER_PASS};
 use crate::policy::Policy;
 use crate::progress::{Progress, progress_of};
+use crate::query_gate::QueryGateFact;
 use crate::snapshot::Snapshot;
 use crate::workload::NamedWorkload;
 
@@ -31,6 +34,68 @@ pub struct GateFact {
     pub recheck_at: Option<Timestamp>,
     /// Whether it has been shut for longer than its policy has patience.
     pub overdue: bool,
+    /// What shuts or limits it. Means nothing while it is open.
+    pub by: ShutBy,
+    /// Restarts that one pass may start.
+    pub max_starts: usize,
+    /// What is known of each gate that asks Prometheus.
+    pub queries: Vec<QueryGateFact>,
+}
+
+/// What shuts or limits a gate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ShutBy {
+    /// A precondition is not met.
+    Preconditions,
+    /// A gate of `spec.Gates`.
+    Query {
+        /// Its name.
+        name: Arc<str>,
+        /// Why, one line.
+        why: Arc<str>,
+        /// Whether it has not said no, and only has to be waited for.
+        pending: bool,
+    },
+    /// The cluster has no room for the pods of restarted workloads.
+    PendingPods,
+    /// The API server is too busy.
+    Throttling,
+}
+
+impl GateFact {
+    /// Nothing is in the way.
+    pub fn open() -> Self {
+        Self {
+            gate: Gate::Open,
+            message: String::new(),
+            recheck_at: None,
+            overdue: false,
+            by: ShutBy::Preconditions,
+            max_starts: MAX_STARTS_PER_PASS,
+            queries: Vec::new(),
+        }
+    }
+
+    /// Both gates together: the one that is shut further speaks, of two alike the first.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let recheck_at = self.recheck_at.into_iter().chain(other.recheck_at).min();
+        let overdue = self.overdue || other.overdue;
+        let max_starts = self.max_starts.min(other.max_starts);
+        let queries = self.queries.iter().chain(&other.queries).cloned().collect();
+        let speaks = if other.gate > self.gate { other } else { self };
+        Self { recheck_at, overdue, max_starts, queries, ..speaks }
+    }
+
+    /// Why nothing may start, if so.
+    pub(crate) fn hold(&self) -> Option<Hold> {
+        let hold = match &self.by {
+            ShutBy::Query { name, why, .. } => Hold::Gate { name: name.clone(), why: why.clone() },
+            ShutBy::PendingPods => Hold::PendingPods(self.message.clone()),
+            ShutBy::Preconditions | ShutBy::Throttling => Hold::Preconditions(self.message.clone()),
+        };
+        (self.gate == Gate::Shut).then_some(hold)
+    }
 }
 
 /// What is known of one precondition.
@@ -55,7 +120,7 @@ pub fn preconditions(
     unmet_since: &BTreeMap<NamedWorkload, Timestamp>,
     now: Timestamp,
 ) -> (GateFact, Vec<PreconditionFact>) {
-    let mut gate = GateFact { gate: Gate::Open, message: String::new(), recheck_at: None, overdue: false };
+    let mut gate = GateFact::open();
     let mut facts = Vec::with_capacity(policy.preconditions.len());
     for precondition in &policy.preconditions {
         let target = &precondition.target;

@@ -13,6 +13,7 @@ mod budget;
 mod claims;
 mod coverage;
 mod cron;
+mod crowding;
 mod desired;
 mod disruption;
 mod drift;
@@ -27,6 +28,7 @@ mod plan;
 mod pod;
 mod policy;
 mod progress;
+mod query_gate;
 mod scope;
 mod selector;
 mod snapshot;
@@ -41,11 +43,12 @@ mod workload;
 
 pub use claims::Claims;
 pub use cron::{Schedule, ScheduleParseError};
+pub use crowding::{Throttle, room_for_pods};
 pub use desired::DesiredImages;
 pub use disruption::{DisruptionBudget, DisruptionFacts, Disrupts, MAX_GROUP_LENGTH, NoDisruption, Turn, group_name};
 pub use drift::{Drift, drift_of};
 pub use eta::{Estimate, Rate};
-pub use gate::{Gate, GateFact, PreconditionFact, preconditions};
+pub use gate::{Gate, GateFact, PreconditionFact, ShutBy, preconditions};
 pub use image::{ImageParseError, ImageRef};
 pub use labels::{Labels, contains_all};
 pub use mark::{RestartMark, RestartToken, TokenParseError, annotation};
@@ -54,6 +57,10 @@ pub use plan::{FirstRestart, FirstState, Plan, PlanEntry, plan};
 pub use pod::{Container, Pod, PodState};
 pub use policy::{Policy, PolicyName, Precondition, RestartFirst, RestartObject, SpecNote, Waiting};
 pub use progress::{Progress, progress_of};
+pub use query_gate::{
+    Comparison, PrometheusQuery, QueryAnswer, QueryGate, QueryGateFact, QueryHistory, QueryState, Reading, SecretKey,
+    Threshold, are_gates_asked, query_gates, query_gates_as_told,
+};
 pub use scope::{Scope, is_ignored};
 pub use selector::{Requirement, Selector};
 pub use snapshot::{PodIndex, Refusal, ReplicaSet, Snapshot};

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::budget::{Budget, will_hold_up_others};
 use crate::disruption::Turn;
-use crate::gate::{Gate, GateFact};
+use crate::gate::GateFact;
 use crate::mark::RestartToken;
 use crate::plan::{FirstRestart, FirstState, Plan, PlanEntry, UnderWay};
 use crate::policy::Policy;
@@ -59,6 +59,17 @@ pub enum Hold {
     DryRun,
     /// A precondition is not met; the text says which.
     Preconditions(String),
+    /// A gate of `spec.Gates` is not open.
+    Gate {
+        /// Its name.
+        name: Arc<str>,
+        /// Why, one line.
+        why: Arc<str>,
+    },
+    /// Pods of restarted workloads find no node; the text says which.
+    PendingPods(String),
+    /// The API server is too busy for more.
+    Throttled,
     /// The last restarts brought the same stale image again.
     Futile,
     /// No new pod was seen with a wanted image yet.
@@ -115,9 +126,19 @@ pub fn pace(
         Some(hold) => decision.hold = Some(hold),
         None => start_first_then_rest(&mut decision, policy, plan, waves, sending, now),
     }
+    slow_down(&mut decision, gate, now);
     let until = decision.hold.as_ref().and_then(Hold::until);
     decision.recheck_at = decision.recheck_at.into_iter().chain(until).min();
     decision
+}
+
+/// Keeps the first of what was decided, as many as the gate allows at once.
+fn slow_down(decision: &mut Decision, gate: &GateFact, now: Timestamp) {
+    if decision.starts.len() > gate.max_starts {
+        decision.starts.truncate(gate.max_starts);
+        decision.hold = Some(Hold::Throttled);
+        decision.recheck_at = Some(now);
+    }
 }
 
 /// Why nothing may start, whatever is under way.
@@ -128,8 +149,8 @@ fn forbidden(policy: &Policy, plan: &Plan, gate: &GateFact, now: Timestamp) -> O
     if policy.dry_run {
         return Some(Hold::DryRun);
     }
-    if gate.gate == Gate::Shut {
-        return Some(Hold::Preconditions(gate.message.clone()));
+    if let Some(hold) = gate.hold() {
+        return Some(hold);
     }
     if let Some(halt) = plan.halted(policy, now) {
         return Some(Hold::Halted { failures: halt.failures, tolerated: halt.tolerated });
@@ -205,6 +226,8 @@ impl Hold {
             Self::Suspended
                 | Self::DryRun
                 | Self::Preconditions(_)
+                | Self::Gate { .. }
+                | Self::PendingPods(_)
                 | Self::Window(_)
                 | Self::Halted { .. }
                 | Self::Futile

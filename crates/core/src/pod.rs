@@ -26,6 +26,8 @@ pub struct Pod {
     pub ready: bool,
     /// Since when it is, or is not.
     pub ready_changed_at: Timestamp,
+    /// Whether no node was found for it yet (`PodScheduled` is false): it waits since it was created.
+    pub unscheduled: bool,
     /// The restart token that its template carried when it was created.
     pub restart_token: Option<Arc<str>>,
     /// Containers and init containers, in the order of the spec, init containers last.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::desired::DesiredImages;
+use crate::query_gate::QueryGate;
 use crate::scope::Scope;
 use crate::strategy::{DisruptionBudgets, Strategy};
 use crate::wave::{ClaimedApproval, Wave};
@@ -41,6 +42,8 @@ pub struct Policy {
     pub restart_objects: Vec<RestartObject>,
     /// What must be completely rolled out before and during the campaign.
     pub preconditions: Vec<Precondition>,
+    /// What Prometheus must say before and during the campaign.
+    pub gates: Vec<QueryGate>,
     /// What is restarted before everything else, in order, once per campaign, if anything needs a restart.
     pub restart_first: Vec<RestartFirst>,
     /// How carefully to go.

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::eta::{Estimate, estimate};
-use crate::gate::{Gate, GateFact, PreconditionFact};
+use crate::gate::{Gate, GateFact, PreconditionFact, ShutBy};
 use crate::mark::annotation::RESUMED_AT;
 use crate::pace::{Decision, Hold};
 use crate::plan::{FirstRestart, FirstState, Plan, PlanEntry, UnderWay};
 use crate::policy::Policy;
+use crate::query_gate::QueryGateFact;
 use crate::verdict::{BlockedReason, FailedReason, Verdict};
 use crate::wave::Campaign;
 use crate::waves::{WaveFact, WaveHold, Waves};
@@ -41,6 +42,8 @@ pub struct StatusFacts {
     pub waves: Vec<WaveFact>,
     /// How fast it goes, and when it is expected to end.
     pub estimate: Estimate,
+    /// The gates that ask Prometheus.
+    pub gates: Vec<QueryGateFact>,
 }
 
 /// How many workloads have each verdict. The sum is everything in scope.
@@ -177,6 +180,7 @@ pub fn status_facts(
         campaign: waves.campaign.clone(),
         waves: waves.facts.clone(),
         estimate,
+        gates: gate.queries.clone(),
     }
 }
 
@@ -312,7 +316,7 @@ fn restarts_allowed(policy: &Policy, gate: &GateFact, decision: &Decision) -> Co
     } else if policy.dry_run {
         ("DryRun", "spec.DryRun is true: nothing is restarted".to_owned())
     } else if gate.gate == Gate::Shut {
-        ("PreconditionsNotMet", gate.message.clone())
+        (why_shut(gate), gate.message.clone())
     } else if decision.hold == Some(Hold::Futile) {
         ("RestartsFutile", "restarted pods come up with the same stale image".to_owned())
     } else if let Some(Hold::Window(until)) = &decision.hold {
@@ -325,6 +329,8 @@ fn restarts_allowed(policy: &Policy, gate: &GateFact, decision: &Decision) -> Co
         ("Halted", format!("failed restarts: {failures}, tolerated: {tolerated}"))
     } else if let Some(hold) = shut_wave(decision) {
         (hold.reason(), hold.to_string())
+    } else if gate.gate == Gate::Limited {
+        return condition("RestartsAllowed", ConditionStatus::True, why_shut(gate), gate.message.clone());
     } else {
         return condition("RestartsAllowed", ConditionStatus::True, "Open", "restarts may start".to_owned());
     };
@@ -336,6 +342,17 @@ fn shut_wave(decision: &Decision) -> Option<&WaveHold> {
     match &decision.hold {
         Some(Hold::Wave(hold @ (WaveHold::Soaks { .. } | WaveHold::NotApproved { .. }))) => Some(hold),
         _ => None,
+    }
+}
+
+/// What shuts or limits a gate, in one word.
+fn why_shut(gate: &GateFact) -> &'static str {
+    match &gate.by {
+        ShutBy::Preconditions => "PreconditionsNotMet",
+        ShutBy::Query { pending: true, .. } => "GatePending",
+        ShutBy::Query { .. } => "GateShut",
+        ShutBy::PendingPods => "PendingPods",
+        ShutBy::Throttling => "Throttled",
     }
 }
 

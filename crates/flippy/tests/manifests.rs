@@ -30,7 +30,10 @@ fn kustomize_installs_what_kubectl_apply_installs() {
     let listed: BTreeSet<String> =
         listed.iter().map(|name| name.as_str().expect("names are text").to_owned()).collect();
     let files = std::fs::read_dir(deploy()).expect("the directory exists");
-    let files = files.map(|file| file.expect("it is readable").file_name().into_string().expect("names are text"));
+    let files = files.map(|file| file.expect("it is readable"));
+    // What is optional is installed by whoever needs it.
+    let files = files.filter(|file| file.file_name() != "optional");
+    let files = files.map(|file| file.file_name().into_string().expect("names are text"));
     assert_eq!(listed, files.filter(|name| *name != "Kustomization").collect());
 }
 
@@ -41,4 +44,18 @@ fn the_binding_gives_the_role_to_the_account_that_the_deployment_runs_as() {
     assert_eq!(binding["roleRef"]["name"], manifest("clusterrole.yaml")["metadata"]["name"]);
     assert_eq!(binding["subjects"][0]["name"], deployment["spec"]["template"]["spec"]["serviceAccountName"]);
     assert_eq!(binding["subjects"][0]["namespace"], deployment["metadata"]["namespace"]);
+}
+
+#[test]
+fn the_role_for_the_token_of_a_gate_gets_one_secret_by_name_and_nothing_else() {
+    let text = std::fs::read_to_string(deploy().join("optional/gate-token-role.yaml")).expect("it is readable");
+    let (role, binding) = text.split_once("---\n").expect("a role and its binding");
+    let role: Value = serde_saphyr::from_str(role).expect("it is YAML");
+    let binding: Value = serde_saphyr::from_str(binding).expect("it is YAML");
+    let only = serde_json::json!({
+        "apiGroups": [""], "resources": ["secrets"], "resourceNames": ["prometheus-token"], "verbs": ["get"],
+    });
+    assert_eq!((&role["kind"], &role["rules"]), (&"Role".into(), &serde_json::json!([only])));
+    assert_eq!(binding["roleRef"]["name"], role["metadata"]["name"]);
+    assert_eq!(binding["subjects"], manifest("clusterrolebinding.yaml")["subjects"]);
 }

@@ -248,6 +248,19 @@ fn config_in_waves(status: &Value) -> Value {
     config
 }
 
+/// With a gate, and what the operator said of it when the spec was of this generation.
+fn gated(state: &str, message: &str, generation: i64) -> Value {
+    let mut config = config(&[NEW]);
+    // Nobody listens there: a plan that asked would not end well.
+    config["spec"]["Gates"] =
+        json!([{"Name": "alerts", "Prometheus": {"URL": "http://127.0.0.1:1", "Query": "ALERTS"}}]);
+    config["status"] = json!({
+        "observedGeneration": generation, "conditions": [],
+        "gates": [{"name": "alerts", "state": state, "message": message}],
+    });
+    config
+}
+
 #[test]
 fn a_workload_that_waits_says_for_what_and_in_which_wave_it_is() {
     let outcome = plan(shop(&[config_in_waves(&Value::Null)]), &["-o", "json"]);
@@ -271,4 +284,27 @@ fn what_the_operator_remembers_of_waves_counts_for_the_plan() {
     let outcome = plan(shop(&[config_in_waves(&status)]), &[]);
     assert!(outcome.stdout.contains("starts at once: Deployment shop/cart\n"), "{}", outcome.stdout);
     assert!(outcome.stdout.contains("approved by jane"), "{}", outcome.stdout);
+}
+
+#[test]
+fn a_gate_is_shown_as_the_operator_last_found_it() {
+    let outcome = plan(shop(&[gated("Shut", "connection refused", 1)]), &[]);
+    let expected = "\
+gate alerts: shut, says the operator: connection refused
+nothing starts: gate alerts: connection refused
+";
+    assert!(outcome.stdout.ends_with(expected), "{}{}", outcome.stdout, outcome.stderr);
+    let outcome = plan(shop(&[gated("Open", "", 1)]), &[]);
+    let expected = "\
+gate alerts: open when the operator last asked
+starts at once: Deployment shop/cart
+";
+    assert!(outcome.stdout.contains(expected), "{}{}", outcome.stdout, outcome.stderr);
+}
+
+#[test]
+fn what_the_operator_said_of_an_earlier_spec_is_not_believed() {
+    let outcome = plan(shop(&[gated("Shut", "connection refused", 0)]), &[]);
+    let expected = "gate alerts: the operator asks it, and only while something is to be restarted\nstarts at once: ";
+    assert!(outcome.stdout.contains(expected), "{}{}", outcome.stdout, outcome.stderr);
 }

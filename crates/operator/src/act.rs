@@ -124,3 +124,32 @@ fn patch(start: &Start, workload: &Workload) -> Value {
     }
     Value::Array(patch)
 }
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    fn answered(code: u16, retry_after_seconds: u32) -> Outcome {
+        let status = json!({"status": "Failure", "code": code, "details": {"retryAfterSeconds": retry_after_seconds}});
+        let status: Status = serde_json::from_value(status).expect("the API server could say this");
+        classify(&kube::Error::Api(Box::new(status)))
+    }
+
+    #[test]
+    fn a_busy_api_server_is_trouble_for_all_and_a_webhook_that_fails_is_not() {
+        let is_trouble = |code| matches!(answered(code, 0), Outcome::Refused { transient: true, .. });
+        assert_eq!([429, 503, 504].map(is_trouble), [true; 3]);
+        assert_eq!([400, 403, 422, 500].map(is_trouble), [false; 4]);
+    }
+
+    #[test]
+    fn how_long_a_busy_api_server_wants_to_be_left_alone_is_understood() {
+        let wait = |seconds| match answered(429, seconds) {
+            Outcome::Refused { retry_after, .. } => retry_after.map(|wait| wait.as_secs()),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((wait(7), wait(0)), (Some(7), None));
+    }
+}

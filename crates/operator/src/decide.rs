@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use flippy_core::{
-    Claims, Hold, NamedWorkload, Policy, PolicyName, Start, StatusFacts, Timestamp, WaveMemory, pace, plan,
-    preconditions, status_facts, waves,
+    Claims, Hold, NamedWorkload, Policy, PolicyName, Start, StatusFacts, Timestamp, WaveMemory, are_gates_asked, pace,
+    plan, preconditions, query_gates, room_for_pods, status_facts, waves,
 };
 
 use crate::configs::{ConfigRecord, NoPolicy};
@@ -26,6 +26,8 @@ pub(crate) struct Decided {
     /// Whether restarts that were decided before, and are not sent yet, must not be sent any more.
     pub(crate) revoked: bool,
     pub(crate) recheck_at: Option<Timestamp>,
+    /// Whether its gates are to be asked.
+    pub(crate) asks_gates: bool,
     pub(crate) findings: Findings,
     pub(crate) desired_images: Option<(Vec<String>, String)>,
 }
@@ -84,6 +86,10 @@ pub(crate) fn decide(
                 fact.unmet_since = None;
             }
         }
+        gate = gate.with_queries(query_gates(policy, &plan, world.answers.of(&config.name), now));
+        if plan.needs_restart() {
+            gate = gate.and(room_for_pods(&plan, &world.snapshot, &pods, now)).and(world.throttle.gate(now));
+        }
         let (_, memory) = wave_memories.entry(config.name.clone()).or_insert_with(|| remembered_waves(config));
         let waves = waves(policy, &plan, memory, now);
         *memory = waves.memory();
@@ -93,6 +99,7 @@ pub(crate) fn decide(
         all.push(Decided {
             revoked: decision.hold.as_ref().is_some_and(Hold::forbids_all),
             starts: decision.starts,
+            asks_gates: are_gates_asked(policy, &plan),
             recheck_at: decision.recheck_at,
             desired_images: Some((
                 policy.images.iter().map(ToString::to_string).collect(),
@@ -135,6 +142,7 @@ fn decided(config: &ConfigRecord, findings: Findings) -> Decided {
         // A config that is no policy any more restarts nothing.
         revoked: true,
         recheck_at: None,
+        asks_gates: false,
         findings,
         desired_images: None,
     }

@@ -19,6 +19,7 @@ use crate::configs::ConfigRecord;
 use crate::decide::{Decided, UnmetSince, VERDICTS, WaveMemories, decide};
 use crate::events::Events;
 use crate::feeds::Feeds;
+use crate::gates::Gates;
 use crate::metrics::{FeedLabels, Metrics, RestartLabels, VerdictLabels};
 use crate::report::Reports;
 use crate::serve::Health;
@@ -47,6 +48,7 @@ pub(crate) struct Driver {
     /// Never retries by itself: a mutation whose answer was lost is decided anew, not sent again.
     pub(crate) acting_client: Client,
     pub(crate) feeds: Feeds,
+    pub(crate) gates: Gates,
     pub(crate) events: Events,
     pub(crate) reports: Reports,
     pub(crate) metrics: Metrics,
@@ -75,6 +77,14 @@ pub(crate) struct Acting {
     /// While the API server is in trouble nothing is sent.
     backoff: Backoff,
     not_before: Option<Instant>,
+}
+
+impl Acting {
+    /// Sends nothing for a while: longer after each trouble, and at least as long as the API server says.
+    fn pause(&mut self, retry_after: Option<Duration>) {
+        let pause = self.backoff.after_failure().max(retry_after.unwrap_or_default()).min(MAX_RETRY);
+        self.not_before = Some(Instant::now() + pause);
+    }
 }
 
 impl Driver {
@@ -132,6 +142,10 @@ impl Driver {
                     }
                     pass_due.get_or_insert_with(Instant::now);
                 }
+                answered = self.gates.answered() => {
+                    self.world.answers.note(answered);
+                    pass_due.get_or_insert_with(Instant::now);
+                }
                 () = self.reports.written() => {
                     pass_due.get_or_insert_with(Instant::now);
                 }
@@ -164,11 +178,16 @@ impl Driver {
         }
         let mut sending = self.acting.sending.clone();
         let decided = decide(&self.world, &mut self.unmet_since, &mut self.wave_memories, &mut sending, now);
+        self.gates.follow(&mut self.world, &decided);
+        self.metrics.max_starts_per_pass.set(i64::try_from(self.world.throttle.max_starts(now)).unwrap_or(i64::MAX));
+        // While nothing may be sent, what starts next waits for that, however soon it could be decided.
+        let may_send = self.acting.not_before.is_none_or(|at| at <= Instant::now());
         let mut recheck_at: Option<Instant> = None;
         let mut sooner = |at: Instant| recheck_at = Some(recheck_at.map_or(at, |held| held.min(at)));
         for one in decided {
             // While a batch is being sent, its end wakes the loop.
-            let is_sending = self.acting.busy.contains_key(&one.name) && !one.starts.is_empty();
+            let is_busy = self.acting.busy.contains_key(&one.name) || !may_send;
+            let is_sending = is_busy && !one.starts.is_empty();
             if let Some(at) = one.recheck_at.filter(|_| !is_sending) {
                 sooner(Instant::now() + until(at, now));
             }
@@ -253,7 +272,9 @@ impl Driver {
             Outcome::Refused { message, retry_after, transient, unanswered } => {
                 tracing::warn!(workload = %start.id, error = message, "the API server did not carry out a restart; trying again later");
                 if transient {
-                    self.acting.not_before = Some(Instant::now() + self.acting.backoff.after_failure());
+                    self.acting.pause(retry_after);
+                    self.world.throttle.note_trouble(&message, self.clock.now());
+                    self.metrics.throttled.inc();
                 }
                 self.refuse(start, &message, retry_after, unanswered);
                 "refused"
@@ -372,4 +393,20 @@ impl Driver {
 
 fn until(at: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_until(at)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn trouble_pauses_for_as_long_as_the_api_server_says_within_reason() {
+        let mut acting = Acting::default();
+        let mut paused_for = |retry_after: Option<u64>| {
+            acting.pause(retry_after.map(Duration::from_secs));
+            acting.not_before.map(|at| at.duration_since(Instant::now()).as_secs())
+        };
+        let pauses = [None, None, Some(1), Some(60), Some(86_400)].map(&mut paused_for);
+        assert_eq!(pauses, [1, 2, 4, 60, 300].map(Some));
+    }
 }

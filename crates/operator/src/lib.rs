@@ -8,6 +8,7 @@
 //! Nothing here chooses: what, when and how is decided in [`flippy_core`].
 
 mod act;
+mod ask;
 mod backoff;
 mod clock;
 mod configs;
@@ -16,6 +17,7 @@ mod driver;
 mod events;
 mod feed;
 mod feeds;
+mod gates;
 mod interner;
 mod list;
 mod metrics;

@@ -19,6 +19,9 @@ pub(crate) struct Metrics {
     pub(crate) workloads: Family<VerdictLabels, Gauge>,
     pub(crate) pass_seconds: Histogram,
     pub(crate) feed_synced: Family<FeedLabels, Gauge>,
+    pub(crate) gate_open: Family<GateLabels, Gauge>,
+    pub(crate) throttled: Counter,
+    pub(crate) max_starts_per_pass: Gauge,
     pub(crate) last_pass_timestamp: Gauge<f64, AtomicU64>,
     registry: Arc<Registry>,
 }
@@ -47,6 +50,13 @@ pub(crate) struct FeedLabels {
     pub(crate) resource: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
+pub(crate) struct GateLabels {
+    pub(crate) config_namespace: String,
+    pub(crate) config: String,
+    pub(crate) gate: String,
+}
+
 impl Metrics {
     pub(crate) fn new() -> Self {
         let mut registry = Registry::with_prefix("flippy");
@@ -64,6 +74,24 @@ impl Metrics {
             "Whether the watch of a resource is complete (1) or not (0)",
             feed_synced.clone(),
         );
+        let gate_open = Family::default();
+        registry.register(
+            "gate_open",
+            "Whether a gate of spec.Gates is open (1) or not (0), while something is to be restarted",
+            gate_open.clone(),
+        );
+        let throttled = Counter::default();
+        registry.register(
+            "throttled",
+            "Restarts that the API server was too busy for, or did not answer",
+            throttled.clone(),
+        );
+        let max_starts_per_pass = Gauge::default();
+        registry.register(
+            "max_starts_per_pass",
+            "Restarts that one pass may start for one config: fewer while the API server is in trouble",
+            max_starts_per_pass.clone(),
+        );
         let last_pass_timestamp = Gauge::default();
         registry.register_with_unit(
             "last_pass_timestamp",
@@ -71,7 +99,17 @@ impl Metrics {
             Unit::Seconds,
             last_pass_timestamp.clone(),
         );
-        Self { restarts, workloads, pass_seconds, feed_synced, last_pass_timestamp, registry: Arc::new(registry) }
+        Self {
+            restarts,
+            workloads,
+            pass_seconds,
+            feed_synced,
+            gate_open,
+            throttled,
+            max_starts_per_pass,
+            last_pass_timestamp,
+            registry: Arc::new(registry),
+        }
     }
 
     /// The text that Prometheus reads, in the `OpenMetrics` format.

@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::driver::{Acting, Driver};
 use crate::events::Events;
 use crate::feeds::Feeds;
+use crate::gates::Gates;
 use crate::metrics::Metrics;
 use crate::report::Reports;
 use crate::serve::{self, Health};
@@ -106,6 +107,7 @@ impl Operator {
             clock,
             acting_client: clients.acting,
             feeds,
+            gates: Gates::new(clients.watching.clone(), clock, metrics.clone()),
             reports: Reports::new(clients.watching, events.clone()),
             events,
             metrics,

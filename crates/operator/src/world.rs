@@ -5,10 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use ahash::{HashSet, HashSetExt};
-use flippy_core::{DisruptionBudget, Kind, Labels, Pod, ReplicaSet, Snapshot, Workload};
+use flippy_core::{DisruptionBudget, Kind, Labels, Pod, ReplicaSet, Snapshot, Throttle, Workload};
 
 use crate::configs::{ConfigRecord, Configs};
 use crate::feed::{Item, Signal};
+use crate::gates::Histories;
 
 /// What every config needs: without all of these, the link from a pod to its workload is missing.
 pub(crate) const ALWAYS: [Feed; 3] = [Feed::Namespaces, Feed::Pods, Feed::ReplicaSets];
@@ -89,6 +90,10 @@ pub(crate) enum FeedState {
 pub(crate) struct World {
     pub(crate) snapshot: Snapshot,
     pub(crate) configs: Configs,
+    /// What the gates of each config answered.
+    pub(crate) answers: Histories,
+    /// How the API server bears restarts.
+    pub(crate) throttle: Throttle,
     feeds: BTreeMap<Feed, FeedState>,
     /// Custom resources that the API server is known to serve.
     served: BTreeSet<Feed>,

@@ -13,6 +13,7 @@ mod edits;
 mod failures;
 mod first;
 mod futility;
+mod gates;
 mod held;
 mod order;
 mod original;

@@ -115,6 +115,8 @@ fn decide(subjects: &[Subject], snapshot: &Snapshot, now: Timestamp) -> Vec<Conf
         Ok(policy) => {
             let plan = flippy_core::plan(policy, &claims, snapshot, &pods, now);
             let (gate, preconditions) = flippy_core::preconditions(policy, snapshot, &subject.unmet_since, now);
+            let gate = gate.with_queries(flippy_core::query_gates_as_told(policy, &subject.gates));
+            let gate = gate.and(flippy_core::room_for_pods(&plan, snapshot, &pods, now));
             let waves = flippy_core::waves(policy, &plan, &subject.wave_memory, now);
             let decision = flippy_core::pace(policy, &plan, &gate, &waves, &BTreeSet::new(), now);
             let facts = flippy_core::status_facts(policy, &plan, &gate, preconditions, &waves, &decision, now);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use flippy_api::{ConversionOptions, FlippyConfig};
-use flippy_core::{NamedWorkload, Policy, PolicyName, Timestamp, WaveMemory};
+use flippy_core::{NamedWorkload, Policy, PolicyName, QueryGateFact, Timestamp, WaveMemory};
 use kube::ResourceExt as _;
 use kube::core::DeserializeGuard;
 
@@ -20,6 +20,8 @@ pub(super) struct Subject {
     pub(super) unmet_since: BTreeMap<NamedWorkload, Timestamp>,
     /// What its status remembers of waves.
     pub(super) wave_memory: WaveMemory,
+    /// What the operator last said of the gates of this very spec: it asks them, from where it stands.
+    pub(super) gates: Vec<QueryGateFact>,
     /// Whether its plan is to be shown.
     pub(super) selected: bool,
 }
@@ -35,12 +37,15 @@ pub(super) struct Namespaces {
 
 impl Subject {
     fn new(config: &FlippyConfig, options: &ConversionOptions) -> Self {
+        let status = config.status.as_ref();
+        let told = status.filter(|status| status.observed_generation == config.metadata.generation);
         Self {
+            gates: told.map(flippy_api::gate_facts).unwrap_or_default(),
             name: policy_name(config.namespace(), config.name_any()),
             policy: flippy_api::policy(config, options)
                 .map_err(|invalid| invalid.problems.iter().map(ToString::to_string).collect()),
-            unmet_since: config.status.as_ref().map(flippy_api::unmet_since).unwrap_or_default(),
-            wave_memory: config.status.as_ref().map(flippy_api::wave_memory).unwrap_or_default(),
+            unmet_since: status.map(flippy_api::unmet_since).unwrap_or_default(),
+            wave_memory: status.map(flippy_api::wave_memory).unwrap_or_default(),
             selected: true,
         }
     }
@@ -53,6 +58,7 @@ impl Subject {
                 policy: Err(vec![format!("it does not decode as a FlippyConfig: {}", invalid.error)]),
                 unmet_since: BTreeMap::new(),
                 wave_memory: WaveMemory::default(),
+                gates: Vec::new(),
                 selected: true,
             },
         }

@@ -2,7 +2,7 @@
 
 use flippy_core::{
     Counters, Decision, DriftReason, FirstRestart, FirstState, Hold, NamedWorkload, Plan, PlanEntry, Policy,
-    PolicyName, PreconditionFact, StatusFacts, Verdict, Waves, annotation,
+    PolicyName, PreconditionFact, QueryGateFact, QueryState, StatusFacts, Verdict, Waves, annotation,
 };
 use serde::Serialize;
 
@@ -35,6 +35,7 @@ pub(crate) struct PlanView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) selects_nothing: Option<String>,
     pub(crate) preconditions: Vec<PreconditionView>,
+    pub(crate) gates: Vec<GateView>,
     pub(crate) restart_first: Vec<FirstView>,
     pub(crate) workloads: Vec<WorkloadView>,
     pub(crate) counters: CountersView,
@@ -68,6 +69,14 @@ pub(crate) struct PreconditionView {
     pub(crate) workload: NamedView,
     pub(crate) met: bool,
     #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) message: String,
+}
+
+/// A gate that asks Prometheus, as the operator last found it.
+#[derive(Debug, Serialize)]
+pub(crate) struct GateView {
+    pub(crate) name: String,
+    pub(crate) state: &'static str,
     pub(crate) message: String,
 }
 
@@ -161,6 +170,7 @@ impl ConfigView {
             desired_images_hash: policy.images.hash().to_owned(),
             selects_nothing: hint,
             preconditions: facts.preconditions.iter().map(precondition).collect(),
+            gates: facts.gates.iter().map(gate).collect(),
             restart_first: plan.first.iter().map(first).collect(),
             workloads: plan.entries.iter().map(|entry| workload(entry, waves, decision)).collect(),
             counters: counters(facts.counters),
@@ -241,6 +251,18 @@ fn precondition(fact: &PreconditionFact) -> PreconditionView {
     PreconditionView { workload: named(&fact.target), met: fact.met, message: fact.message.clone() }
 }
 
+fn gate(fact: &QueryGateFact) -> GateView {
+    let (state, message) = match fact.state {
+        QueryState::Open => ("Open", "open when the operator last asked".to_owned()),
+        QueryState::Pending => ("Pending", format!("not open yet, says the operator: {}", fact.message)),
+        QueryState::Shut => ("Shut", format!("shut, says the operator: {}", fact.message)),
+        QueryState::NotAsked => {
+            ("NotAsked", "the operator asks it, and only while something is to be restarted".to_owned())
+        }
+    };
+    GateView { name: fact.name.to_string(), state, message }
+}
+
 fn first(first: &FirstRestart) -> FirstView {
     let (state, message) = match &first.state {
         FirstState::Missing => ("Missing", "there is no such workload, or none that this config may act on".to_owned()),
@@ -263,6 +285,9 @@ pub(crate) fn hold(hold: &Hold) -> HoldView {
         Hold::Suspended => ("Suspended", "spec.Suspend is true: set it to false to let restarts start".to_owned()),
         Hold::DryRun => ("DryRun", "spec.DryRun is true: set it to false to let restarts start".to_owned()),
         Hold::Preconditions(message) => ("PreconditionsNotMet", message.clone()),
+        Hold::Gate { name, why } => ("GateShut", format!("gate {name}: {why}")),
+        Hold::PendingPods(message) => ("PendingPods", message.clone()),
+        Hold::Throttled => ("Throttled", "the API server is too busy for more at once".to_owned()),
         Hold::Futile => (
             "RestartsFutile",
             "restarted pods come up with the same stale image: upgrade the mesh, or correct spec.ImageList".to_owned(),

@@ -34,6 +34,9 @@ pub(super) fn below(plan: &PlanView) -> String {
     for unmet in plan.preconditions.iter().filter(|precondition| !precondition.met) {
         line("precondition not met", &format!("{}: {}", name(&unmet.workload), unmet.message));
     }
+    for gate in &plan.gates {
+        line(&format!("gate {}", gate.name), &gate.message);
+    }
     match plan.starts_now.as_slice() {
         [] => {}
         some if some.len() <= MAX_NAMED => {

@@ -78,6 +78,7 @@ impl SlimPod {
             state: self.state(),
             ready,
             ready_changed_at,
+            unscheduled: self.is_unscheduled(),
             restart_token: token.map(|token| interner.text(token)),
             containers: self.containers(interner),
         }
@@ -99,6 +100,13 @@ impl SlimPod {
         let since = condition.and_then(|condition| condition.last_transition_time.as_ref()).map(|time| time.0);
         let is_ready = condition.is_some_and(|condition| condition.status == "True");
         (is_ready, since.unwrap_or_else(|| created_at(&self.metadata)))
+    }
+
+    /// Whether the scheduler has looked at it and found no node. Before it has looked, there is no such condition.
+    fn is_unscheduled(&self) -> bool {
+        let condition = self.status.conditions.iter().flatten().find(|condition| condition.kind == "PodScheduled");
+        self.status.phase.as_deref() == Some("Pending")
+            && condition.is_some_and(|condition| condition.status == "False")
     }
 
     fn containers(&self, interner: &mut Interner) -> Arc<[Container]> {
@@ -125,4 +133,27 @@ impl SlimPod {
 /// names the image's configuration, not its manifest, and equals no digest that anybody would ask for.
 fn digest(image_id: &str) -> Option<&str> {
     image_id.split_once('@').map(|(_, digest)| digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn is_unscheduled(status: &Value) -> bool {
+        let pod: SlimPod = serde_json::from_value(json!({"metadata": {"name": "cart"}, "status": status}))
+            .expect("the API server could say this");
+        pod.record(&mut Interner::new()).unscheduled
+    }
+
+    #[test]
+    fn a_pod_waits_for_a_node_once_the_scheduler_says_so() {
+        let condition = |status| json!([{"type": "PodScheduled", "status": status, "reason": "Unschedulable"}]);
+        assert!(is_unscheduled(&json!({"phase": "Pending", "conditions": condition("False")})));
+        assert!(!is_unscheduled(&json!({"phase": "Pending", "conditions": condition("True")})));
+        assert!(!is_unscheduled(&json!({"phase": "Running", "conditions": condition("False")})));
+        assert!(!is_unscheduled(&json!({"phase": "Pending", "conditions": null})));
+        assert!(!is_unscheduled(&json!({"phase": "Pending"})));
+    }
 }

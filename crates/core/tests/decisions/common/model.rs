@@ -251,6 +251,7 @@ impl Modelled {
             state: PodState::Live,
             ready,
             ready_changed_at: at(created_seconds),
+            unscheduled: false,
             restart_token: self.mark.as_ref().map(|mark| mark.token.to_string().into()),
             containers: [Container {
                 name: SIDECAR.into(),

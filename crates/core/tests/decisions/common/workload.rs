@@ -26,6 +26,7 @@ pub(crate) struct PodFixture {
     state: PodState,
     ready: bool,
     ready_changed_at: Timestamp,
+    unscheduled: bool,
     token: Option<Arc<str>>,
 }
 
@@ -101,6 +102,7 @@ pub(crate) fn pod(image: &str) -> PodFixture {
         state: PodState::Live,
         ready: true,
         ready_changed_at: at(-3600),
+        unscheduled: false,
         token: None,
     }
     .container(SIDECAR, image)
@@ -136,6 +138,11 @@ impl PodFixture {
     /// Not ready since it was created.
     pub(crate) fn unready(self) -> Self {
         Self { ready: false, ready_changed_at: self.created_at, ..self }
+    }
+
+    /// Not ready, because no node was found for it.
+    pub(crate) fn unscheduled(self) -> Self {
+        Self { unscheduled: true, ..self.unready() }
     }
 
     /// It was ready, until then.
@@ -260,6 +267,7 @@ impl Fixture {
                 state: pod.state,
                 ready: pod.ready,
                 ready_changed_at: pod.ready_changed_at,
+                unscheduled: pod.unscheduled,
                 restart_token: pod.token,
                 containers: pod.containers.into(),
             });

@@ -1,0 +1,196 @@
+//! Asks the gates of `spec.Gates`: one task for each, and only while its config has something to restart.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use flippy_core::{PolicyName, QueryAnswer, QueryGate, QueryGateFact, QueryHistory, QueryState};
+use kube::Client;
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::ask::Asker;
+use crate::clock::Clock;
+use crate::decide::{Decided, Findings};
+use crate::metrics::{GateLabels, Metrics};
+use crate::world::World;
+
+/// Answers that wait for the loop.
+const ANSWERS: usize = 64;
+
+/// An answer, to which gate, and by which task.
+pub(crate) struct Answered {
+    policy: PolicyName,
+    gate: Arc<str>,
+    task: u64,
+    answer: QueryAnswer,
+}
+
+/// What the gates of all configs answered.
+#[derive(Default)]
+pub(crate) struct Histories {
+    by_config: BTreeMap<PolicyName, BTreeMap<Arc<str>, QueryHistory>>,
+    none: BTreeMap<Arc<str>, QueryHistory>,
+    /// The gates as they are asked, and by which task.
+    asked: BTreeMap<(PolicyName, Arc<str>), (QueryGate, u64)>,
+}
+
+impl Histories {
+    pub(crate) fn of(&self, policy: &PolicyName) -> &BTreeMap<Arc<str>, QueryHistory> {
+        self.by_config.get(policy).unwrap_or(&self.none)
+    }
+
+    /// Notes an answer, unless its gate has changed since it was asked.
+    pub(crate) fn note(&mut self, answered: Answered) {
+        let key = (answered.policy, answered.gate);
+        let Some((gate, task)) = self.asked.get(&key) else { return };
+        if *task == answered.task {
+            let (policy, name) = key;
+            self.by_config.entry(policy).or_default().entry(name).or_default().learn(gate, answered.answer);
+        }
+    }
+
+    /// Forgets gates that do not exist any more, or ask something else now.
+    fn retain(&mut self, is_still: impl Fn(&PolicyName, &QueryGate) -> bool) {
+        let by_config = &mut self.by_config;
+        self.asked.retain(|(policy, name), (gate, _)| {
+            let keep = is_still(policy, gate);
+            if !keep && let Some(histories) = by_config.get_mut(policy) {
+                histories.remove(name);
+            }
+            keep
+        });
+        by_config.retain(|_, histories| !histories.is_empty());
+    }
+}
+
+/// The tasks.
+pub(crate) struct Gates {
+    client: Client,
+    clock: Clock,
+    metrics: Metrics,
+    tell: mpsc::Sender<Answered>,
+    told: mpsc::Receiver<Answered>,
+    /// By gate; the task ends when its guard is dropped.
+    running: BTreeMap<(PolicyName, Arc<str>), DropGuard>,
+    tasks: u64,
+    /// Gates that are in the metrics.
+    counted: BTreeSet<GateLabels>,
+}
+
+impl Gates {
+    pub(crate) fn new(client: Client, clock: Clock, metrics: Metrics) -> Self {
+        let (tell, told) = mpsc::channel(ANSWERS);
+        Self { client, clock, metrics, tell, told, running: BTreeMap::new(), tasks: 0, counted: BTreeSet::new() }
+    }
+
+    /// Waits for the next answer; for ever while nothing is asked.
+    pub(crate) async fn answered(&mut self) -> Answered {
+        match self.told.recv().await {
+            Some(answered) => answered,
+            // It cannot be: we hold a sender.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Asks exactly the gates that are to be asked. What a gate answered is remembered after it is asked no more, for as
+    /// long as it asks the same.
+    pub(crate) fn follow(&mut self, world: &mut World, decided: &[Decided]) {
+        let (configs, answers) = (&world.configs, &mut world.answers);
+        let gates_of = |name: &PolicyName| {
+            let policy = configs.get(name).and_then(|config| config.policy.as_ref().ok());
+            policy.map_or(&[][..], |policy| policy.gates.as_slice())
+        };
+        answers.retain(|policy, gate| gates_of(policy).contains(gate));
+        let asking = decided.iter().filter(|one| one.asks_gates);
+        let wanted: BTreeMap<(PolicyName, Arc<str>), &QueryGate> = asking
+            .flat_map(|one| gates_of(&one.name).iter().map(|gate| ((one.name.clone(), gate.name.clone()), gate)))
+            .collect();
+        self.running.retain(|key, _| wanted.contains_key(key) && answers.asked.contains_key(key));
+        for (key, gate) in wanted {
+            if !self.running.contains_key(&key) {
+                self.tasks += 1;
+                self.running.insert(key.clone(), self.start(&key.0, gate.clone()));
+                answers.asked.insert(key, (gate.clone(), self.tasks));
+            }
+        }
+        self.count(decided);
+    }
+
+    fn start(&self, policy: &PolicyName, gate: QueryGate) -> DropGuard {
+        let stop = CancellationToken::new();
+        let task = Task {
+            client: self.client.clone(),
+            clock: self.clock,
+            policy: policy.clone(),
+            number: self.tasks,
+            tell: self.tell.clone(),
+        };
+        let stopped = stop.clone();
+        tokio::spawn(async move { stopped.run_until_cancelled(task.run(gate)).await });
+        stop.drop_guard()
+    }
+
+    fn count(&mut self, decided: &[Decided]) {
+        let mut shown = BTreeSet::new();
+        for one in decided {
+            let Findings::Facts(facts) = &one.findings else { continue };
+            for fact in facts.gates.iter().filter(|fact| fact.state != QueryState::NotAsked) {
+                let labels = labels(&one.name, fact);
+                self.metrics.gate_open.get_or_create(&labels).set(i64::from(fact.state == QueryState::Open));
+                shown.insert(labels);
+            }
+        }
+        for gone in self.counted.difference(&shown) {
+            self.metrics.gate_open.remove(gone);
+        }
+        self.counted = shown;
+    }
+}
+
+fn labels(policy: &PolicyName, fact: &QueryGateFact) -> GateLabels {
+    GateLabels {
+        config_namespace: policy.namespace.to_string(),
+        config: policy.name.to_string(),
+        gate: fact.name.to_string(),
+    }
+}
+
+/// Whoever asks one gate.
+struct Task {
+    client: Client,
+    clock: Clock,
+    policy: PolicyName,
+    number: u64,
+    tell: mpsc::Sender<Answered>,
+}
+
+impl Task {
+    async fn run(self, gate: QueryGate) {
+        tracing::debug!(config = %self.policy, gate = %gate.name, "asking");
+        let asker = Asker::new(self.client.clone(), self.policy.namespace.clone(), gate.query);
+        let mut due = interval(Duration::try_from(gate.interval).unwrap_or(Duration::from_mins(1)));
+        due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            due.tick().await;
+            let asked_at = self.clock.now();
+            let reading = match &asker {
+                Ok(asker) => asker.ask().await,
+                Err(why) => Err(why.clone()),
+            };
+            let answered = Answered {
+                policy: self.policy.clone(),
+                gate: gate.name.clone(),
+                task: self.number,
+                answer: QueryAnswer { asked_at, reading },
+            };
+            if self.tell.send(answered).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,167 @@
+//! Which gates are asked, and when, against a small Prometheus on the loopback interface.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::Router;
+use axum::routing::get;
+use flippy_api::{ConversionOptions, FlippyConfig};
+use flippy_core::{Policy, SignedDuration};
+use serde_json::json;
+
+use super::*;
+use crate::configs::ConfigRecord;
+
+/// A Prometheus, and how often it was asked.
+async fn prometheus() -> (String, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = asked.clone();
+    let answer = async move || {
+        counter.fetch_add(1, Ordering::SeqCst);
+        r#"{"status": "success", "data": {"resultType": "vector", "result": []}}"#
+    };
+    let router = Router::new().route("/api/v1/query", get(answer));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
+    let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (url, asked)
+}
+
+fn gates() -> Gates {
+    let nowhere = tower::service_fn(|_| {
+        std::future::ready(Err::<http::Response<kube::client::Body>, _>(std::io::Error::other("nobody is there")))
+    });
+    Gates::new(Client::new(nowhere, "default"), Clock::System, Metrics::new())
+}
+
+fn policy(url: &str, query: &str) -> Policy {
+    let config: FlippyConfig = serde_json::from_value(json!({
+        "apiVersion": "keikoproj.io/v1", "kind": "FlippyConfig", "metadata": {"namespace": "mesh", "name": "sidecars"},
+        "spec": {"Gates": [{"Name": "alerts", "Prometheus": {"URL": url, "Query": query}}]},
+    }))
+    .expect("it decodes");
+    let options = ConversionOptions { ignore_key: "ignore".into(), trusted_namespaces: ["mesh".into()].into() };
+    let mut policy = flippy_api::policy(&config, &options).expect("it is valid");
+    // No config may ask so often; a test need not wait.
+    policy.gates[0].interval = SignedDuration::from_millis(1);
+    policy
+}
+
+fn install(world: &mut World, policy: Policy) {
+    world.configs.upsert(ConfigRecord {
+        name: policy.name.clone(),
+        uid: "uid".into(),
+        generation: 1,
+        status: None,
+        policy: Ok(Arc::new(policy)),
+    });
+}
+
+fn decided(policy: &Policy, asks_gates: bool) -> [Decided; 1] {
+    [Decided {
+        name: policy.name.clone(),
+        generation: 1,
+        starts: Vec::new(),
+        revoked: false,
+        recheck_at: None,
+        asks_gates,
+        findings: Findings::NotWatched(String::new()),
+        desired_images: None,
+    }]
+}
+
+/// How many tasks there are that could ask.
+fn tasks(gates: &Gates) -> usize {
+    gates.tell.strong_count() - 1
+}
+
+async fn until_no_task_is_left(gates: &Gates) {
+    while tasks(gates) > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_config_with_nothing_to_restart_is_not_asked_about() {
+    let (url, asked) = prometheus().await;
+    let (mut gates, mut world, policy) = (gates(), World::default(), policy(&url, "up == 0"));
+    install(&mut world, policy.clone());
+    gates.follow(&mut world, &decided(&policy, false));
+    assert_eq!((tasks(&gates), asked.load(Ordering::SeqCst)), (0, 0));
+}
+
+#[tokio::test]
+async fn it_is_asked_again_and_again_while_something_is_to_be_restarted_and_then_no_more() {
+    let (url, asked) = prometheus().await;
+    let (mut gates, mut world, policy) = (gates(), World::default(), policy(&url, "up == 0"));
+    install(&mut world, policy.clone());
+    for _ in 0..3 {
+        gates.follow(&mut world, &decided(&policy, true));
+        let answered = gates.answered().await;
+        assert!(answered.answer.reading.is_ok());
+        world.answers.note(answered);
+    }
+    assert_eq!(tasks(&gates), 1);
+    assert!(asked.load(Ordering::SeqCst) >= 3);
+    gates.follow(&mut world, &decided(&policy, false));
+    until_no_task_is_left(&gates).await;
+    assert_eq!(world.answers.of(&policy.name).len(), 1, "what it answered is remembered for a while");
+}
+
+#[tokio::test]
+async fn a_gate_that_asks_something_else_begins_anew() {
+    let (url, _) = prometheus().await;
+    let (mut gates, mut world) = (gates(), World::default());
+    let (before, after) = (policy(&url, "up == 0"), policy(&url, "up == 1"));
+    install(&mut world, before.clone());
+    gates.follow(&mut world, &decided(&before, true));
+    let stale = gates.answered().await;
+    install(&mut world, after.clone());
+    gates.follow(&mut world, &decided(&after, true));
+    world.answers.note(stale);
+    assert!(world.answers.of(&after.name).is_empty(), "an answer to the old question says nothing about the new one");
+}
+
+#[tokio::test]
+async fn a_config_that_is_deleted_is_forgotten_and_not_asked_about() {
+    let (url, _) = prometheus().await;
+    let (mut gates, mut world, policy) = (gates(), World::default(), policy(&url, "up == 0"));
+    install(&mut world, policy.clone());
+    gates.follow(&mut world, &decided(&policy, true));
+    let answered = gates.answered().await;
+    world.answers.note(answered);
+    world.configs.remove(&policy.name, "uid");
+    gates.follow(&mut world, &[]);
+    until_no_task_is_left(&gates).await;
+    assert!(world.answers.of(&policy.name).is_empty());
+}
+
+#[tokio::test]
+async fn the_metric_shows_gates_while_they_are_asked_and_no_longer() {
+    let (url, _) = prometheus().await;
+    let (mut gates, mut world, policy) = (gates(), World::default(), policy(&url, "up == 0"));
+    install(&mut world, policy.clone());
+    let fact = |state| QueryGateFact { name: "alerts".into(), state, message: String::new(), recheck_at: None };
+    let mut shown = |state| {
+        let mut one = decided(&policy, false);
+        one[0].findings = Findings::Facts(Box::new(flippy_core::StatusFacts {
+            campaign: None,
+            waves: Vec::new(),
+            estimate: flippy_core::Estimate::default(),
+            conditions: Vec::new(),
+            counters: flippy_core::Counters::default(),
+            started_at: None,
+            in_flight: Vec::new(),
+            blocked: Vec::new(),
+            failed: Vec::new(),
+            preconditions: Vec::new(),
+            gates: vec![fact(state)],
+        }));
+        gates.follow(&mut world, &one);
+        let text = gates.metrics.render();
+        text.lines().find(|line| line.starts_with("flippy_gate_open{")).map(ToOwned::to_owned)
+    };
+    let series = "flippy_gate_open{config_namespace=\"mesh\",config=\"sidecars\",gate=\"alerts\"}";
+    assert_eq!(shown(QueryState::Open), Some(format!("{series} 1")));
+    assert_eq!(shown(QueryState::Shut), Some(format!("{series} 0")));
+    assert_eq!(shown(QueryState::NotAsked), None);
+}

@@ -1,0 +1,97 @@
+//! A real Prometheus, whose alert a scenario lets fire or not.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::loopback;
+use crate::process::Process;
+use crate::scenario::Scenario;
+
+/// The series that exists while the alert fires.
+pub const ALERT: &str = "flippy_e2e_alert";
+
+/// Time to become ready.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// A Prometheus on 127.0.0.1, stopped when this is dropped.
+#[derive(Debug)]
+pub struct Prometheus {
+    process: Process,
+    files: Files,
+}
+
+/// Where a Prometheus listens and keeps what it knows: what is left of it while it is down.
+#[derive(Debug)]
+pub struct Files {
+    name: String,
+    cluster: PathBuf,
+    directory: PathBuf,
+    port: u16,
+}
+
+impl Prometheus {
+    /// Starts one, whose alert fires or not.
+    pub async fn start(s: &Scenario, fires: bool) -> Result<Self> {
+        let name = format!("prometheus-{}", s.id());
+        let cluster = s.cluster()?.directory().to_owned();
+        let directory = cluster.join(&name);
+        let [port] = loopback::free_ports()?;
+        fs::create_dir_all(&directory)?;
+        let config = "global: {evaluation_interval: 1s}\nrule_files: [rules.yaml]\n";
+        fs::write(directory.join("prometheus.yaml"), config)?;
+        let new = Files { name, cluster, directory, port };
+        new.write_rule(fires)?;
+        let mut prometheus = new.start().await?;
+        if fires {
+            // Before rules are evaluated for the first time, no alert fires.
+            let (port, path) = (prometheus.files.port, format!("/api/v1/query?query={ALERT}"));
+            let is_seen = async || loopback::get(port, &path).await.is_ok_and(|answer| answer.contains("__name__"));
+            prometheus.process.ready(LIMIT, is_seen).await?;
+        }
+        Ok(prometheus)
+    }
+
+    /// Its address.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.files.port)
+    }
+
+    /// Lets the alert fire, or not.
+    pub fn set_alert(&self, fires: bool) -> Result<()> {
+        self.files.write_rule(fires)?;
+        self.process.hang_up()
+    }
+
+    /// A crash.
+    pub fn kill(mut self) -> Files {
+        self.process.kill();
+        self.files
+    }
+}
+
+impl Files {
+    /// Starts it, or starts it again where it was.
+    pub async fn start(self) -> Result<Prometheus> {
+        let path = |name: &str| self.directory.join(name).display().to_string();
+        let mut command = Command::new("prometheus");
+        command
+            .arg(format!("--config.file={}", path("prometheus.yaml")))
+            .arg(format!("--storage.tsdb.path={}", path("data")))
+            .arg(format!("--web.listen-address=127.0.0.1:{}", self.port));
+        let mut process = Process::spawn(&self.cluster, &self.name, command)
+            .context("this test asks a real Prometheus: install it, for example with `apt-get install prometheus`")?;
+        process.ready(LIMIT, async || loopback::is_ok(self.port, "/-/ready").await).await?;
+        Ok(Prometheus { process, files: self })
+    }
+
+    fn write_rule(&self, fires: bool) -> Result<()> {
+        let expression = if fires { "vector(1)" } else { "vector(1) > 2" };
+        let rules = format!("groups: [{{name: e2e, rules: [{{record: {ALERT}, expr: \"{expression}\"}}]}}]\n");
+        let path: &Path = &self.directory.join("rules.yaml");
+        fs::write(path, rules).with_context(|| format!("cannot write {}", path.display()))
+    }
+}
