@@ -8,7 +8,7 @@ use kube::{Client, Config};
 
 use crate::cli::Connection;
 use crate::exit::Failure;
-use crate::explain::chain;
+use crate::refusal::chain;
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

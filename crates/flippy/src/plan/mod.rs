@@ -19,7 +19,7 @@ use kube::Client;
 use crate::cli::{Connection, PlanArgs};
 use crate::connect;
 use crate::exit::{self, Failure};
-use crate::explain;
+use crate::refusal;
 use crate::render::{self, Look};
 use crate::run::conversion;
 
@@ -99,7 +99,7 @@ async fn look(client: &Client, server: &str, subjects: &[Subject]) -> Result<Sna
         return Ok(Snapshot::default());
     }
     let kinds: BTreeSet<Kind> = policies.iter().flat_map(|policy| policy.kinds()).collect();
-    flippy_operator::list_snapshot(client, &kinds).await.map_err(|error| explain::failure(&error, server))
+    flippy_operator::list_snapshot(client, &kinds).await.map_err(|error| refusal::failure(&error, server))
 }
 
 /// The operator's pass, for the selected subjects; the others have their say in what conflicts.
