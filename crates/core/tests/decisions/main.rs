@@ -7,6 +7,7 @@ mod crash;
 mod cron;
 mod desired;
 mod drift;
+mod explain;
 mod first;
 mod futility;
 mod gate;
