@@ -11,7 +11,7 @@ use crate::pace::{Decision, Hold};
 use crate::plan::{FirstState, Plan, PlanEntry, predates};
 use crate::pod::{Pod, PodState};
 use crate::policy::{Policy, PolicyName};
-use crate::question::ScopeLink;
+use crate::question::{ScopeLink, ScopeQuestion};
 use crate::snapshot::{PodIndex, Snapshot};
 use crate::verdict::Verdict;
 use crate::workload::{Kind, NamedWorkload, Owner, Workload};
@@ -30,7 +30,7 @@ pub struct Explanation {
 pub enum Link {
     /// A question of scope, and its answer.
     Scope(ScopeLink),
-    /// Its pods, by name, also those that do not count. Only for what is in scope.
+    /// Its pods, by name, also those that do not count. Only where they have a say.
     Pods(Vec<PodFinding>),
     /// The restart that Flippy made last.
     LastRestart(LastRestart),
@@ -139,9 +139,13 @@ pub fn explain(
     let in_scope = scope.iter().all(|link| link.met);
     let entry = plan.entries.iter().find(|entry| entry.id == workload.id).filter(|_| in_scope);
     let first = plan.first.iter().find(|first| first.target == *named);
+    // Whoever is told that no pod has the container wants to see the pods.
+    let is_about_pods = scope.iter().all(|link| link.met || link.question == ScopeQuestion::Container);
     let mut links: Vec<Link> = scope.into_iter().map(Link::Scope).collect();
-    if entry.is_some() || first.is_some() {
+    if is_about_pods || first.is_some() {
         links.push(Link::Pods(pod_findings(policy, workload, snapshot)));
+    }
+    if entry.is_some() || first.is_some() {
         links.push(Link::LastRestart(last_restart(workload, entry)));
     }
     links.extend(first.map(|first| Link::First(first.state.clone())));

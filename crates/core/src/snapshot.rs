@@ -130,7 +130,7 @@ impl Snapshot {
     }
 
     /// Uid of the object at the end of a pod's owner chain. `None` for a bare pod.
-    pub(crate) fn root_of<'a>(&'a self, pod: &'a Pod) -> Option<&'a Arc<str>> {
+    pub fn root_of<'a>(&'a self, pod: &'a Pod) -> Option<&'a Arc<str>> {
         let owner = pod.owner.as_ref()?;
         match self.replica_sets.get(&owner.uid) {
             Some(ReplicaSet { owner_uid: Some(root), .. }) => Some(root),

@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::address::{self, ListenAddress};
 use crate::demo::DemoArgs;
+use crate::explain::ExplainArgs;
 use crate::go_duration;
 
 /// Restarts the workloads that still run an old sidecar, in order and at a safe pace.
@@ -26,6 +27,7 @@ Examples:
   flippy demo                        see it at work, without a cluster
   flippy plan                        what the FlippyConfigs of the current cluster would restart
   flippy plan -f config.yaml         the same for a file, before anything is installed
+  flippy explain deploy/cart -n shop why this one is, or is not, restarted
   flippy crd | kubectl apply -f -    install the FlippyConfig resource
   flippy run                         be the operator
 
@@ -36,7 +38,8 @@ Exit codes:
   0  done
   1  error: something is wrong with what was given or found
   2  wrong usage, or the cluster cannot be reached
-  3  only with `plan --exit-code`: there are stale workloads";
+  3  not done yet: with `plan --exit-code` there are stale workloads, with `explain` it is one
+  4  `explain`: it needs a person";
 
 /// Which cluster.
 #[derive(Args, Clone, Debug, Default)]
@@ -47,6 +50,12 @@ pub(crate) struct Connection {
     /// Context of the kubeconfig to use instead of the current one
     #[arg(long, global = true, value_name = "NAME", help_heading = "Cluster")]
     pub(crate) context: Option<String>,
+    /// User to act as, if the cluster lets you
+    #[arg(long = "as", global = true, value_name = "USER", help_heading = "Cluster")]
+    pub(crate) act_as: Option<String>,
+    /// Group to act as; repeatable
+    #[arg(long = "as-group", global = true, value_name = "GROUP", requires = "act_as", help_heading = "Cluster")]
+    pub(crate) act_as_groups: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -55,6 +64,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Show every workload in scope and what would be done with it; changes nothing
     Plan(PlanArgs),
+    /// Tell why one workload is, or is not, restarted, link by link; changes nothing
+    Explain(ExplainArgs),
     /// Watch a campaign on a cluster in memory: nothing is needed, nothing is touched
     Demo(DemoArgs),
     /// Print the CustomResourceDefinition of FlippyConfig as YAML
@@ -172,6 +183,13 @@ pub(crate) enum Output {
     /// For programs
     Json,
     /// For programs
+    Yaml,
+}
+
+/// A form for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Machine {
+    Json,
     Yaml,
 }
 

@@ -6,9 +6,11 @@ mod cli;
 mod connect;
 mod demo;
 mod exit;
+mod explain;
 mod go_args;
 mod go_duration;
 mod logging;
+mod near;
 mod plan;
 mod refusal;
 mod render;
@@ -42,6 +44,7 @@ fn perform(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Run(args) => block_on(run::run(args, cli.connection)),
         Command::Plan(args) => block_on(plan::plan(args, cli.connection)),
+        Command::Explain(args) => block_on(explain::explain(args, cli.connection)),
         Command::Demo(args) => demo::demo(&args),
         Command::Crd => exit::print(&flippy_api::crd_yaml()).map(|()| ExitCode::SUCCESS),
     }

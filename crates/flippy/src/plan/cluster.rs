@@ -12,7 +12,7 @@ use crate::refusal;
 ///
 /// # Errors
 /// When they cannot be listed. All are needed, even to plan one: those that disagree block each other.
-pub(super) async fn configs(
+pub(crate) async fn configs(
     client: &Client,
     server: &str,
     optional: bool,

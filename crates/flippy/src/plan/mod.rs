@@ -1,9 +1,9 @@
 //! `flippy plan`: what would be restarted, decided by the same code as in the operator, on one look at the cluster.
 
-mod cluster;
+pub(crate) mod cluster;
 mod file;
 mod hint;
-mod subject;
+pub(crate) mod subject;
 pub(crate) mod view;
 
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ use indicatif::ProgressBar;
 use kube::Client;
 
 use crate::cli::{Connection, PlanArgs};
-use crate::connect;
+use crate::connect::{self, Cluster};
 use crate::exit::{self, Failure};
 use crate::refusal;
 use crate::render::{self, Look};
@@ -25,9 +25,6 @@ use crate::run::conversion;
 
 use subject::{Namespaces, Subject};
 use view::ConfigView;
-
-/// How long the API server may be silent.
-const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Shows the plan.
 pub(crate) async fn plan(args: PlanArgs, connection: Connection) -> Result<ExitCode, Failure> {
@@ -37,13 +34,8 @@ pub(crate) async fn plan(args: PlanArgs, connection: Connection) -> Result<ExitC
         // Mistakes in a file need no cluster to be told.
         subject::check(objects, args.namespace.as_deref(), &options)?;
     }
-    let mut config = connect::config(&connection).await?;
-    config.read_timeout = Some(READ_TIMEOUT);
-    // People wait for this: an answer now, even a bad one, is better than many attempts in silence.
-    config.default_retry = false;
-    let server = config.cluster_url.to_string();
-    let namespaces = Namespaces { asked: args.namespace.clone(), current: config.default_namespace.clone() };
-    let client = connect::client(config)?;
+    let Cluster { client, server, namespace } = connect::cluster(&connection).await?;
+    let namespaces = Namespaces { asked: args.namespace.clone(), current: namespace };
 
     let progress = ProgressBar::new_spinner().with_message("reading FlippyConfigs");
     progress.enable_steady_tick(Duration::from_millis(100));
@@ -53,7 +45,7 @@ pub(crate) async fn plan(args: PlanArgs, connection: Connection) -> Result<ExitC
         None => subject::from_cluster(installed, args.name.as_deref(), &namespaces, &options)?,
     };
     progress.set_message("listing namespaces, pods and workloads");
-    let snapshot = look(&client, &server, &subjects).await?;
+    let snapshot = look(&client, &server, &subjects, &[]).await?;
     progress.finish_and_clear();
 
     let views = decide(&subjects, &snapshot, Timestamp::now());
@@ -71,7 +63,7 @@ pub(crate) async fn of_cluster(
     let anywhere = Namespaces { asked: None, current: String::new() };
     let installed = cluster::configs(client, server, false).await?;
     let subjects = subject::from_cluster(installed, None, &anywhere, options)?;
-    let snapshot = look(client, server, &subjects).await?;
+    let snapshot = look(client, server, &subjects, &[]).await?;
     Ok(decide(&subjects, &snapshot, now))
 }
 
@@ -91,14 +83,19 @@ pub(crate) fn configs_of_file(
     Ok(configs.collect())
 }
 
-/// Lists what the selected policies are about. Without any, there is nothing to look at.
-async fn look(client: &Client, server: &str, subjects: &[Subject]) -> Result<Snapshot, Failure> {
+/// Lists what the selected policies are about, and other kinds. Without any, there is nothing to look at.
+pub(crate) async fn look(
+    client: &Client,
+    server: &str,
+    subjects: &[Subject],
+    besides: &[Kind],
+) -> Result<Snapshot, Failure> {
     let selected = subjects.iter().filter(|subject| subject.selected);
     let policies: Vec<&Policy> = selected.filter_map(|subject| subject.policy.as_ref().ok()).collect();
-    if policies.is_empty() {
+    if policies.is_empty() && besides.is_empty() {
         return Ok(Snapshot::default());
     }
-    let kinds: BTreeSet<Kind> = policies.iter().flat_map(|policy| policy.kinds()).collect();
+    let kinds = policies.iter().flat_map(|policy| policy.kinds()).chain(besides.iter().copied()).collect();
     flippy_operator::list_snapshot(client, &kinds).await.map_err(|error| refusal::failure(&error, server))
 }
 

@@ -167,7 +167,7 @@ impl ConfigView {
     }
 }
 
-fn named(workload: &NamedWorkload) -> NamedView {
+pub(crate) fn named(workload: &NamedWorkload) -> NamedView {
     NamedView {
         kind: workload.kind.as_str(),
         namespace: workload.namespace.to_string(),
@@ -198,7 +198,7 @@ fn workload(entry: &PlanEntry) -> WorkloadView {
 }
 
 /// What it waits for, and until when.
-fn message(entry: &PlanEntry) -> String {
+pub(crate) fn message(entry: &PlanEntry) -> String {
     let message = entry.verdict.to_string();
     match (&entry.verdict, entry.recheck_at) {
         (Verdict::InFlight, Some(until)) => format!("{message}, until {until} at most"),
@@ -212,7 +212,13 @@ fn precondition(fact: &PreconditionFact) -> PreconditionView {
 }
 
 fn first(first: &FirstRestart) -> FirstView {
-    let (state, message) = match &first.state {
+    let (state, message) = first_state(&first.state);
+    FirstView { workload: named(&first.target), state, message }
+}
+
+/// Where a workload is that is restarted before the rest: a word, and a line.
+pub(crate) fn first_state(state: &FirstState) -> (&'static str, String) {
+    match state {
         FirstState::Missing => ("Missing", "there is no such workload, or none that this config may act on".to_owned()),
         FirstState::Blocked(blocked) => ("Blocked", Verdict::Blocked(blocked.clone()).to_string()),
         FirstState::Due { .. } => ("Due", "to be restarted, once, before the workloads in scope".to_owned()),
@@ -224,8 +230,7 @@ fn first(first: &FirstRestart) -> FirstView {
         FirstState::Failed => {
             ("Failed", "its restart was not completely rolled out in time: look at its pods".to_owned())
         }
-    };
-    FirstView { workload: named(&first.target), state, message }
+    }
 }
 
 pub(crate) fn hold(hold: &Hold) -> HoldView {

@@ -1,14 +1,40 @@
-//! An API server that knows a few answers by heart, for tests of what `flippy plan` makes of them.
+//! An API server that knows a few answers by heart, for tests of what commands make of them.
+
+pub(crate) mod shop;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use assert_cmd::cargo::cargo_bin_cmd;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 /// Path, status code, body.
 pub(crate) type Answer = (&'static str, u16, Value);
+
+/// How a command ended.
+pub(crate) struct Outcome {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Runs flippy against a server, as somebody with nothing but a kubeconfig.
+pub(crate) fn flippy(server: &str, stdin: &str, args: &[&str]) -> Outcome {
+    let home = TempDir::new().expect("a temporary directory can be made");
+    let output = cargo_bin_cmd!("flippy")
+        .env_clear()
+        .env("HOME", home.path())
+        .env("KUBECONFIG", kubeconfig(home.path(), server))
+        .args(args)
+        .write_stdin(stdin)
+        .output()
+        .expect("flippy starts");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("flippy writes text");
+    Outcome { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
 
 /// Serves these answers until the test process ends, and everything else with 404. Returns its URL.
 pub(crate) fn serve(answers: Vec<Answer>) -> String {
