@@ -11,6 +11,8 @@ use crate::address::{self, ListenAddress};
 use crate::demo::DemoArgs;
 use crate::explain::ExplainArgs;
 use crate::go_duration;
+use crate::status::StatusArgs;
+use crate::verbs::VerbArgs;
 
 /// Restarts the workloads that still run an old sidecar, in order and at a safe pace.
 #[derive(Debug, Parser)]
@@ -27,6 +29,8 @@ Examples:
   flippy demo                        see it at work, without a cluster
   flippy plan                        what the FlippyConfigs of the current cluster would restart
   flippy plan -f config.yaml         the same for a file, before anything is installed
+  flippy status mesh --watch         how the campaign of a FlippyConfig stands, live
+  flippy pause mesh                  let no further restart start; `resume` takes it back
   flippy explain deploy/cart -n shop why this one is, or is not, restarted
   flippy crd | kubectl apply -f -    install the FlippyConfig resource
   flippy run                         be the operator
@@ -38,8 +42,9 @@ Exit codes:
   0  done
   1  error: something is wrong with what was given or found
   2  wrong usage, or the cluster cannot be reached
-  3  not done yet: with `plan --exit-code` there are stale workloads, with `explain` it is one
-  4  `explain`: it needs a person";
+  3  not done yet: with `plan --exit-code` there are stale workloads, with `explain` it is one, with
+     `status --until` the time was over
+  4  `explain`, `status --until`: it needs a person";
 
 /// Which cluster.
 #[derive(Args, Clone, Debug, Default)]
@@ -66,6 +71,12 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Tell why one workload is, or is not, restarted, link by link; changes nothing
     Explain(ExplainArgs),
+    /// Show how FlippyConfigs stand, once or live
+    Status(StatusArgs),
+    /// Let no further restart of a FlippyConfig start
+    Pause(VerbArgs),
+    /// Let restarts of a FlippyConfig start again, also after it halted
+    Resume(VerbArgs),
     /// Watch a campaign on a cluster in memory: nothing is needed, nothing is touched
     Demo(DemoArgs),
     /// Print the CustomResourceDefinition of FlippyConfig as YAML

@@ -65,6 +65,18 @@ pub(crate) struct Cluster {
 pub(crate) async fn cluster(connection: &Connection) -> Result<Cluster, Failure> {
     let mut config = config(connection).await?;
     config.read_timeout = Some(READ_TIMEOUT);
+    reach(config)
+}
+
+/// The same for a command that watches: a watch may be silent for as long as nothing happens.
+///
+/// # Errors
+/// As [`config`] and [`client`].
+pub(crate) async fn watched_cluster(connection: &Connection) -> Result<Cluster, Failure> {
+    reach(config(connection).await?)
+}
+
+fn reach(mut config: Config) -> Result<Cluster, Failure> {
     // An answer now, even a bad one, is better than many attempts in silence.
     config.default_retry = false;
     let server = config.cluster_url.to_string();

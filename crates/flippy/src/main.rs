@@ -3,6 +3,7 @@
 
 mod address;
 mod cli;
+mod configs;
 mod connect;
 mod demo;
 mod exit;
@@ -15,7 +16,9 @@ mod plan;
 mod refusal;
 mod render;
 mod run;
+mod status;
 mod stop;
+mod verbs;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -45,6 +48,9 @@ fn perform(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Run(args) => block_on(run::run(args, cli.connection)),
         Command::Plan(args) => block_on(plan::plan(args, cli.connection)),
         Command::Explain(args) => block_on(explain::explain(args, cli.connection)),
+        Command::Status(args) => block_on(status::status(args, cli.connection)),
+        Command::Pause(args) => block_on(verbs::pause(args, cli.connection)),
+        Command::Resume(args) => block_on(verbs::resume(args, cli.connection)),
         Command::Demo(args) => demo::demo(&args),
         Command::Crd => exit::print(&flippy_api::crd_yaml()).map(|()| ExitCode::SUCCESS),
     }
