@@ -47,7 +47,7 @@ pub(super) fn is_halted(config: &FlippyConfig) -> bool {
     let Some(status) = &config.status else { return false };
     let says_so = status.conditions.iter().any(|condition| condition.reason == "Halted");
     let may_halt = config.spec.suspend && config.spec.strategy.max_failures.is_some();
-    says_so || (may_halt && !status.failed.is_empty())
+    says_so || (may_halt && status.failed.iter().any(|failed| failed.reason == "NotCompleteInTime"))
 }
 
 impl Change {
