@@ -17,6 +17,7 @@ mod pace;
 mod plan;
 mod progress;
 mod properties;
+mod reasons;
 mod scope;
 mod snapshot;
 mod status;
