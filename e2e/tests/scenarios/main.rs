@@ -17,6 +17,7 @@ mod order;
 mod original;
 mod outcome;
 mod pace;
+mod people;
 mod preconditions;
 mod scope;
 mod windows;
