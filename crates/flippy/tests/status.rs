@@ -92,7 +92,12 @@ fn a_status_of_an_older_spec_is_not_up_to_date() {
     let mut changed = under_way();
     changed["metadata"]["generation"] = json!(2);
     let outcome = status_of(all(&[changed.clone()]), &["mesh"]);
-    assert!(outcome.stdout.contains("not up to date the operator has seen generation 1"), "{}", outcome.stdout);
+    assert!(
+        outcome.stdout.contains("mesh: CampaignUnderWay (outdated): ")
+            && outcome.stdout.contains("outdated      the operator has seen generation 1"),
+        "{}",
+        outcome.stdout
+    );
     let outcome = status_of(all(&[changed]), &["-o", "json"]);
     let told: Value = serde_json::from_str(&outcome.stdout).expect("stdout is JSON and nothing else");
     assert_eq!(told["configs"][0]["progress"], "Unknown");

@@ -69,7 +69,8 @@ impl Screen {
         match self {
             Self::Live(bar) => {
                 let shown: Vec<StatusView> = views.values().cloned().collect();
-                bar.set_message(text::text(&shown, Look::Terminal));
+                // Without the last line end, which would leave a line behind each time it is drawn again.
+                bar.set_message(text::text(&shown, Look::Terminal).trim_end().to_owned());
                 bar.tick();
                 Ok(())
             }
@@ -107,7 +108,9 @@ impl Screen {
     /// Leaves the last text on the terminal.
     fn finish(&self) {
         if let Self::Live(bar) = self {
-            bar.abandon();
+            bar.finish_and_clear();
+            // Whoever ended it does not read it any more, if this fails.
+            let _ = print(&format!("{}\n", bar.message()));
         }
     }
 }

@@ -45,7 +45,7 @@ fn full(view: &StatusView, look: Look) -> String {
         (_, Progress::Stalled) => (AnsiColor::Red.on_default(), Style::new().bold()),
         (_, Progress::Unknown) => (AnsiColor::Yellow.on_default(), Style::new().bold()),
     };
-    let word = printable(view.word());
+    let word = printable(&view.word());
     let _ = writeln!(
         text,
         "{bold}FlippyConfig {}{bold:#}: {colour}{word}{colour:#}: {}",
@@ -56,7 +56,7 @@ fn full(view: &StatusView, look: Look) -> String {
         let _ = writeln!(text, "  {name:<13} {}", printable(said));
     };
     if let Some(why) = view.not_up_to_date.as_ref().filter(|why| **why != view.message) {
-        fact("not up to date", why);
+        fact("outdated", why);
     }
     if !view.desired_images.is_empty() {
         fact("wants", &view.desired_images.join(", "));
@@ -120,17 +120,12 @@ fn table(views: &[StatusView]) -> String {
     table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled).force_no_tty();
     table.set_header(["NAMESPACE/NAME", "STATE", "DONE", "UNDER WAY", "BLOCKED", "FAILED", "SINCE", "HELD BY"]);
     for view in views {
-        let state = if view.progress == Progress::Unknown && view.reason.is_some() {
-            format!("{} (not up to date)", view.word())
-        } else {
-            view.word().to_owned()
-        };
         let held = view.held.as_ref().map_or("-", |held| &held.reason);
         let done = view.workloads.as_ref().map_or("-", |counts| &counts.done);
         let since = view.since.as_deref().unwrap_or("-");
         let row = [
             view.path(),
-            state,
+            view.word(),
             done.to_owned(),
             view.count(|counts| counts.in_flight).to_string(),
             view.count(|counts| counts.blocked + counts.futile).to_string(),

@@ -103,9 +103,13 @@ impl StatusView {
         format!("{}/{}", self.namespace, self.name)
     }
 
-    /// The reason, or that there is none.
-    pub(super) fn word(&self) -> &str {
-        self.reason.as_deref().unwrap_or("NoStatus")
+    /// The reason, with a word of warning where it speaks of the past, or that there is none.
+    pub(super) fn word(&self) -> String {
+        match &self.reason {
+            None => "NoStatus".to_owned(),
+            Some(reason) if self.progress == Progress::Unknown => format!("{reason} (outdated)"),
+            Some(reason) => reason.clone(),
+        }
     }
 
     /// A number of workloads, 0 while it is not known.
