@@ -7,7 +7,7 @@ use std::time::Duration;
 use flippy_api::FlippyConfig;
 use flippy_core::Timestamp;
 use futures::{Stream, TryStreamExt as _};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kube::core::DeserializeGuard;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
@@ -22,11 +22,45 @@ use crate::render::Look;
 /// For whom changes are shown.
 pub(super) enum Screen {
     /// One text that is drawn again.
-    Live(ProgressBar),
+    Live(Live),
     /// One line for each change.
     Lines(BTreeMap<String, String>),
     /// One JSON object for each change.
     Json(BTreeMap<String, StatusView>),
+}
+
+/// A text on a terminal, each of its lines cut to the width: what wraps could not be drawn over.
+pub(super) struct Live {
+    all: MultiProgress,
+    lines: Vec<ProgressBar>,
+    text: String,
+}
+
+impl Live {
+    fn new() -> Self {
+        Self {
+            all: MultiProgress::with_draw_target(ProgressDrawTarget::stdout()),
+            lines: Vec::new(),
+            text: String::new(),
+        }
+    }
+
+    fn draw(&mut self, text: String) {
+        let style = || ProgressStyle::with_template("{wide_msg}").expect("the template is one");
+        // The terminal writes `^C` where the cursor is: after a line of full width that would begin another one.
+        let drawn: Vec<&str> = text.lines().chain(["(Ctrl-C ends it)"]).collect();
+        while self.lines.len() < drawn.len() {
+            self.lines.push(self.all.add(ProgressBar::new_spinner().with_style(style())));
+        }
+        for line in self.lines.split_off(drawn.len()) {
+            self.all.remove(&line);
+        }
+        for (line, words) in self.lines.iter().zip(drawn) {
+            line.set_message(words.to_owned());
+            line.tick();
+        }
+        self.text = text;
+    }
 }
 
 /// Why following has ended.
@@ -58,20 +92,15 @@ impl Screen {
         match (json, look) {
             (true, _) => Self::Json(BTreeMap::new()),
             (_, Look::Plain) => Self::Lines(BTreeMap::new()),
-            (_, Look::Terminal) => {
-                let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
-                Self::Live(bar.with_style(ProgressStyle::with_template("{msg}").expect("the template is one")))
-            }
+            (_, Look::Terminal) => Self::Live(Live::new()),
         }
     }
 
     fn show(&mut self, views: &BTreeMap<String, StatusView>) -> Result<(), Stopped> {
         match self {
-            Self::Live(bar) => {
+            Self::Live(live) => {
                 let shown: Vec<StatusView> = views.values().cloned().collect();
-                // Without the last line end, which would leave a line behind each time it is drawn again.
-                bar.set_message(text::text(&shown, Look::Terminal).trim_end().to_owned());
-                bar.tick();
+                live.draw(text::text(&shown, Look::Terminal));
                 Ok(())
             }
             Self::Lines(said) => {
@@ -107,10 +136,11 @@ impl Screen {
 
     /// Leaves the last text on the terminal.
     fn finish(&self) {
-        if let Self::Live(bar) = self {
-            bar.finish_and_clear();
-            // Whoever ended it does not read it any more, if this fails.
-            let _ = print(&format!("{}\n", bar.message()));
+        if let Self::Live(live) = self
+            && live.all.clear().is_ok()
+        {
+            // Whole now. Whoever ended it does not read it any more, if this fails.
+            let _ = print(&live.text);
         }
     }
 }
