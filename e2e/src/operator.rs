@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use self::child::Child;
+pub use self::child::binary;
 #[cfg(feature = "embedded")]
 use crate::embedded::Life;
 

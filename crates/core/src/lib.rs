@@ -18,6 +18,7 @@ mod desired;
 mod disruption;
 mod drift;
 mod eta;
+mod explain;
 mod futility;
 mod gate;
 mod image;
@@ -29,6 +30,8 @@ mod pod;
 mod policy;
 mod progress;
 mod query_gate;
+mod question;
+mod reason;
 mod scope;
 mod selector;
 mod snapshot;
@@ -48,6 +51,7 @@ pub use desired::DesiredImages;
 pub use disruption::{DisruptionBudget, DisruptionFacts, Disrupts, MAX_GROUP_LENGTH, NoDisruption, Turn, group_name};
 pub use drift::{Drift, drift_of};
 pub use eta::{Estimate, Rate};
+pub use explain::{ContainerFinding, Explanation, LastRestart, Link, PodFinding, Wait, explain, rollouts_made_from};
 pub use gate::{Gate, GateFact, PreconditionFact, ShutBy, preconditions};
 pub use image::{ImageParseError, ImageRef};
 pub use labels::{Labels, contains_all};
@@ -61,6 +65,8 @@ pub use query_gate::{
     Comparison, PrometheusQuery, QueryAnswer, QueryGate, QueryGateFact, QueryHistory, QueryState, Reading, SecretKey,
     Threshold, are_gates_asked, query_gates, query_gates_as_told,
 };
+pub use question::{Lacking, ScopeLink, ScopeQuestion};
+pub use reason::{Place, REASONS, Reason};
 pub use scope::{Scope, is_ignored};
 pub use selector::{Requirement, Selector};
 pub use snapshot::{PodIndex, Refusal, ReplicaSet, Snapshot};

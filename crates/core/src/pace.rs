@@ -33,6 +33,19 @@ pub struct Decision {
     pub recheck_at: Option<Timestamp>,
 }
 
+impl Decision {
+    /// Why the restart of one workload does not start now: what forbids everything, else its wave, else what holds the
+    /// rest. `None`: it starts, or nothing is known to hold it.
+    pub fn hold_of(&self, entry: &PlanEntry, waves: &Waves) -> Option<Hold> {
+        if self.starts.iter().any(|start| start.id == entry.id) {
+            return None;
+        }
+        let forbidden = self.hold.as_ref().filter(|hold| hold.forbids_all());
+        let by_wave = || waves.hold_of(entry).map(Hold::Wave);
+        forbidden.cloned().or_else(by_wave).or_else(|| self.hold.clone())
+    }
+}
+
 /// One restart, so exact that whoever carries it out has no choices left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Start {

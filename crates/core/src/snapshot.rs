@@ -141,14 +141,19 @@ impl Snapshot {
     pub fn pods_by_workload(&self) -> PodIndex<'_> {
         let mut index: HashMap<&str, Vec<&Pod>> = HashMap::with_capacity(self.workloads.len());
         for pod in self.pods.values().filter(|pod| pod.is_live()) {
-            let Some(owner) = &pod.owner else { continue };
-            let root = match self.replica_sets.get(&owner.uid) {
-                Some(ReplicaSet { owner_uid: Some(root), .. }) => root,
-                _ => &owner.uid,
-            };
+            let Some(root) = self.root_of(pod) else { continue };
             index.entry(root).or_default().push(pod);
         }
         PodIndex(index)
+    }
+
+    /// Uid of the object at the end of a pod's owner chain. `None` for a bare pod.
+    pub fn root_of<'a>(&'a self, pod: &'a Pod) -> Option<&'a Arc<str>> {
+        let owner = pod.owner.as_ref()?;
+        match self.replica_sets.get(&owner.uid) {
+            Some(ReplicaSet { owner_uid: Some(root), .. }) => Some(root),
+            _ => Some(&owner.uid),
+        }
     }
 
     /// Adds or replaces a namespace. Says whether anything that decisions are made from has changed.

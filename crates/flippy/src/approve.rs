@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::cli::{ApproveArgs, Connection};
 use crate::connect;
 use crate::exit::{self, Failure};
-use crate::explain;
+use crate::refusal;
 
 /// Who the annotation belongs to: not the operator, which would take it away again.
 const FIELD_MANAGER: &str = "flippy-approve";
@@ -37,7 +37,7 @@ pub(crate) async fn approve(args: ApproveArgs, connection: Connection) -> Result
                 format!("there is no FlippyConfig {name} in namespace {namespace}: name another with --namespace");
             return Err(Failure::error(message));
         }
-        found => found.map_err(|error| explain::failure(&error, &server))?,
+        found => found.map_err(|error| refusal::failure(&error, &server))?,
     };
     let campaign =
         check(&found, &args.wave).map_err(|why| Failure::error(format!("{namespace}/{}: {why}", args.name)))?;
@@ -52,7 +52,7 @@ pub(crate) async fn approve(args: ApproveArgs, connection: Connection) -> Result
     let key = format!("{APPROVE_PREFIX}{}", args.wave);
     let patch = Patch::Merge(json!({"metadata": {"annotations": {&key: &value}}}));
     let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    api.patch(&args.name, &params, &patch).await.map_err(|error| explain::failure(&error, &server))?;
+    api.patch(&args.name, &params, &patch).await.map_err(|error| refusal::failure(&error, &server))?;
     let what_now = what_now(state);
     exit::print(&format!(
         "approved wave {} of FlippyConfig {namespace}/{} (annotation {key}: \"{value}\"); {what_now}\n",

@@ -9,7 +9,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::address::{self, ListenAddress};
 use crate::demo::DemoArgs;
+use crate::explain::ExplainArgs;
 use crate::go_duration;
+use crate::status::StatusArgs;
+use crate::verbs::VerbArgs;
 
 /// Restarts the workloads that still run an old sidecar, in order and at a safe pace.
 #[derive(Debug, Parser)]
@@ -26,6 +29,9 @@ Examples:
   flippy demo                        see it at work, without a cluster
   flippy plan                        what the FlippyConfigs of the current cluster would restart
   flippy plan -f config.yaml         the same for a file, before anything is installed
+  flippy status mesh --watch         how the campaign of a FlippyConfig stands, live
+  flippy pause mesh                  let no further restart start; `resume` takes it back
+  flippy explain deploy/cart -n shop why this one is, or is not, restarted
   flippy crd | kubectl apply -f -    install the FlippyConfig resource
   flippy approve mesh early          let wave `early` of FlippyConfig mesh start
   flippy run                         be the operator
@@ -37,7 +43,9 @@ Exit codes:
   0  done
   1  error: something is wrong with what was given or found
   2  wrong usage, or the cluster cannot be reached
-  3  only with `plan --exit-code`: there are stale workloads";
+  3  not done yet: with `plan --exit-code` there are stale workloads, with `explain` it is one, with
+     `status --until` the time was over
+  4  `explain`, `status --until`: it needs a person";
 
 /// Which cluster.
 #[derive(Args, Clone, Debug, Default)]
@@ -48,6 +56,12 @@ pub(crate) struct Connection {
     /// Context of the kubeconfig to use instead of the current one
     #[arg(long, global = true, value_name = "NAME", help_heading = "Cluster")]
     pub(crate) context: Option<String>,
+    /// User to act as, if the cluster lets you
+    #[arg(long = "as", global = true, value_name = "USER", help_heading = "Cluster")]
+    pub(crate) act_as: Option<String>,
+    /// Group to act as; repeatable
+    #[arg(long = "as-group", global = true, value_name = "GROUP", requires = "act_as", help_heading = "Cluster")]
+    pub(crate) act_as_groups: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -56,6 +70,14 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Show every workload in scope and what would be done with it; changes nothing
     Plan(PlanArgs),
+    /// Tell why one workload is, or is not, restarted, link by link; changes nothing
+    Explain(ExplainArgs),
+    /// Show how FlippyConfigs stand, once or live
+    Status(StatusArgs),
+    /// Let no further restart of a FlippyConfig start
+    Pause(VerbArgs),
+    /// Let restarts of a FlippyConfig start again, also after it halted
+    Resume(VerbArgs),
     /// Let a wave start whose Approval is Manual
     Approve(ApproveArgs),
     /// Watch a campaign on a cluster in memory: nothing is needed, nothing is touched
@@ -199,6 +221,13 @@ pub(crate) enum Output {
     /// For programs
     Json,
     /// For programs
+    Yaml,
+}
+
+/// A form for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Machine {
+    Json,
     Yaml,
 }
 

@@ -8,10 +8,13 @@ use kube::{Client, Config};
 
 use crate::cli::Connection;
 use crate::exit::Failure;
-use crate::explain::chain;
+use crate::refusal::chain;
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the API server may be silent when somebody waits.
+const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Finds the cluster as controller-runtime and kubectl do: `--kubeconfig`, `KUBECONFIG`, the pod's own service
 /// account, `~/.kube/config`.
@@ -38,7 +41,47 @@ pub(crate) async fn config(connection: &Connection) -> Result<Config, Failure> {
         }
     };
     config.connect_timeout = Some(CONNECT_TIMEOUT);
+    if connection.act_as.is_some() {
+        config.auth_info.impersonate.clone_from(&connection.act_as);
+        config.auth_info.impersonate_groups =
+            Some(connection.act_as_groups.clone()).filter(|groups| !groups.is_empty());
+    }
     Ok(config)
+}
+
+/// A cluster that a command talks to on behalf of somebody who waits for the answer.
+pub(crate) struct Cluster {
+    pub(crate) client: Client,
+    /// Its URL, for messages.
+    pub(crate) server: String,
+    /// The namespace of the context.
+    pub(crate) namespace: String,
+}
+
+/// Finds the cluster, for a command that somebody waits for.
+///
+/// # Errors
+/// As [`config`] and [`client`].
+pub(crate) async fn cluster(connection: &Connection) -> Result<Cluster, Failure> {
+    let mut config = config(connection).await?;
+    config.read_timeout = Some(READ_TIMEOUT);
+    reach(config)
+}
+
+/// The same for a command that watches: a watch may be silent for as long as nothing happens.
+///
+/// # Errors
+/// As [`config`] and [`client`].
+pub(crate) async fn watched_cluster(connection: &Connection) -> Result<Cluster, Failure> {
+    reach(config(connection).await?)
+}
+
+fn reach(mut config: Config) -> Result<Cluster, Failure> {
+    // An answer now, even a bad one, is better than many attempts in silence.
+    config.default_retry = false;
+    let server = config.cluster_url.to_string();
+    let namespace = config.default_namespace.clone();
+    Ok(Cluster { client: client(config)?, server, namespace })
 }
 
 /// A client for a config.

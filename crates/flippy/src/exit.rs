@@ -9,6 +9,9 @@ use anstyle::{AnsiColor, Style};
 /// Exit code of `flippy plan --exit-code` when something is stale.
 pub(crate) const STALE: u8 = 3;
 
+/// Exit code when what was asked for needs a person, and waiting does not help.
+pub(crate) const NEEDS_A_PERSON: u8 = 4;
+
 const LABEL: Style = AnsiColor::Red.on_default().bold();
 
 /// Why a command could not do its work, in words for people: one problem a line.

@@ -4,6 +4,7 @@
 mod address;
 mod approve;
 mod cli;
+mod configs;
 mod connect;
 mod demo;
 mod exit;
@@ -11,10 +12,14 @@ mod explain;
 mod go_args;
 mod go_duration;
 mod logging;
+mod near;
 mod plan;
+mod refusal;
 mod render;
 mod run;
+mod status;
 mod stop;
+mod verbs;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -44,6 +49,10 @@ fn perform(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Run(args) => block_on(run::run(args, cli.connection)),
         Command::Plan(args) => block_on(plan::plan(args, cli.connection)),
         Command::Approve(args) => block_on(approve::approve(args, cli.connection)),
+        Command::Explain(args) => block_on(explain::explain(args, cli.connection)),
+        Command::Status(args) => block_on(status::status(args, cli.connection)),
+        Command::Pause(args) => block_on(verbs::pause(args, cli.connection)),
+        Command::Resume(args) => block_on(verbs::resume(args, cli.connection)),
         Command::Demo(args) => demo::demo(&args),
         Command::Crd => exit::print(&flippy_api::crd_yaml()).map(|()| ExitCode::SUCCESS),
     }

@@ -18,8 +18,13 @@ struct Generated {
 }
 
 /// Everything that is generated.
-const GENERATED: &[Generated] =
-    &[Generated { file: "deploy/crd.yaml", cargo: &["run", "--quiet", "--package", "flippy", "--", "crd"] }];
+const GENERATED: &[Generated] = &[
+    Generated { file: "deploy/crd.yaml", cargo: &["run", "--quiet", "--package", "flippy", "--", "crd"] },
+    Generated {
+        file: "docs/reasons.md",
+        cargo: &["run", "--quiet", "--package", "flippy-core", "--example", "reasons"],
+    },
+];
 
 pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
     let mut old = Vec::new();

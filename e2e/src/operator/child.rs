@@ -73,8 +73,11 @@ impl Child {
     }
 }
 
-/// `FLIPPY_BINARY`, or the `flippy` beside the running program, where cargo puts it.
-pub(super) fn binary() -> Result<PathBuf> {
+/// The binary under test: `FLIPPY_BINARY`, or the `flippy` beside the running program, where cargo puts it.
+///
+/// # Errors
+/// When it was not built.
+pub fn binary() -> Result<PathBuf> {
     if let Some(binary) = std::env::var_os(BINARY_VARIABLE) {
         let binary = PathBuf::from(binary);
         ensure!(binary.is_file(), "{BINARY_VARIABLE} is {}, which does not exist", binary.display());

@@ -19,6 +19,7 @@ mod order;
 mod original;
 mod outcome;
 mod pace;
+mod people;
 mod preconditions;
 mod scope;
 mod thousand;

@@ -21,6 +21,7 @@ use crate::workload::WorkloadRef;
 
 pub use first::{FirstRestart, FirstState};
 use planner::Planner;
+pub(crate) use tally::predates;
 
 /// What a restart is expected to take while nothing is known of any.
 const UNKNOWN_DURATION: SignedDuration = SignedDuration::from_mins(1);

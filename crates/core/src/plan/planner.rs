@@ -10,6 +10,7 @@ use crate::futility::{evidence_speaks_for_retry, retry_at};
 use crate::mark::{RestartMark, RestartToken};
 use crate::policy::{Policy, Waiting};
 use crate::progress::{Progress, progress_of};
+use crate::question::is_of_interest;
 use crate::snapshot::{PodIndex, Snapshot};
 use crate::strategy::SingleReplica;
 use crate::verdict::{BlockedReason, FailedReason, Verdict};
@@ -28,7 +29,7 @@ pub(super) struct Planner<'a> {
 impl Planner<'_> {
     /// `None` when none of its pods has a container of interest: it is not in scope after all.
     pub(super) fn entry(&self, workload: &Workload, waiting: Waiting, tally: &Tally) -> Option<PlanEntry> {
-        if tally.live > 0 && tally.matched == 0 {
+        if !is_of_interest(tally.live, tally.matched) {
             return None;
         }
         let hash = self.claims.hash_for(&workload.id, self.policy);

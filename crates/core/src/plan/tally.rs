@@ -98,7 +98,7 @@ impl Planner<'_> {
 ///
 /// A patched template hands its token to every pod made from it. An Argo Rollout is restarted by time: pods created
 /// before `restartAt` are replaced (argo-rollouts `rollout/restart.go`).
-fn predates(pod: &Pod, kind: Kind, mark: &RestartMark, token: Option<&str>) -> bool {
+pub(crate) fn predates(pod: &Pod, kind: Kind, mark: &RestartMark, token: Option<&str>) -> bool {
     match kind {
         Kind::ArgoRollout => pod.created_at < mark.at,
         Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet => pod.restart_token.as_deref() != token,

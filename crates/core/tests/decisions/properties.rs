@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use flippy_core::{
     FirstState, Gate, Kind, MAX_STARTS_PER_PASS, PodState, Policy, RestartFirst, RestartObject, RolloutFacts,
-    SignedDuration, Snapshot, Timestamp, UpdateStrategy, Verdict, Waiting,
+    ScopeQuestion, SignedDuration, Snapshot, Timestamp, UpdateStrategy, Verdict, Waiting, explain,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::common::{
-    Fixture, NEW, OLD, Pass, PodFixture, SIDECAR, at, cluster, daemon_set, deployment, images, labels, policy,
+    Fixture, NEW, OLD, Pass, PodFixture, SIDECAR, at, cluster, daemon_set, deployment, images, labels, map, policy,
     precondition, rollout, stateful_set,
 };
 
@@ -148,6 +148,31 @@ fn any_policy() -> impl Strategy<Value = Policy> {
     })
 }
 
+/// One that asks for labels and annotations, which [`labelled_as`] gives to some workloads.
+fn filtering_policy() -> impl Strategy<Value = Policy> {
+    (any_policy(), any::<[bool; 3]>()).prop_map(|(mut policy, [namespace, template, annotations])| {
+        let wanted = |asked: bool| if asked { map(&[("a", "b")]) } else { map(&[]) };
+        policy.scope.namespace_labels = wanted(namespace);
+        policy.scope.template_labels = wanted(template);
+        policy.scope.template_annotations = wanted(annotations);
+        policy
+    })
+}
+
+fn labelled_as(fixture: Fixture, [namespace, template, annotations, ignored]: [bool; 4]) -> Fixture {
+    let fixture = if namespace { fixture.namespace_label("a", "b") } else { fixture };
+    fixture.change(|workload| {
+        workload.template_labels = labels(&[("a", if template { "b" } else { "c" })]);
+        let annotation = if annotations { ("a", "b") } else { ("flippy-ignore", if ignored { "True" } else { "no" }) };
+        workload.template_annotations = labels(&[annotation]);
+    })
+}
+
+fn asks_for_labels(question: ScopeQuestion) -> bool {
+    use ScopeQuestion::{NamespaceLabels, TemplateAnnotations, TemplateLabels};
+    matches!(question, NamespaceLabels | TemplateLabels | TemplateAnnotations)
+}
+
 fn pass(policy: &Policy, snapshot: &Snapshot) -> Pass {
     Pass::with(&[policy], snapshot, &BTreeSet::new(), &BTreeMap::new(), at(0))
 }
@@ -183,6 +208,24 @@ proptest! {
         prop_assert_eq!(planned.len(), once.len());
         prop_assert_eq!(once, expected_in_scope(&policy, &snapshot));
         prop_assert_eq!(pass.status.counters.total(), planned.len());
+    }
+
+    #[test]
+    fn an_explanation_says_in_scope_if_and_only_if_the_plan_has_the_workload(
+        policy in filtering_policy(), fixtures in prop::collection::vec(any::<[bool; 4]>(), 10), workloads in fixtures()
+    ) {
+        let workloads = workloads.into_iter().zip(fixtures).map(|(workload, labelled)| labelled_as(workload, labelled));
+        let snapshot = cluster(workloads);
+        let pods = snapshot.pods_by_workload();
+        let pass = pass(&policy, &snapshot);
+        for workload in snapshot.workloads() {
+            let explanation = explain(&policy, &pass.plan, &pass.waves, &pass.decision, workload, &snapshot, &pods);
+            let planned = pass.plan.entries.iter().find(|entry| entry.id == workload.id);
+            prop_assert_eq!(explanation.is_in_scope(), planned.is_some());
+            prop_assert_eq!(explanation.entry().map(|entry| &entry.verdict), planned.map(|entry| &entry.verdict));
+            // Whoever is told "no" is told why.
+            prop_assert!(explanation.scope().all(|link| link.met || link.lacking.is_empty() != asks_for_labels(link.question)));
+        }
     }
 
     #[test]

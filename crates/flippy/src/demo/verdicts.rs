@@ -7,9 +7,9 @@ use flippy_core::{Kind, Policy, Snapshot, Timestamp, Workload, is_ignored};
 use kube::Client;
 
 use crate::exit::Failure;
-use crate::explain;
 use crate::plan;
 use crate::plan::view::ConfigView;
+use crate::refusal;
 
 /// Its name in error messages.
 const SERVER: &str = "demo";
@@ -31,7 +31,7 @@ pub(super) async fn left_alone(
 ) -> Result<Vec<String>, Failure> {
     let kinds = Kind::ALL.into();
     let snapshot = flippy_operator::list_snapshot(client, &kinds, false).await;
-    let snapshot = snapshot.map_err(|error| explain::failure(&error, SERVER))?;
+    let snapshot = snapshot.map_err(|error| refusal::failure(&error, SERVER))?;
     let policies: Vec<Policy> = configs.iter().filter_map(|config| flippy_api::policy(config, options).ok()).collect();
     let asks: Vec<&Workload> =
         snapshot.workloads().filter(|workload| asks_for_it(workload, &snapshot, options)).collect();

@@ -6,13 +6,13 @@ use kube::core::DeserializeGuard;
 use kube::{Api, Client};
 
 use crate::exit::Failure;
-use crate::explain;
+use crate::refusal;
 
 /// Lists all configs. With `optional`, a cluster that has none to show is as good as one without any.
 ///
 /// # Errors
 /// When they cannot be listed. All are needed, even to plan one: those that disagree block each other.
-pub(super) async fn configs(
+pub(crate) async fn configs(
     client: &Client,
     server: &str,
     optional: bool,
@@ -32,6 +32,6 @@ pub(super) async fn configs(
             "the cluster does not know FlippyConfig: install it with `flippy crd | kubectl apply -f -`, \
              or plan a file with `flippy plan -f config.yaml`",
         )),
-        Err(error) => Err(explain::failure(&error, server)),
+        Err(error) => Err(refusal::failure(&error, server)),
     }
 }

@@ -1,9 +1,9 @@
 //! `flippy plan`: what would be restarted, decided by the same code as in the operator, on one look at the cluster.
 
-mod cluster;
+pub(crate) mod cluster;
 mod file;
 mod hint;
-mod subject;
+pub(crate) mod subject;
 pub(crate) mod view;
 mod wave_view;
 
@@ -13,22 +13,19 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use flippy_api::{ConversionOptions, FlippyConfig};
-use flippy_core::{Claims, Kind, Policy, Snapshot, Timestamp};
+use flippy_core::{Claims, Decision, Kind, Plan, PodIndex, Policy, Snapshot, StatusFacts, Timestamp, Waves};
 use indicatif::ProgressBar;
 use kube::Client;
 
 use crate::cli::{Connection, PlanArgs};
-use crate::connect;
+use crate::connect::{self, Cluster};
 use crate::exit::{self, Failure};
-use crate::explain;
+use crate::refusal;
 use crate::render::{self, Look};
 use crate::run::conversion;
 
 use subject::{Namespaces, Subject};
 use view::ConfigView;
-
-/// How long the API server may be silent.
-const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Shows the plan.
 pub(crate) async fn plan(args: PlanArgs, connection: Connection) -> Result<ExitCode, Failure> {
@@ -38,13 +35,8 @@ pub(crate) async fn plan(args: PlanArgs, connection: Connection) -> Result<ExitC
         // Mistakes in a file need no cluster to be told.
         subject::check(objects, args.namespace.as_deref(), &options)?;
     }
-    let mut config = connect::config(&connection).await?;
-    config.read_timeout = Some(READ_TIMEOUT);
-    // People wait for this: an answer now, even a bad one, is better than many attempts in silence.
-    config.default_retry = false;
-    let server = config.cluster_url.to_string();
-    let namespaces = Namespaces { asked: args.namespace.clone(), current: config.default_namespace.clone() };
-    let client = connect::client(config)?;
+    let Cluster { client, server, namespace } = connect::cluster(&connection).await?;
+    let namespaces = Namespaces { asked: args.namespace.clone(), current: namespace };
 
     let progress = ProgressBar::new_spinner().with_message("reading FlippyConfigs");
     progress.enable_steady_tick(Duration::from_millis(100));
@@ -54,7 +46,7 @@ pub(crate) async fn plan(args: PlanArgs, connection: Connection) -> Result<ExitC
         None => subject::from_cluster(installed, args.name.as_deref(), &namespaces, &options)?,
     };
     progress.set_message("listing namespaces, pods and workloads");
-    let snapshot = look(&client, &server, &subjects).await?;
+    let snapshot = look(&client, &server, &subjects, &[]).await?;
     progress.finish_and_clear();
 
     let views = decide(&subjects, &snapshot, Timestamp::now());
@@ -72,7 +64,7 @@ pub(crate) async fn of_cluster(
     let anywhere = Namespaces { asked: None, current: String::new() };
     let installed = cluster::configs(client, server, false).await?;
     let subjects = subject::from_cluster(installed, None, &anywhere, options)?;
-    let snapshot = look(client, server, &subjects).await?;
+    let snapshot = look(client, server, &subjects, &[]).await?;
     Ok(decide(&subjects, &snapshot, now))
 }
 
@@ -92,17 +84,22 @@ pub(crate) fn configs_of_file(
     Ok(configs.collect())
 }
 
-/// Lists what the selected policies are about. Without any, there is nothing to look at.
-async fn look(client: &Client, server: &str, subjects: &[Subject]) -> Result<Snapshot, Failure> {
+/// Lists what the selected policies are about, and other kinds. Without any, there is nothing to look at.
+pub(crate) async fn look(
+    client: &Client,
+    server: &str,
+    subjects: &[Subject],
+    besides: &[Kind],
+) -> Result<Snapshot, Failure> {
     let selected = subjects.iter().filter(|subject| subject.selected);
     let policies: Vec<&Policy> = selected.filter_map(|subject| subject.policy.as_ref().ok()).collect();
-    if policies.is_empty() {
+    if policies.is_empty() && besides.is_empty() {
         return Ok(Snapshot::default());
     }
-    let kinds: BTreeSet<Kind> = policies.iter().flat_map(|policy| policy.kinds()).collect();
+    let kinds = policies.iter().flat_map(|policy| policy.kinds()).chain(besides.iter().copied()).collect();
     let disruption_budgets = policies.iter().any(|policy| policy.needs_disruption_budgets());
     let snapshot = flippy_operator::list_snapshot(client, &kinds, disruption_budgets).await;
-    snapshot.map_err(|error| explain::failure(&error, server))
+    snapshot.map_err(|error| refusal::failure(&error, server))
 }
 
 /// The operator's pass, for the selected subjects; the others have their say in what conflicts.
@@ -113,19 +110,41 @@ fn decide(subjects: &[Subject], snapshot: &Snapshot, now: Timestamp) -> Vec<Conf
     let view = |subject: &Subject| match &subject.policy {
         Err(problems) => ConfigView::of_problems(&subject.name, problems),
         Ok(policy) => {
-            let plan = flippy_core::plan(policy, &claims, snapshot, &pods, now);
-            let (gate, preconditions) = flippy_core::preconditions(policy, snapshot, &subject.unmet_since, now);
-            let gate = gate.with_queries(flippy_core::query_gates_as_told(policy, &subject.gates));
-            let gate = gate.and(flippy_core::room_for_pods(&plan, snapshot, &pods, now));
-            let waves = flippy_core::waves(policy, &plan, &subject.wave_memory, now);
-            let decision = flippy_core::pace(policy, &plan, &gate, &waves, &BTreeSet::new(), now);
-            let facts = flippy_core::status_facts(policy, &plan, &gate, preconditions, &waves, &decision, now);
-            let nothing_matched = plan.entries.iter().all(|entry| entry.pods == 0);
+            let pass = Pass::of(policy, subject, &claims, snapshot, &pods, now);
+            let nothing_matched = pass.plan.entries.iter().all(|entry| entry.pods == 0);
             let hint = nothing_matched.then(|| hint::why_empty(policy, snapshot));
-            ConfigView::of_plan(policy, &plan, &facts, &waves, &decision, hint)
+            ConfigView::of_plan(policy, &pass.plan, &pass.facts, &pass.waves, &pass.decision, hint)
         }
     };
     subjects.iter().filter(|subject| subject.selected).map(view).collect()
+}
+
+/// What the operator's pass would come to for one config.
+pub(crate) struct Pass {
+    pub(crate) plan: Plan,
+    pub(crate) waves: Waves,
+    pub(crate) decision: Decision,
+    facts: StatusFacts,
+}
+
+impl Pass {
+    pub(crate) fn of(
+        policy: &Policy,
+        subject: &Subject,
+        claims: &Claims<'_>,
+        snapshot: &Snapshot,
+        pods: &PodIndex<'_>,
+        now: Timestamp,
+    ) -> Self {
+        let plan = flippy_core::plan(policy, claims, snapshot, pods, now);
+        let (gate, preconditions) = flippy_core::preconditions(policy, snapshot, &subject.unmet_since, now);
+        let gate = gate.with_queries(flippy_core::query_gates_as_told(policy, &subject.gates));
+        let gate = gate.and(flippy_core::room_for_pods(&plan, snapshot, pods, now));
+        let waves = flippy_core::waves(policy, &plan, &subject.wave_memory, now);
+        let decision = flippy_core::pace(policy, &plan, &gate, &waves, &BTreeSet::new(), now);
+        let facts = flippy_core::status_facts(policy, &plan, &gate, preconditions, &waves, &decision, now);
+        Self { plan, waves, decision, facts }
+    }
 }
 
 fn conclude(views: &[ConfigView], exit_code: bool) -> Result<ExitCode, Failure> {

@@ -12,27 +12,27 @@ use crate::exit::Failure;
 
 /// One config that has a say.
 #[derive(Debug)]
-pub(super) struct Subject {
-    pub(super) name: PolicyName,
+pub(crate) struct Subject {
+    pub(crate) name: PolicyName,
     /// What it asks for, or why it is no policy.
-    pub(super) policy: Result<Policy, Vec<String>>,
+    pub(crate) policy: Result<Policy, Vec<String>>,
     /// What its status remembers of preconditions.
-    pub(super) unmet_since: BTreeMap<NamedWorkload, Timestamp>,
+    pub(crate) unmet_since: BTreeMap<NamedWorkload, Timestamp>,
     /// What its status remembers of waves.
-    pub(super) wave_memory: WaveMemory,
+    pub(crate) wave_memory: WaveMemory,
     /// What the operator last said of the gates of this very spec: it asks them, from where it stands.
-    pub(super) gates: Vec<QueryGateFact>,
+    pub(crate) gates: Vec<QueryGateFact>,
     /// Whether its plan is to be shown.
-    pub(super) selected: bool,
+    pub(crate) selected: bool,
 }
 
 /// What was said and what the kubeconfig says of namespaces.
 #[derive(Debug)]
-pub(super) struct Namespaces {
+pub(crate) struct Namespaces {
     /// `--namespace`
-    pub(super) asked: Option<String>,
+    pub(crate) asked: Option<String>,
     /// Of the context.
-    pub(super) current: String,
+    pub(crate) current: String,
 }
 
 impl Subject {
@@ -113,7 +113,7 @@ pub(super) fn from_file(
 ///
 /// # Errors
 /// When the one that was asked for does not exist, or several have its name.
-pub(super) fn from_cluster(
+pub(crate) fn from_cluster(
     installed: Vec<DeserializeGuard<FlippyConfig>>,
     name: Option<&str>,
     namespaces: &Namespaces,

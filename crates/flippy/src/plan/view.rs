@@ -194,7 +194,7 @@ impl ConfigView {
     }
 }
 
-fn named(workload: &NamedWorkload) -> NamedView {
+pub(crate) fn named(workload: &NamedWorkload) -> NamedView {
     NamedView {
         kind: workload.kind.as_str(),
         namespace: workload.namespace.to_string(),
@@ -226,19 +226,14 @@ fn workload(entry: &PlanEntry, waves: &Waves, decision: &Decision) -> WorkloadVi
     }
 }
 
-/// Why it does not start now, if it is to be restarted: what forbids everything, else its wave, else what holds the rest.
+/// Why it does not start now, if it is to be restarted.
 fn waits_for(entry: &PlanEntry, waves: &Waves, decision: &Decision) -> Option<HoldView> {
-    let starts = decision.starts.iter().any(|start| start.id == entry.id);
-    if starts || !matches!(entry.verdict, Verdict::Restart(_)) {
-        return None;
-    }
-    let forbidden = decision.hold.as_ref().filter(|hold| hold.forbids_all());
-    let by_wave = || waves.hold_of(entry).map(Hold::Wave);
-    forbidden.cloned().or_else(by_wave).or_else(|| decision.hold.clone()).map(|held| hold(&held))
+    let is_due = matches!(entry.verdict, Verdict::Restart(_));
+    decision.hold_of(entry, waves).filter(|_| is_due).map(|held| hold(&held))
 }
 
 /// What it waits for, and until when.
-fn message(entry: &PlanEntry) -> String {
+pub(crate) fn message(entry: &PlanEntry) -> String {
     let message = entry.verdict.to_string();
     match (&entry.verdict, entry.recheck_at) {
         (Verdict::InFlight, Some(until)) => format!("{message}, until {until} at most"),
@@ -264,7 +259,13 @@ fn gate(fact: &QueryGateFact) -> GateView {
 }
 
 fn first(first: &FirstRestart) -> FirstView {
-    let (state, message) = match &first.state {
+    let (state, message) = first_state(&first.state);
+    FirstView { workload: named(&first.target), state, message }
+}
+
+/// Where a workload is that is restarted before the rest: a word, and a line.
+pub(crate) fn first_state(state: &FirstState) -> (&'static str, String) {
+    match state {
         FirstState::Missing => ("Missing", "there is no such workload, or none that this config may act on".to_owned()),
         FirstState::Blocked(blocked) => ("Blocked", Verdict::Blocked(blocked.clone()).to_string()),
         FirstState::Due { .. } => ("Due", "to be restarted, once, before the workloads in scope".to_owned()),
@@ -276,8 +277,7 @@ fn first(first: &FirstRestart) -> FirstView {
         FirstState::Failed => {
             ("Failed", "its restart was not completely rolled out in time: look at its pods".to_owned())
         }
-    };
-    FirstView { workload: named(&first.target), state, message }
+    }
 }
 
 pub(crate) fn hold(hold: &Hold) -> HoldView {

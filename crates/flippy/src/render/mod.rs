@@ -1,6 +1,6 @@
 //! Plans as text.
 
-mod machine;
+pub(crate) mod machine;
 mod summary;
 mod table;
 mod waves;
@@ -24,6 +24,12 @@ impl Look {
     pub(crate) fn of_stdout() -> Self {
         if stdout().is_terminal() { Self::Terminal } else { Self::Plain }
     }
+}
+
+/// One line that a terminal can be given. Others' words may have line ends and escape sequences in them.
+pub(crate) fn printable(text: &str) -> String {
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    words.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
 }
 
 /// Shows plans.

@@ -42,9 +42,11 @@ fn missing_right(message: &str) -> String {
         let place = between(message, "in the namespace \"", "\"")
             .map_or_else(|| "in the whole cluster".to_owned(), |namespace| format!("in namespace {namespace}"));
         let resource = if group.is_empty() { resource.to_owned() } else { format!("{resource}.{group}") };
+        // What the operator only reads, people may be allowed by its role too.
+        let role =
+            if matches!(verb, "list" | "watch") { "; deploy/clusterrole.yaml has all that is needed" } else { "" };
         Some(format!(
-            "{user} may not {verb} {resource} {place}: bind a ClusterRole to {user} that allows `{verb}` on `{resource}`; \
-             deploy/clusterrole.yaml has all that is needed"
+            "{user} may not {verb} {resource} {place}: bind a ClusterRole to {user} that allows `{verb}` on `{resource}`{role}"
         ))
     };
     said().unwrap_or_else(|| format!("the cluster forbids it: {message}"))
@@ -90,6 +92,14 @@ mod tests {
         let message = "deployments.apps is forbidden: User \"jane\" cannot list resource \"deployments\" in API group \"apps\" at the cluster scope";
         let text = missing_right(message);
         assert!(text.starts_with("jane may not list deployments.apps in the whole cluster"), "{text}");
+    }
+
+    #[test]
+    fn what_the_role_of_the_operator_does_not_allow_is_not_looked_for_there() {
+        let message = "flippyconfigs.keikoproj.io \"mesh\" is forbidden: User \"jane\" cannot patch resource \"flippyconfigs\" in API group \"keikoproj.io\" in the namespace \"istio-system\"";
+        let text = missing_right(message);
+        assert!(text.starts_with("jane may not patch flippyconfigs.keikoproj.io in namespace istio-system"), "{text}");
+        assert!(!text.contains("deploy/"), "{text}");
     }
 
     #[test]

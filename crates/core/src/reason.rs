@@ -1,0 +1,256 @@
+//! The closed list of reasons: every word by which a status, an event or a plan says why. docs/reasons.md is made of it.
+
+/// One reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// The word. It is part of the API: alerts and dashboards read it.
+    pub word: &'static str,
+    /// Where it appears.
+    pub places: &'static [Place],
+    /// What it means.
+    pub meaning: &'static str,
+    /// What to do.
+    pub remedy: &'static str,
+}
+
+/// Where a reason appears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Condition `Ready`.
+    Ready,
+    /// Condition `Reconciling`.
+    Reconciling,
+    /// Condition `Stalled`.
+    Stalled,
+    /// Condition `RestartsAllowed`.
+    RestartsAllowed,
+    /// A workload in the lists of a status and in a plan.
+    Workload,
+    /// Why a plan starts no more restarts.
+    Hold,
+    /// An event on a workload.
+    Event,
+}
+
+impl Place {
+    /// The words for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "condition Ready",
+            Self::Reconciling => "condition Reconciling",
+            Self::Stalled => "condition Stalled",
+            Self::RestartsAllowed => "condition RestartsAllowed",
+            Self::Workload => "workload",
+            Self::Hold => "hold of a plan",
+            Self::Event => "event",
+        }
+    }
+}
+
+const fn reason(word: &'static str, places: &'static [Place], meaning: &'static str, remedy: &'static str) -> Reason {
+    Reason { word, places, meaning, remedy }
+}
+
+use Place::{Event, Hold, Ready, Reconciling, RestartsAllowed, Stalled, Workload};
+
+const NOTHING: &str = "Nothing.";
+
+/// Every reason, by word.
+pub const REASONS: &[Reason] = &[
+    reason("AllFresh", &[Ready], "Every workload in scope runs the wanted images.", NOTHING),
+    reason(
+        "CampaignUnderWay",
+        &[Ready],
+        "Workloads are being restarted, or are still to be.",
+        "Wait. `flippy status --watch` shows how it goes, `RestartsAllowed` why it does not.",
+    ),
+    reason(
+        "Conflict",
+        &[Workload],
+        "Another FlippyConfig wants an image in the same container that this one does not accept.",
+        "Make the two agree, or let only one of them have the workload in scope.",
+    ),
+    reason(
+        "ControllerSilent",
+        &[Stalled],
+        "The controller of a workload has not even looked at its restart. More would pile up behind it.",
+        "Look at the controller (kube-controller-manager, Argo Rollouts). Restarts go on once it acts.",
+    ),
+    reason(
+        "DryRun",
+        &[Ready, RestartsAllowed, Hold],
+        "`spec.DryRun` is true: what would be done is reported, and nothing is restarted.",
+        "Set `spec.DryRun` to false to let restarts start.",
+    ),
+    reason(
+        "FirstRefused",
+        &[Stalled],
+        "What goes before all others (`PreProcessRestart`, `PostFilterRestarts`) cannot be restarted: the API server refuses it.",
+        "Read the message: a webhook, a quota or a missing right is in the way.",
+    ),
+    reason(
+        "Halted",
+        &[Ready, Stalled, RestartsAllowed, Hold],
+        "More restarts have failed than `spec.Strategy.MaxFailures` tolerates.",
+        "Look at the failed workloads, then `flippy resume`. It also goes on once enough of them recover.",
+    ),
+    reason("Idle", &[Reconciling], "Nothing is under way.", NOTHING),
+    reason("InFlight", &[Workload], "A restart by Flippy is under way.", "Wait."),
+    reason(
+        "InvalidSpec",
+        &[Ready, Stalled, RestartsAllowed],
+        "The spec cannot be followed; the message says where it is wrong.",
+        "Correct the field that the message names. Other configs are not disturbed.",
+    ),
+    reason(
+        "MaxConcurrent",
+        &[Hold],
+        "As many restarts as `spec.Strategy.MaxConcurrent` allows are under way.",
+        "Wait, or raise it.",
+    ),
+    reason(
+        "MaxConcurrentPerNamespace",
+        &[Hold],
+        "What is left is in namespaces where as many as `spec.Strategy.MaxConcurrentPerNamespace` allows are under way.",
+        "Wait, or raise it.",
+    ),
+    reason(
+        "MidRollout",
+        &[Workload],
+        "An Argo Rollout is in the middle of bringing out a revision.",
+        "Promote or abort it.",
+    ),
+    reason(
+        "MinInterval",
+        &[Hold],
+        "The last restart was less than `spec.Strategy.MinInterval` ago.",
+        "Wait, or lower it.",
+    ),
+    reason(
+        "NotCompleteInTime",
+        &[Workload],
+        "A restart was not completely rolled out within `MaxRetry` x `RetryDuration` seconds.",
+        "Look at the workload's pods. It counts as done once they are ready.",
+    ),
+    reason(
+        "NotFound",
+        &[Workload],
+        "A workload that is to be restarted first does not exist.",
+        "Correct its name in `PreProcessRestart` or `PostFilterRestarts`.",
+    ),
+    reason("NotStalled", &[Stalled], "Nothing needs a person.", NOTHING),
+    reason(
+        "NotWatched",
+        &[Ready, Stalled, RestartsAllowed],
+        "Objects that the config needs cannot be watched; the message says which and why.",
+        "Give the operator the right that is missing (`deploy/clusterrole.yaml`), or look at the API server.",
+    ),
+    reason(
+        "OnDelete",
+        &[Workload],
+        "Its update strategy is `OnDelete`: a changed template replaces no pod.",
+        "Delete its pods one by one, or change the strategy.",
+    ),
+    reason("Open", &[RestartsAllowed], "Restarts may start.", NOTHING),
+    reason(
+        "OutsideWindow",
+        &[RestartsAllowed, Hold],
+        "It is outside the windows of `spec.Windows`.",
+        "Wait until the time that the message names, or change the windows.",
+    ),
+    reason(
+        "Partition",
+        &[Workload],
+        "Its update strategy has a partition: pods below that ordinal would not be replaced.",
+        "Set `spec.updateStrategy.rollingUpdate.partition` of the workload to 0.",
+    ),
+    reason("Paused", &[Workload], "It is paused: a changed template would wait.", "Resume the workload."),
+    reason(
+        "PreconditionsNotMet",
+        &[Ready, Stalled, RestartsAllowed, Hold],
+        "A workload that must be completely rolled out before and during the campaign is not.",
+        "Look at the workload that the message names. Restarts start by themselves once it is.",
+    ),
+    reason("RestartedFirst", &[Workload], "It is being restarted before the workloads in scope.", "Wait."),
+    reason("Restarted", &[Event], "Flippy has restarted the workload.", NOTHING),
+    reason("Restarting", &[Reconciling], "Restarts are under way, or are still to be.", "Wait."),
+    reason(
+        "RestartsFailed",
+        &[Ready, Stalled],
+        "Everything else is done, and some restarts were not completely rolled out in time.",
+        "Look at the pods of the workloads in `status.failed`.",
+    ),
+    reason(
+        "RestartsFutile",
+        &[Ready, Stalled, RestartsAllowed, Hold],
+        "Restarted pods come up with the same stale image: the injector still hands it out.",
+        "Upgrade the mesh, or correct `spec.ImageList`. It goes on by itself once a new pod runs a wanted image.",
+    ),
+    reason(
+        "Refused",
+        &[Workload],
+        "The API server did not carry out its restart.",
+        "Read the message: a webhook, a quota or a missing right is in the way. It is tried again by itself.",
+    ),
+    reason(
+        "RevertedByOwner",
+        &[Workload],
+        "Its restart was taken back, for example by a GitOps tool.",
+        "Let that tool ignore the annotations `flippy.keikoproj.io/*` of the pod template, or restart it there.",
+    ),
+    reason(
+        "SameImageAgain",
+        &[Workload],
+        "A restart brought the same stale image again.",
+        "Upgrade the mesh first, or unpin this workload's sidecar image. It is tried again by itself, less and less often.",
+    ),
+    reason(
+        "SelectsNothing",
+        &[Ready],
+        "The spec names no images, no kinds or no containers, so it selects nothing.",
+        "Fill in the field that the message names.",
+    ),
+    reason(
+        "SingleReplica",
+        &[Workload],
+        "Its only replica would be away while it is restarted, and `spec.Strategy.SingleReplica` is `Hold`.",
+        "Restart it by hand, or set `spec.Strategy.SingleReplica` to `Restart`.",
+    ),
+    reason("StaleImage", &[Workload], "A pod of it runs an image that is not wanted.", "Wait: it is to be restarted."),
+    reason(
+        "Suspended",
+        &[Ready, RestartsAllowed, Hold],
+        "`spec.Suspend` is true: no restart starts.",
+        "`flippy resume`, or set `spec.Suspend` to false.",
+    ),
+    reason(
+        "UnhealthyBefore",
+        &[Workload],
+        "It was unhealthy before its restart and still is. It does not count as a failure.",
+        "Look at the workload's pods.",
+    ),
+    reason(
+        "Unproven",
+        &[Hold],
+        "No new pod was seen with a wanted image yet: a few restarts go first, to find out whether more are of use.",
+        "Wait until they are done.",
+    ),
+    reason(
+        "Waiting",
+        &[Hold],
+        "An earlier restart is waited for (`StatusCheckConfig.CheckStatus`).",
+        "Wait until it is completely rolled out.",
+    ),
+    reason(
+        "WindowEnds",
+        &[RestartsAllowed, Hold],
+        "The window ends before a restart would be expected to finish inside.",
+        "Wait for the next window, or make the windows longer.",
+    ),
+    reason(
+        "WorkloadsBlocked",
+        &[Ready, Stalled],
+        "Everything else is done, and some workloads cannot be made fresh.",
+        "Look at `status.blocked`: each has its own reason.",
+    ),
+];

@@ -1,0 +1,113 @@
+//! Which workload is meant, as people write it for kubectl.
+
+use flippy_core::Kind;
+
+use crate::exit::Failure;
+
+/// A kind and a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    pub(super) kind: TargetKind,
+    pub(super) name: String,
+}
+
+/// What can be asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TargetKind {
+    /// A workload.
+    Workload(Kind),
+    /// A pod: its workload is meant.
+    Pod,
+}
+
+/// Kind, API group, and every word for it that kubectl knows.
+const WORDS: [(TargetKind, &str, &[&str]); 5] = [
+    (TargetKind::Workload(Kind::Deployment), "apps", &["deployment", "deployments", "deploy"]),
+    (TargetKind::Workload(Kind::StatefulSet), "apps", &["statefulset", "statefulsets", "sts"]),
+    (TargetKind::Workload(Kind::DaemonSet), "apps", &["daemonset", "daemonsets", "ds"]),
+    (TargetKind::Workload(Kind::ArgoRollout), "argoproj.io", &["rollout", "rollouts", "ro", "argorollout"]),
+    (TargetKind::Pod, "", &["pod", "pods", "po"]),
+];
+
+impl Target {
+    /// Reads `KIND/NAME` or `KIND NAME`.
+    ///
+    /// # Errors
+    /// When it is neither, or the kind is none that can be explained.
+    pub(super) fn parse(words: &[String]) -> Result<Self, Failure> {
+        let (kind, name) = match words {
+            [both] => both.split_once('/').ok_or_else(|| {
+                Failure::cannot_begin(format!("`{both}` names no workload: write KIND/NAME, for example deploy/{both}"))
+            })?,
+            [kind, name] => (kind.as_str(), name.as_str()),
+            _ => return Err(Failure::cannot_begin("write KIND/NAME, for example deploy/cart")),
+        };
+        if name.is_empty() || name.contains('/') {
+            return Err(Failure::cannot_begin(format!(
+                "`{name}` is no name: write KIND/NAME, for example deploy/cart"
+            )));
+        }
+        Ok(Self { kind: kind_of(kind)?, name: name.to_owned() })
+    }
+}
+
+/// `deployments`, `deployments.apps` or `deployments.v1.apps`.
+fn kind_of(text: &str) -> Result<TargetKind, Failure> {
+    let lower = text.to_ascii_lowercase();
+    let (word, rest) = lower.split_once('.').unwrap_or((&lower, ""));
+    let is_in = |group: &str| {
+        rest.is_empty()
+            || rest == group
+            || rest.strip_prefix('v').and_then(|rest| rest.split_once('.')).is_some_and(|(_, found)| found == group)
+    };
+    let known = WORDS.iter().find(|(_, group, words)| words.contains(&word) && is_in(group));
+    known.map(|(kind, ..)| *kind).ok_or_else(|| {
+        Failure::cannot_begin(format!(
+            "`{text}` is not a kind that can be explained: write deployment, statefulset, daemonset, rollout or pod, or a short \
+             name as kubectl has them"
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(text: &str) -> Option<TargetKind> {
+        Target::parse(&[format!("{text}/cart")]).ok().map(|target| target.kind)
+    }
+
+    #[test]
+    fn kinds_are_written_as_for_kubectl() {
+        for text in ["deploy", "deployment", "Deployments", "deployments.apps", "deployment.v1.apps"] {
+            assert_eq!(kind(text), Some(TargetKind::Workload(Kind::Deployment)), "{text}");
+        }
+        for text in ["ro", "rollout", "rollouts.argoproj.io", "rollouts.v1alpha1.argoproj.io", "ArgoRollout"] {
+            assert_eq!(kind(text), Some(TargetKind::Workload(Kind::ArgoRollout)), "{text}");
+        }
+        assert_eq!(kind("sts"), Some(TargetKind::Workload(Kind::StatefulSet)));
+        assert_eq!(kind("ds"), Some(TargetKind::Workload(Kind::DaemonSet)));
+        assert_eq!(kind("po"), Some(TargetKind::Pod));
+    }
+
+    #[test]
+    fn another_group_is_another_kind() {
+        assert_eq!(kind("deployments.example.org"), None);
+        assert_eq!(kind("rollouts.apps"), None);
+        assert_eq!(kind("job"), None);
+    }
+
+    #[test]
+    fn kind_and_name_may_stand_apart() {
+        let words = ["sts".to_owned(), "db".to_owned()];
+        assert_eq!(Target::parse(&words).map(|target| target.name), Ok("db".to_owned()));
+    }
+
+    #[test]
+    fn a_name_alone_is_answered_with_what_to_write() {
+        let failure = Target::parse(&["cart".to_owned()]).expect_err("it has no kind");
+        assert!(failure.to_string().contains("deploy/cart"), "{failure}");
+        assert!(Target::parse(&["deploy/".to_owned()]).is_err());
+        assert!(Target::parse(&["deploy/a/b".to_owned()]).is_err());
+    }
+}

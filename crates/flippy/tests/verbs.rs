@@ -1,0 +1,93 @@
+//! `flippy pause` and `flippy resume`.
+
+mod api_server;
+
+use api_server::shop::{CONFIGS, NEW, config};
+use api_server::{Answer, Outcome, flippy, list, serve_logging, status};
+use serde_json::{Value, json};
+
+const MESH: &str = "/apis/keikoproj.io/v1/namespaces/istio-system/flippyconfigs/mesh";
+
+/// A verb on a config, and the changes that it asked for.
+fn verb(config: Value, args: &[&str]) -> (Outcome, Vec<String>) {
+    let changed = (MESH, 200, config.clone());
+    with_answers(vec![(CONFIGS, 200, list(&[config])), changed], args)
+}
+
+fn with_answers(answers: Vec<Answer>, args: &[&str]) -> (Outcome, Vec<String>) {
+    let (server, log) = serve_logging(answers);
+    let outcome = flippy(&server, "", args);
+    let changes =
+        log.lock().expect("no holder panics").iter().filter(|line| !line.starts_with("GET")).cloned().collect();
+    (outcome, changes)
+}
+
+fn mesh(suspended: bool) -> Value {
+    let mut config = config(&[NEW]);
+    config["metadata"]["resourceVersion"] = json!("7");
+    config["spec"]["Suspend"] = json!(suspended);
+    config
+}
+
+#[test]
+fn pause_says_what_it_changed_and_changes_nothing_else() {
+    let (outcome, changes) = verb(mesh(false), &["pause", "mesh"]);
+    assert_eq!(
+        outcome.stdout,
+        "FlippyConfig istio-system/mesh: spec.Suspend is true now: no further restart starts; what is under way finishes\n",
+        "{}",
+        outcome.stderr
+    );
+    let patch = r#"{"metadata":{"resourceVersion":"7"},"spec":{"Suspend":true}}"#;
+    assert_eq!(changes, [format!("PATCH {MESH}?&fieldManager=flippy-cli {patch}")]);
+    assert_eq!(outcome.code, Some(0));
+}
+
+#[test]
+fn a_dry_run_is_the_servers() {
+    let (outcome, changes) = verb(mesh(true), &["resume", "mesh", "--dry-run"]);
+    assert!(outcome.stdout.contains("(dry run: nothing changed)"), "{}{}", outcome.stdout, outcome.stderr);
+    assert!(changes[0].contains("dryRun=All"), "{changes:?}");
+}
+
+#[test]
+fn nothing_to_change_is_said_and_is_no_error() {
+    for (config, args) in [(mesh(true), ["pause", "mesh"]), (mesh(false), ["resume", "mesh"])] {
+        let (outcome, changes) = verb(config, &args);
+        assert!(outcome.stdout.ends_with("nothing changed\n"), "{}", outcome.stdout);
+        assert_eq!((outcome.code, changes), (Some(0), Vec::new()));
+    }
+}
+
+#[test]
+fn resume_of_a_halted_campaign_writes_the_annotation_too() {
+    let mut halted = mesh(false);
+    let condition =
+        json!({"type": "Stalled", "status": "True", "reason": "Halted", "message": "", "lastTransitionTime": ""});
+    halted["status"] = json!({"observedGeneration": 1, "conditions": [condition]});
+    let (outcome, changes) = verb(halted, &["resume", "mesh"]);
+    assert!(outcome.stdout.contains("flippy.keikoproj.io/resumed-at is 2"), "{}{}", outcome.stdout, outcome.stderr);
+    assert!(changes[0].contains(r#"{"annotations":{"flippy.keikoproj.io/resumed-at":"2"#), "{changes:?}");
+}
+
+#[test]
+fn somebody_elses_change_in_between_is_not_overwritten() {
+    let conflict = (MESH, 409, status(409, "Conflict", "the object has been modified"));
+    let (outcome, changes) = with_answers(vec![(CONFIGS, 200, list(&[mesh(false)])), conflict], &["pause", "mesh"]);
+    assert_eq!(outcome.code, Some(1));
+    assert!(outcome.stderr.contains("was changed by somebody else each time"), "{}", outcome.stderr);
+    assert_eq!(changes.len(), 5);
+}
+
+#[test]
+fn the_right_that_is_missing_is_named() {
+    let message = "flippyconfigs.keikoproj.io \"mesh\" is forbidden: User \"jane\" cannot patch resource \"flippyconfigs\" in API group \"keikoproj.io\" in the namespace \"istio-system\"";
+    let denied = (MESH, 403, status(403, "Forbidden", message));
+    let (outcome, _) = with_answers(vec![(CONFIGS, 200, list(&[mesh(false)])), denied], &["pause", "mesh"]);
+    assert_eq!(outcome.code, Some(1));
+    assert!(
+        outcome.stderr.contains("jane may not patch flippyconfigs.keikoproj.io in namespace istio-system"),
+        "{}",
+        outcome.stderr
+    );
+}
