@@ -65,6 +65,12 @@ pub const REASONS: &[Reason] = &[
         "Wait. `flippy status --watch` shows how it goes, `RestartsAllowed` why it does not.",
     ),
     reason(
+        "AwaitingApproval",
+        &[Ready, RestartsAllowed, Hold, Event],
+        "The turn of a wave has come whose `Approval` is `Manual`.",
+        "`flippy approve CONFIG WAVE`, once whoever has to decide has looked.",
+    ),
+    reason(
         "Conflict",
         &[Workload],
         "Another FlippyConfig wants an image in the same container that this one does not accept.",
@@ -77,16 +83,52 @@ pub const REASONS: &[Reason] = &[
         "Look at the controller (kube-controller-manager, Argo Rollouts). Restarts go on once it acts.",
     ),
     reason(
+        "DisruptionBudget",
+        &[Workload],
+        "A PodDisruptionBudget that covers it allows no disruption now, or holds another workload whose rollout is not complete.",
+        "Read the message. It goes on by itself once the budget allows one; a budget that never can says so.",
+    ),
+    reason(
         "DryRun",
         &[Ready, RestartsAllowed, Hold],
         "`spec.DryRun` is true: what would be done is reported, and nothing is restarted.",
         "Set `spec.DryRun` to false to let restarts start.",
     ),
     reason(
+        "EarlierWave",
+        &[Ready, Hold],
+        "It is in a wave that comes after one that is not done.",
+        "Wait. The message names a workload of the earlier wave that is not done.",
+    ),
+    reason(
+        "FirstBlocked",
+        &[Ready, Stalled],
+        "What goes before all others (`PreProcessRestart`, `PostFilterRestarts`) must not be restarted now, for the sake of others.",
+        "Read the message: a disruption budget or a group is in the way.",
+    ),
+    reason(
         "FirstRefused",
         &[Stalled],
         "What goes before all others (`PreProcessRestart`, `PostFilterRestarts`) cannot be restarted: the API server refuses it.",
         "Read the message: a webhook, a quota or a missing right is in the way.",
+    ),
+    reason(
+        "GatePending",
+        &[RestartsAllowed],
+        "A gate of `spec.Gates` has not been open for as long as its `For` asks.",
+        "Wait.",
+    ),
+    reason(
+        "GateShut",
+        &[RestartsAllowed, Hold],
+        "A gate of `spec.Gates` is shut, or could not be asked.",
+        "Read the message: it says what Prometheus answered, or why it did not. Restarts go on by themselves once it is open.",
+    ),
+    reason(
+        "Group",
+        &[Workload],
+        "Another workload of its group (`flippy.keikoproj.io/group`, or the StatefulSets of one application) is being rolled out.",
+        "Wait; if that lasts, look at the pods of the one that the message names.",
     ),
     reason(
         "Halted",
@@ -171,6 +213,18 @@ pub const REASONS: &[Reason] = &[
         "A workload that must be completely rolled out before and during the campaign is not.",
         "Look at the workload that the message names. Restarts start by themselves once it is.",
     ),
+    reason(
+        "PendingPods",
+        &[RestartsAllowed, Hold],
+        "Pods of restarted workloads have found no node for more than a minute.",
+        "Make room: more restarts would only add to them.",
+    ),
+    reason(
+        "Refused",
+        &[Workload],
+        "The API server did not carry out its restart.",
+        "Read the message: a webhook, a quota or a missing right is in the way. It is tried again by itself.",
+    ),
     reason("RestartedFirst", &[Workload], "It is being restarted before the workloads in scope.", "Wait."),
     reason("Restarted", &[Event], "Flippy has restarted the workload.", NOTHING),
     reason("Restarting", &[Reconciling], "Restarts are under way, or are still to be.", "Wait."),
@@ -185,12 +239,6 @@ pub const REASONS: &[Reason] = &[
         &[Ready, Stalled, RestartsAllowed, Hold],
         "Restarted pods come up with the same stale image: the injector still hands it out.",
         "Upgrade the mesh, or correct `spec.ImageList`. It goes on by itself once a new pod runs a wanted image.",
-    ),
-    reason(
-        "Refused",
-        &[Workload],
-        "The API server did not carry out its restart.",
-        "Read the message: a webhook, a quota or a missing right is in the way. It is tried again by itself.",
     ),
     reason(
         "RevertedByOwner",
@@ -224,6 +272,18 @@ pub const REASONS: &[Reason] = &[
         "`flippy resume`, or set `spec.Suspend` to false.",
     ),
     reason(
+        "Throttled",
+        &[RestartsAllowed, Hold],
+        "The API server refuses requests for want of capacity, so fewer restarts start at once.",
+        "Wait: it goes faster by itself. If it lasts, look at the API server.",
+    ),
+    reason(
+        "Turn",
+        &[Hold],
+        "What is left takes turns with something that is being restarted: a disruption budget or a group holds both.",
+        "Wait until it is completely rolled out.",
+    ),
+    reason(
         "UnhealthyBefore",
         &[Workload],
         "It was unhealthy before its restart and still is. It does not count as a failure.",
@@ -241,6 +301,14 @@ pub const REASONS: &[Reason] = &[
         "An earlier restart is waited for (`StatusCheckConfig.CheckStatus`).",
         "Wait until it is completely rolled out.",
     ),
+    reason("WaveCompleted", &[Event], "Nothing in a wave is left to restart or under way.", NOTHING),
+    reason(
+        "WaveSoaks",
+        &[Ready, RestartsAllowed, Hold],
+        "A wave is complete, and the next one starts only after its `Soak`.",
+        "Wait until the time that the message names.",
+    ),
+    reason("WaveStarted", &[Event], "The first restart of a wave was made.", NOTHING),
     reason(
         "WindowEnds",
         &[RestartsAllowed, Hold],

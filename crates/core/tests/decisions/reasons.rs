@@ -5,16 +5,19 @@ use std::collections::BTreeSet;
 use flippy_core::REASONS;
 
 /// Everything that gives reasons, as text: what is not covered by a case here is covered all the same.
-const SOURCES: [(&str, &str); 5] = [
+const SOURCES: [(&str, &str); 8] = [
     ("verdict", include_str!("../../src/verdict.rs")),
     ("status", include_str!("../../src/status.rs")),
+    ("disruption", include_str!("../../src/disruption.rs")),
+    ("waves", include_str!("../../src/waves.rs")),
+    ("events of waves", include_str!("../../../api/src/wave_status.rs")),
     ("plan view", include_str!("../../../flippy/src/plan/view.rs")),
     ("report", include_str!("../../../operator/src/report.rs")),
     ("driver", include_str!("../../../operator/src/driver.rs")),
 ];
 
-/// Words with a capital that are no reasons: types of conditions, values, verdicts, states of what goes first.
-const OTHERS: [&str; 19] = [
+/// Words with a capital that are no reasons: types of conditions, values, verdicts, states of what goes first, of waves and of gates.
+const OTHERS: [&str; 24] = [
     "Ready",
     "Reconciling",
     "Stalled",
@@ -34,6 +37,11 @@ const OTHERS: [&str; 19] = [
     "Missing",
     "Due",
     "Done",
+    "Pending",
+    "Running",
+    "Soaking",
+    "Shut",
+    "NotAsked",
 ];
 
 /// String literals that are one word with a capital.
