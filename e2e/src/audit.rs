@@ -170,10 +170,20 @@ impl Requests {
     /// Restarts: successful patches of workloads that were no dry runs.
     #[must_use]
     pub fn restarts(&self) -> Self {
+        self.patches_of_workloads().only(Request::succeeded)
+    }
+
+    /// Restarts that nobody knows of whether they were carried out: whoever asked for them was gone before the answer, and
+    /// the server noted the end of its own waiting.
+    #[must_use]
+    pub fn restarts_in_doubt(&self) -> Self {
+        self.patches_of_workloads().only(|request| matches!(request.status(), 0 | 504))
+    }
+
+    fn patches_of_workloads(&self) -> Self {
         const WORKLOADS: [&str; 4] = ["deployments", "rollouts", "statefulsets", "daemonsets"];
-        self.verb("patch").only(|request| {
-            WORKLOADS.contains(&request.resource().as_str()) && request.succeeded() && !request.is_dry_run()
-        })
+        let is_of_workload = |request: &Request| WORKLOADS.contains(&request.resource().as_str());
+        self.verb("patch").only(|request| is_of_workload(request) && !request.is_dry_run())
     }
 
     /// All of them.
@@ -256,6 +266,14 @@ mod tests {
         let log =
             event("late", 2, "ResponseComplete", "patch", 200) + &event("early", 1, "ResponseComplete", "patch", 200);
         assert_eq!(requests(&log).names(), ["a/early", "a/late"]);
+    }
+
+    #[test]
+    fn a_patch_whose_sender_was_gone_before_the_answer_is_in_doubt() {
+        let log = event("x", 1, "ResponseComplete", "patch", 504) + &event("y", 2, "ResponseComplete", "patch", 422);
+        let requests = requests(&log);
+        assert_eq!(requests.restarts_in_doubt().names(), ["a/x"]);
+        assert_eq!(requests.restarts().count(), 0);
     }
 
     #[test]

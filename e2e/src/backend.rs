@@ -15,7 +15,9 @@ use crate::embedded::Embedded;
 use crate::install;
 use crate::mesh::{Mesh, Sidecar};
 use crate::operator::Operator;
+use crate::source;
 use crate::sweep::sweep;
+use crate::user;
 
 /// One of the two.
 #[derive(Clone)]
@@ -53,10 +55,12 @@ impl Backend {
         }
     }
 
-    /// All requests of a user so far.
+    /// All requests of a user so far, and of the replicas that are named after it.
     pub(crate) fn requests(&self, user: &str) -> Result<Requests> {
         match self {
-            Self::Real(cluster) => Ok(cluster.audit().requests()?.by_user(user)),
+            Self::Real(cluster) => {
+                Ok(cluster.audit().requests()?.only(|request| user::is_or_replaces(request.user(), user)))
+            }
             #[cfg(feature = "embedded")]
             Self::Embedded(embedded) => Ok(embedded.requests(user)),
         }
@@ -110,11 +114,11 @@ impl Backend {
         }
     }
 
-    /// Starts an operator that may do what the shipped roles allow, as `user`.
+    /// Starts an operator that may do what the shipped roles allow, as `user`. `name` is that of its pod.
     pub(crate) async fn operator(
         &self,
         client: &Client,
-        scenario: &str,
+        name: &str,
         user: &str,
         own_namespace: &str,
         arguments: &[&str],
@@ -122,11 +126,22 @@ impl Backend {
         match self {
             Self::Real(cluster) => {
                 let kubeconfig = cluster.user_kubeconfig(user)?;
-                install::bind(client, user, scenario).await?;
-                Operator::spawn(cluster.directory(), scenario, &kubeconfig, own_namespace, arguments)
+                install::bind(client, user, name, own_namespace).await?;
+                Operator::spawn(cluster.directory(), name, &kubeconfig, own_namespace, arguments)
             }
             #[cfg(feature = "embedded")]
-            Self::Embedded(embedded) => Ok(Operator::embedded(embedded.operator(user, own_namespace, arguments)?)),
+            Self::Embedded(embedded) => {
+                Ok(Operator::embedded(embedded.operator(name, user, own_namespace, arguments)?))
+            }
+        }
+    }
+
+    /// Gives `user` the right to read one `ConfigMap`. On the embedded backend nobody needs rights.
+    pub(crate) async fn allow_source(&self, client: &Client, user: &str, namespace: &str, name: &str) -> Result<()> {
+        match self {
+            Self::Real(_) => source::allow(client, user, namespace, name).await,
+            #[cfg(feature = "embedded")]
+            Self::Embedded(_) => Ok(()),
         }
     }
 

@@ -3,6 +3,7 @@
 //! It differs from the real one in what the simulation says of itself, and in this: nobody needs permissions, the
 //! operator serves neither health nor metrics, and whether it is ready is read from its requests.
 
+mod election;
 mod life;
 
 use anyhow::{Context, Result, ensure};
@@ -15,6 +16,7 @@ pub(crate) use self::life::Life;
 use crate::audit::{ObjectRef, Request, Requests, ResponseStatus, User};
 use crate::mesh::{MESH_LABEL, Sidecar};
 use crate::nodes::NODES;
+use crate::user;
 
 /// The environment variable that names another seed than the usual one. Every scenario should pass with any.
 const SEED_VARIABLE: &str = "FLIPPY_E2E_SEED";
@@ -73,9 +75,10 @@ impl Embedded {
     }
 
     /// Starts an operator as `flippy run` would with these arguments, of which few are known here.
-    pub(crate) fn operator(&self, user: &str, own_namespace: &str, arguments: &[&str]) -> Result<Life> {
+    pub(crate) fn operator(&self, name: &str, user: &str, own_namespace: &str, arguments: &[&str]) -> Result<Life> {
         let mut ignore_key = "flippy-ignore";
-        for argument in arguments {
+        let (election, others) = election::settings(arguments, name, own_namespace)?;
+        for argument in others {
             ensure!(argument.starts_with(IGNORE_KEY_FLAG), "an embedded operator does not know {argument}");
             ignore_key = &argument[IGNORE_KEY_FLAG.len()..];
         }
@@ -83,14 +86,14 @@ impl Embedded {
             ignore_key: ignore_key.into(),
             trusted_namespaces: [own_namespace, "istio-system"].map(Into::into).into(),
         };
-        Ok(Life::begin(&self.cluster, user, conversion))
+        Ok(Life::begin(&self.cluster, user, conversion, election))
     }
 
-    /// The requests of a user since the cluster was made, in the words of an audit log.
+    /// The requests of a user and its replicas since the cluster was made, in the words of an audit log.
     pub(crate) fn requests(&self, user: &str) -> Requests {
         self.cluster.with_history(|history| {
             let requests = history.requests.iter().enumerate();
-            Requests(requests.filter(|(_, request)| &*request.user == user).map(audited).collect())
+            Requests(requests.filter(|(_, request)| user::is_or_replaces(&request.user, user)).map(audited).collect())
         })
     }
 

@@ -10,12 +10,15 @@ use serde_json::{Value, json};
 use crate::apply;
 use crate::scenario::SCENARIO_LABEL;
 
-/// Kinds that would run the operator inside the cluster, and the account that it would have there.
-const LEFT_OUT: [&str; 3] = ["Deployment", "Service", "ServiceAccount"];
+/// Kinds that would run the operator inside the cluster, and what it would have there.
+const LEFT_OUT: [&str; 4] = ["Deployment", "PodDisruptionBudget", "Service", "ServiceAccount"];
 
-/// Applies the shipped manifests: the custom resource definition, the namespace, the roles.
+/// Applies the shipped manifests: the custom resource definition, the namespace, the roles. Those of the operator's own
+/// namespace come with [`bind`], which knows it.
 pub async fn install(client: &Client) -> Result<()> {
-    apply::apply(client, &manifests()?).await
+    let mut manifests = manifests()?;
+    manifests.retain(|manifest| !is_role_of_namespace(manifest));
+    apply::apply(client, &manifests).await
 }
 
 /// Applies of the shipped manifests what has nothing to do with access control: the custom resource definition and the
@@ -27,22 +30,33 @@ pub async fn install_definitions(client: &Client) -> Result<()> {
 }
 
 /// Gives `user` exactly what the shipped manifests give to the operator's service account: each shipped binding is
-/// repeated with the user in the place of the account. `label` is put on the copies.
-pub async fn bind(client: &Client, user: &str, label: &str) -> Result<()> {
-    let mut bindings = Vec::new();
-    for mut binding in manifests()?.into_iter().filter(is_binding) {
+/// repeated with the user in the place of the account. `label` is put on the copies. What is shipped for the operator's
+/// own namespace goes to `own_namespace`, where kustomize would put it.
+pub async fn bind(client: &Client, user: &str, label: &str, own_namespace: &str) -> Result<()> {
+    let (mut bindings, mut roles) = (Vec::new(), Vec::new());
+    for mut manifest in manifests()? {
+        if is_role_of_namespace(&manifest) {
+            manifest["metadata"]["namespace"] = json!(own_namespace);
+        }
+        if is_binding(&manifest) {
+            bindings.push(manifest);
+        } else if is_role_of_namespace(&manifest) {
+            roles.push(manifest);
+        }
+    }
+    for binding in &mut bindings {
         let name = binding["metadata"]["name"].as_str().context("a shipped binding has no name")?;
         binding["metadata"]["name"] = json!(format!("{name}-{label}"));
         binding["metadata"]["labels"] = json!({SCENARIO_LABEL: label});
         binding["subjects"] = json!([{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}]);
-        bindings.push(binding);
     }
     ensure!(
         !bindings.is_empty(),
         "{} has no binding of a service account to a role: the operator could do nothing",
         directory().display()
     );
-    apply::apply(client, &bindings).await
+    roles.append(&mut bindings);
+    apply::apply(client, &roles).await
 }
 
 /// The shipped manifests, except those that are left out.
@@ -65,6 +79,10 @@ pub fn manifests() -> Result<Vec<Value>> {
         _ => 2,
     });
     Ok(documents)
+}
+
+fn is_role_of_namespace(document: &Value) -> bool {
+    matches!(document["kind"].as_str(), Some("Role" | "RoleBinding"))
 }
 
 fn is_binding(document: &Value) -> bool {

@@ -61,6 +61,7 @@ pub mod operator;
 pub mod process;
 pub mod prometheus;
 pub mod scenario;
+mod source;
 mod sweep;
 pub mod user;
 pub mod wait;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -22,6 +22,7 @@ use crate::config;
 use crate::mesh::{MESH_LABEL, Mesh, Sidecar};
 use crate::observe;
 use crate::operator::Operator;
+use crate::user;
 use crate::wait::{self, Check};
 use crate::workloads::{Workload, WorkloadRef};
 
@@ -51,6 +52,7 @@ pub struct Scenario {
     /// How many operators were started.
     operators: AtomicUsize,
     logs: Mutex<Vec<PathBuf>>,
+    denials_expected: AtomicBool,
 }
 
 // By hand, because a client has none.
@@ -75,6 +77,7 @@ impl Scenario {
             installed: OnceCell::new(),
             operators: AtomicUsize::new(0),
             logs: Mutex::new(Vec::new()),
+            denials_expected: AtomicBool::new(false),
         })
     }
 
@@ -90,7 +93,9 @@ impl Scenario {
             return Ok(());
         }
         let requests = self.requests()?;
-        let denied = requests.only(|request| request.status() == 403);
+        let expected = self.denials_expected.load(Ordering::Relaxed);
+        let denied =
+            requests.only(|request| request.status() == 403 && !(expected && request.resource() == "configmaps"));
         ensure!(requests.count() > 0, "the operator asked for nothing, so nothing is known of its permissions");
         ensure!(denied.count() == 0, "the shipped role does not allow what the operator does:\n{}", denied.table());
         Ok(())
@@ -236,6 +241,17 @@ impl Scenario {
         Ok(())
     }
 
+    /// Lets the operator read a `ConfigMap` of the mesh's system namespace, as an installation that names one as a source of
+    /// images does.
+    pub async fn may_read(&self, config_map: &str) -> Result<()> {
+        self.backend.allow_source(&self.client, &self.user(), self.system(), config_map).await
+    }
+
+    /// This scenario is about a `ConfigMap` that the operator may not read.
+    pub fn denials_are_expected(&self) {
+        self.denials_expected.store(true, Ordering::Relaxed);
+    }
+
     /// Makes the shipped custom resource definition and roles known to the cluster. The methods below do that by
     /// themselves.
     pub async fn install(&self) -> Result<()> {
@@ -266,17 +282,39 @@ impl Scenario {
         Ok(operator)
     }
 
+    /// Starts a replica: an operator with a user and a pod name of its own, so that one can tell them apart. Waits until it
+    /// is ready.
+    pub async fn replica(&self, name: &str, arguments: &[&str]) -> Result<Operator> {
+        self.install().await?;
+        let mut operator = self.spawn(&self.pod_name(name), &self.replica_user(name), arguments).await?;
+        operator.ready().await?;
+        Ok(operator)
+    }
+
+    /// The user whom a replica is.
+    pub fn replica_user(&self, name: &str) -> String {
+        user::replica(&self.user(), name)
+    }
+
+    /// What a replica knows as the name of its pod.
+    pub fn pod_name(&self, name: &str) -> String {
+        format!("{}-{name}", self.id)
+    }
+
     /// Starts the operator without waiting until it is ready, and without the custom resource definition unless that
     /// is there already.
     pub async fn spawn_operator(&self, arguments: &[&str]) -> Result<Operator> {
-        let (user, backend) = (self.user(), &self.backend);
-        let operator = backend.operator(&self.client, &self.id, &user, self.system(), arguments).await?;
+        self.spawn(&self.id, &self.user(), arguments).await
+    }
+
+    async fn spawn(&self, name: &str, user: &str, arguments: &[&str]) -> Result<Operator> {
+        let operator = self.backend.operator(&self.client, name, user, self.system(), arguments).await?;
         self.operators.fetch_add(1, Ordering::Relaxed);
         self.logs.lock().expect("no holder panics").extend(operator.log().map(Path::to_owned));
         Ok(operator)
     }
 
-    /// The operator's requests in this scenario so far.
+    /// The requests of the operator and of all replicas in this scenario so far.
     pub fn requests(&self) -> Result<Requests> {
         Ok(self.backend.requests(&self.user())?.since(self.started))
     }

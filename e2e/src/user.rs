@@ -13,6 +13,19 @@ pub const AUDITED_GROUP: &str = "flippy-e2e:audited";
 /// Members of this group may do anything: they bypass RBAC, and the API server's flow control too.
 pub const MASTERS_GROUP: &str = "system:masters";
 
+/// Begins the name of a replica of an operator, after that of the operator's user.
+const REPLICA: char = ':';
+
+/// The user that a replica of an operator is.
+pub(crate) fn replica(user: &str, name: &str) -> String {
+    format!("{user}{REPLICA}{name}")
+}
+
+/// Whether somebody is a user, or one of its replicas.
+pub(crate) fn is_or_replaces(who: &str, user: &str) -> bool {
+    who.strip_prefix(user).is_some_and(|rest| rest.is_empty() || rest.starts_with(REPLICA))
+}
+
 /// Writes a kubeconfig for a user with a fresh client certificate to `path`.
 pub fn write_kubeconfig(
     path: &Path,

@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::record::{Record, Restart, WORKLOADS, generation, is_live, owner, uid};
 
 /// How long a decision may take to arrive: the operator rests at least 20 ms between two passes.
-const DECIDING: SignedDuration = SignedDuration::from_millis(60);
+pub(crate) const DECIDING: SignedDuration = SignedDuration::from_millis(60);
 /// Moments that are looked at for one decision; beyond, the latest count.
 const MAX_MOMENTS: usize = 1000;
 
@@ -28,29 +28,33 @@ pub(crate) struct View {
     /// `PodDisruptionBudget`s.
     pub(crate) budgets: BTreeMap<Key, Arc<Value>>,
     pods: HashMap<String, Vec<Arc<Value>>>,
+    /// What is refused, whoever asks, if that is known.
+    pub(crate) refused: Option<(Resource, Key)>,
 }
 
 impl View {
     /// Everything, as it is.
     pub(crate) fn of(cluster: &SimCluster) -> Self {
         let list = |resource: Resource| cluster.list(resource).into_iter().map(|object| (key(&object), object));
-        Self::new(
+        let view = Self::new(
             list(Resource::Namespaces).collect(),
             WORKLOADS.into_iter().flat_map(|kind| list(kind).map(move |(key, object)| ((kind, key), object))).collect(),
             list(Resource::FlippyConfigs).collect(),
             list(Resource::PodDisruptionBudgets).collect(),
             list(Resource::ReplicaSets).map(|(_, object)| object),
             list(Resource::Pods).map(|(_, object)| object),
-        )
+        );
+        Self { refused: cluster.webhook().map(|webhook| (webhook.resource, webhook.key)), ..view }
     }
 
-    /// What the life of the operator that made a restart knew when it had been told this, and nothing later.
-    pub(crate) fn told(record: &Record<'_>, restart: &Restart<'_>, told: &[Delivery]) -> Self {
+    /// What the life of the operator that made a restart knew when it had been told this, and nothing later; and of the
+    /// answers to its own requests none that came after `answered_by`.
+    pub(crate) fn told(record: &Record<'_>, restart: &Restart<'_>, told: &[Delivery], answered_by: Timestamp) -> Self {
         let of = |resource: Resource| told.iter().filter(move |delivery| delivery.resource == resource);
         let revision = |resource: Resource| of(resource).next_back().map_or(0, |delivery| delivery.revision);
         let all = |resource: Resource| record.all(resource, revision(resource));
         let owned = |resource: Resource| all(resource).map(|(key, object)| (key.clone(), object.clone()));
-        let at = told.last().map_or(Timestamp::MIN, |delivery| delivery.at);
+        let at = told.last().map_or(Timestamp::MIN, |delivery| delivery.at).min(answered_by);
         let mut workloads: BTreeMap<(Resource, Key), Arc<Value>> = BTreeMap::new();
         for resource in WORKLOADS {
             let newest = of(resource).map(|delivery| delivery.revision).max();
@@ -105,7 +109,7 @@ impl View {
             by_workload.entry(root).or_default().push(pod);
         }
         let namespaces = namespaces.into_iter().map(|(key, object)| (key.name, object)).collect();
-        Self { namespaces, workloads, configs, budgets, pods: by_workload }
+        Self { namespaces, workloads, configs, budgets, pods: by_workload, refused: None }
     }
 
     /// The pods of a workload that count: neither being deleted nor finished.

@@ -12,6 +12,7 @@ mod checker;
 mod knowledge;
 mod life;
 mod record;
+mod replicas;
 mod report;
 mod run;
 mod scenario;

@@ -1,14 +1,18 @@
 //! The operator's lives: each begins anew, knows nothing of the one before, and ends.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use flippy_api::ConversionOptions;
 use flippy_operator::{Clients, Clock, Operator, Settings};
 use flippy_sim::{LinkState, SimClient, SimCluster};
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use crate::scenario::{CONFIG_NAMESPACE, Ending, How, IGNORE_KEY};
+use crate::replicas::{self, Wire};
+use crate::scenario::{CONFIG_NAMESPACE, Clocks, Ending, How, IGNORE_KEY, Scenario};
 
 /// By this the server's history knows the operator; the number of the life follows.
 const USER: &str = "flippy-";
@@ -18,21 +22,61 @@ pub(crate) fn is_operator(user: &str) -> bool {
     user.starts_with(USER)
 }
 
+/// Which of the lives a user of the server is, from 1 on; 0: none.
+pub(crate) fn life_of(user: &str) -> usize {
+    user.strip_prefix(USER).and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+/// Where and when the operator lives.
+pub(crate) struct Place {
+    pub(crate) cluster: SimCluster,
+    /// Its name among several; empty for the only one.
+    pub(crate) replica: &'static str,
+    /// The wire of its present life.
+    pub(crate) present: Wire,
+    pub(crate) began_at: Timestamp,
+    pub(crate) calm_at: tokio::time::Instant,
+    /// The life that is being lived.
+    pub(crate) life: Arc<AtomicUsize>,
+    pub(crate) endings: Vec<Ending>,
+    pub(crate) clocks: Clocks,
+}
+
+impl Place {
+    pub(crate) fn of(scenario: &Scenario, cluster: &SimCluster, calm_at: tokio::time::Instant) -> Self {
+        Self {
+            cluster: cluster.clone(),
+            replica: "",
+            present: Wire::default(),
+            began_at: cluster.now(),
+            calm_at,
+            life: Arc::new(AtomicUsize::new(1)),
+            endings: scenario.endings.clone(),
+            clocks: scenario.clocks.clone(),
+        }
+    }
+}
+
 /// Lives as long as the endings say, and then on; never returns.
-pub(crate) async fn live(cluster: SimCluster, endings: Vec<Ending>, calm_at: tokio::time::Instant) {
-    let mut endings = endings.into_iter();
-    for life in 1_u64.. {
-        let wire = cluster.connect(&format!("{USER}{life}"));
-        let ending = endings.next().filter(|_| tokio::time::Instant::now() < calm_at);
-        one_life(&cluster, &wire, ending.map(|ending| ending.how), calm_at).await;
+pub(crate) async fn live(place: Place) {
+    let mut endings = place.endings.iter();
+    for life in 1_usize.. {
+        place.life.store(life, Ordering::Relaxed);
+        let user = format!("{USER}{}{life}", place.replica);
+        let wire = place.cluster.connect(&user);
+        place.present.set(Some(wire.clone()));
+        let ending = endings.next().filter(|_| tokio::time::Instant::now() < place.calm_at);
+        let operator = operator(&place, life, &wire, &user);
+        Box::pin(one_life(operator, &wire, ending.map(|ending| ending.how), place.calm_at)).await;
+        place.present.set(None);
         wire.set_link(LinkState::Refused);
         tokio::time::sleep(Duration::from_millis(ending.map_or(0, |ending| ending.down_milliseconds))).await;
     }
 }
 
-async fn one_life(cluster: &SimCluster, wire: &SimClient, how: Option<How>, calm_at: tokio::time::Instant) {
+async fn one_life(operator: Operator, wire: &SimClient, how: Option<How>, calm_at: tokio::time::Instant) {
     let stop = CancellationToken::new();
-    let running = operator(cluster, wire).run(stop.clone());
+    let running = operator.run(stop.clone());
     tokio::pin!(running);
     let death = async {
         match how {
@@ -64,7 +108,9 @@ async fn one_life(cluster: &SimCluster, wire: &SimClient, how: Option<How>, calm
     }
 }
 
-fn operator(cluster: &SimCluster, wire: &SimClient) -> Operator {
+fn operator(place: &Place, life: usize, wire: &SimClient, user: &str) -> Operator {
+    let now = place.cluster.now();
+    let jumps = place.clocks.jumps(now.duration_since(place.began_at));
     Operator {
         clients: Clients { watching: wire.client.clone(), acting: wire.client.clone() },
         settings: Settings {
@@ -74,9 +120,10 @@ fn operator(cluster: &SimCluster, wire: &SimClient) -> Operator {
             },
             resync: Duration::from_hours(10),
             instance: "flippy-0".to_owned(),
+            election: replicas::election(place.replica, user),
             health_address: None,
             metrics_address: None,
         },
-        clock: Clock::starting_at(cluster.now()),
+        clock: Clock::jumping(place.clocks.shown(life, place.began_at, now), jumps),
     }
 }

@@ -7,7 +7,8 @@ use flippy_sim::{Delivery, History, Key, Mutation, Part, RequestRecord, Resource
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::life::is_operator;
+use crate::life::{is_operator, life_of};
+use crate::scenario::Clocks;
 
 /// The kinds of workload.
 pub(crate) const WORKLOADS: [Resource; 4] =
@@ -15,6 +16,7 @@ pub(crate) const WORKLOADS: [Resource; 4] =
 
 pub(crate) const RESTARTED_FOR: &str = "flippy.keikoproj.io/restarted-for";
 pub(crate) const RESTARTED_AT: &str = "flippy.keikoproj.io/restarted-at";
+pub(crate) const RESUMED_AT: &str = "flippy.keikoproj.io/resumed-at";
 pub(crate) const UNHEALTHY_BEFORE: &str = "flippy.keikoproj.io/unhealthy-before";
 
 /// What an object became, and as of when.
@@ -27,6 +29,8 @@ pub(crate) struct Version {
 /// Every version of every object, and what led to them.
 pub(crate) struct Record<'a> {
     pub(crate) history: &'a History,
+    pub(crate) clocks: &'a Clocks,
+    began_at: Timestamp,
     versions: HashMap<Resource, BTreeMap<Key, Vec<Version>>>,
     /// What each life was told, in order.
     told: HashMap<Arc<str>, Vec<Delivery>>,
@@ -45,8 +49,9 @@ pub(crate) struct Restart<'a> {
 }
 
 impl<'a> Record<'a> {
-    pub(crate) fn new(history: &'a History) -> Self {
-        let mut record = Self { history, versions: HashMap::new(), told: HashMap::new(), restarts: Vec::new() };
+    pub(crate) fn new(history: &'a History, clocks: &'a Clocks, began_at: Timestamp) -> Self {
+        let mut record =
+            Self { history, clocks, began_at, versions: HashMap::new(), told: HashMap::new(), restarts: Vec::new() };
         for mutation in &history.mutations {
             record.take(mutation);
         }
@@ -91,9 +96,20 @@ impl<'a> Record<'a> {
         self.restarts.push(Restart { mutation, request, index, before, after });
     }
 
+    /// What the clock of the life that sent a request showed at an instant.
+    pub(crate) fn shown(&self, request: &RequestRecord, at: Timestamp) -> Timestamp {
+        self.clocks.shown(life_of(&request.user), self.began_at, at)
+    }
+
     /// An object as of a revision.
     pub(crate) fn at(&self, resource: Resource, key: &Key, revision: u64) -> Option<&Arc<Value>> {
         last_at(self.versions.get(&resource)?.get(key)?, revision)
+    }
+
+    /// Everything that an object was, in order.
+    pub(crate) fn versions(&self, resource: Resource, key: &Key) -> impl Iterator<Item = &Arc<Value>> {
+        let versions = self.versions.get(&resource).and_then(|versions| versions.get(key));
+        versions.into_iter().flatten().filter_map(|version| version.object.as_ref())
     }
 
     /// All objects of a resource as of a revision.

@@ -1,5 +1,6 @@
 //! One day from its beginning until everything is quiet.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use flippy_sim::{Faults, History, SimCluster};
@@ -8,7 +9,8 @@ use tokio::time::Instant;
 
 use crate::checker::{self, Finding};
 use crate::knowledge::View;
-use crate::life;
+use crate::life::Place;
+use crate::replicas;
 use crate::scenario::{Deed, OLD, Scenario};
 
 /// How long after the last trouble everything must be fresh or explained.
@@ -43,21 +45,25 @@ async fn day(scenario: &Scenario) -> Run {
     let began = Instant::now();
     let began_at = cluster.now();
     let calm_at = began + Duration::from_secs(scenario.calm_at_seconds);
-    let operator = tokio::spawn(life::live(cluster.clone(), scenario.endings.clone(), calm_at));
+    let place = Place::of(scenario, &cluster, calm_at);
+    let life = place.life.clone();
+    let shown = |at: Timestamp| scenario.clocks.shown(life.load(Ordering::Relaxed), began_at, at);
+    let operators = replicas::live(place, scenario);
     for timed in &scenario.deeds {
         tokio::time::sleep_until(began + Duration::from_millis(timed.at_milliseconds)).await;
         perform(&cluster, &timed.deed);
     }
     tokio::time::sleep_until(calm_at).await;
-    let explained = quiet(&cluster, calm_at).await;
+    let tried_again = calm_at + TRIED_AGAIN + Duration::try_from(scenario.clocks.spread()).unwrap_or_default();
+    let explained = quiet(&cluster, calm_at, tried_again, shown).await;
     if explained.is_ok() {
         tokio::time::sleep(Duration::from_secs(scenario.linger_seconds)).await;
     }
     let seconds = began.elapsed().as_secs();
-    let died = operator.is_finished();
-    operator.abort();
+    let died = operators.iter().any(tokio::task::JoinHandle::is_finished);
+    operators.iter().for_each(tokio::task::JoinHandle::abort);
     let history = cluster.take_history();
-    let mut findings = checker::check(&history, scenario);
+    let mut findings = checker::check(&history, scenario, began_at);
     findings.extend(explained.err().unwrap_or_default());
     if died {
         findings.push(checker::died(cluster.now()));
@@ -89,23 +95,37 @@ fn perform(cluster: &SimCluster, deed: &Deed) {
         }
         Deed::Delete { resource, key } => drop(cluster.delete("owner", *resource, &key.namespace, &key.name)),
         Deed::Trouble(faults) => cluster.set_faults(Faults::clone(faults)),
+        Deed::Webhook(webhook) => cluster.set_webhook(webhook.clone()),
         Deed::Compact => cluster.compact(),
     }
 }
 
 /// Waits until everything has been fresh or explained for a while; what is not when patience ends.
-async fn quiet(cluster: &SimCluster, calm_at: Instant) -> Result<(), Vec<Finding>> {
+///
+/// Whatever depends on the time is judged by what the operator's clock shows.
+async fn quiet(
+    cluster: &SimCluster,
+    calm_at: Instant,
+    tried_again: Instant,
+    shown: impl Fn(Timestamp) -> Timestamp,
+) -> Result<(), Vec<Finding>> {
     let mut quiet_since: Option<Instant> = None;
     loop {
         let now = Instant::now();
         let view = View::of(cluster);
         let refused = checker::still_refused(&view, cluster.now());
-        if now >= calm_at + TRIED_AGAIN && !refused.is_empty() {
+        if now >= tried_again && !refused.is_empty() {
             return Err(refused);
         }
-        let open = checker::unexplained(&view, cluster.now());
+        let open = checker::unexplained(&view, shown(cluster.now()));
         match (open.is_empty(), quiet_since) {
-            (true, Some(since)) if now >= since + QUIET => return Ok(()),
+            // As long as patience lasts, what waits for a window has to go on once that opens.
+            (true, Some(since))
+                if now >= since + QUIET
+                    && (now >= calm_at + PATIENCE || !checker::waits_for_window(&view, shown(cluster.now()))) =>
+            {
+                return Ok(());
+            }
             (true, None) => quiet_since = Some(now),
             (true, Some(_)) => {}
             (false, _) if now >= calm_at + PATIENCE => return Err(open),

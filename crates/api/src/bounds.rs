@@ -18,6 +18,10 @@ pub(crate) const MAX_SELECTOR_VALUES: usize = 100;
 pub(crate) const MAX_LABEL_KEY_LENGTH: usize = 317;
 /// Characters of the value of a label.
 pub(crate) const MAX_LABEL_VALUE_LENGTH: usize = 63;
+/// Sources of images of one config: each is watched.
+pub(crate) const MAX_SOURCES: usize = 16;
+/// Characters of a template of an image, as in `flippy_core::Template`, and of a registry.
+pub(crate) const MAX_TEMPLATE_LENGTH: usize = 1024;
 /// Windows of one config: each pass asks all of them.
 pub(crate) const MAX_WINDOWS: usize = 10;
 /// Characters of a schedule, a duration or the name of a time zone.

@@ -10,6 +10,7 @@ use flippy_core::{
 
 use crate::bounds::{MAX_ENTRIES, MAX_FIELD_MESSAGE_LENGTH, MAX_WINDOWS, one_line};
 use crate::gate::gates;
+use crate::images;
 use crate::problem::{InvalidSpec, Problem};
 use crate::resource::FlippyConfig;
 use crate::spec::{self, FlippyCondition, K8S, ProcessFilter};
@@ -45,8 +46,18 @@ pub fn policy(config: &FlippyConfig, options: &ConversionOptions) -> Result<Poli
         }
     }
     let policy = Policy {
+        image_sources: images::sources(
+            &spec.image_sources,
+            &namespace,
+            converter.only_namespace.as_deref(),
+            &mut converter.problems,
+        ),
+        // Until they are read.
+        source_unavailable: (!spec.image_sources.is_empty()).then(|| "spec.ImageSources are not read yet".into()),
         name: PolicyName { namespace, name: config.metadata.name.as_deref().unwrap_or_default().into() },
-        images: converter.images(&spec.image_list),
+        images: converter
+            .images(&spec.image_list)
+            .with_mirrors(images::mirrors(&spec.image_mirrors, &mut converter.problems)),
         preconditions: converter.preconditions(&spec.preconditions),
         scope: converter.scope(&spec.process_filter, &options.ignore_key),
         restart_objects: converter.restart_objects(&spec.restart_objects),

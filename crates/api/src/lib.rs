@@ -7,10 +7,13 @@ mod duration;
 mod gate;
 mod gate_rules;
 mod gate_spec;
+mod image_spec;
+mod images;
 mod next_status;
 mod problem;
 mod resource;
 mod rules;
+mod source_text;
 mod spec;
 mod status;
 mod strategy;
@@ -26,9 +29,13 @@ pub use convert::{ConversionOptions, policy};
 pub use crd::{crd, crd_yaml};
 pub use duration::parse_duration;
 pub use gate_spec::{Gate, Prometheus, SecretKey, Threshold};
-pub use next_status::{gate_facts, next_status, problem_status, status_merge_patch, status_patch, unmet_since};
+pub use image_spec::{ConfigMapKey, ImageMirror, ImageSource};
+pub use next_status::{
+    gate_facts, next_status, problem_status, status_merge_patch, status_patch, unmet_since, wanted_before,
+};
 pub use problem::{InvalidSpec, Problem};
 pub use resource::FlippyConfig;
+pub use source_text::images_in;
 pub use spec::{
     FlippyCondition, FlippyConfigSpec, K8S, NumberOrPercent, ProcessFilter, RestartObject, StatusCheckConfig, Strategy,
     Window,

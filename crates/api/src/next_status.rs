@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use flippy_core::{
-    ConditionStatus, Kind, NamedWorkload, PolicyName, QueryGateFact, QueryState, StatusFacts, Timestamp,
+    ConditionStatus, DesiredImages, ImageRef, Kind, NamedWorkload, PolicyName, QueryGateFact, QueryState, StatusFacts,
+    Timestamp,
 };
 use serde_json::{Value, json};
 
@@ -130,6 +131,14 @@ pub fn gate_facts(status: &FlippyConfigStatus) -> Vec<QueryGateFact> {
         })
     });
     facts.collect()
+}
+
+/// The images that were wanted last, as a status remembers them. `None` when it does not remember all of them.
+pub fn wanted_before(status: &FlippyConfigStatus) -> Option<DesiredImages> {
+    let images: Result<Vec<ImageRef>, _> = status.desired_images.iter().map(|image| ImageRef::parse(image)).collect();
+    let images = DesiredImages::new(images.ok()?);
+    // The list is cut, and anybody who may write a status can write another one.
+    (!images.is_empty() && status.images_hash.as_deref() == Some(images.hash())).then_some(images)
 }
 
 /// What all conditions of one status have in common.

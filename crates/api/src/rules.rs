@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 
 use crate::bounds::{
     MAX_ENTRIES, MAX_IMAGE_LENGTH, MAX_LABEL_KEY_LENGTH, MAX_LABEL_VALUE_LENGTH, MAX_NAME_LENGTH, MAX_READY_SECONDS,
-    MAX_REQUIREMENTS, MAX_SELECTOR_VALUES, MAX_TIME_LENGTH, MAX_WAVE_NAME_LENGTH, MAX_WAVES, MAX_WINDOWS,
+    MAX_REQUIREMENTS, MAX_SELECTOR_VALUES, MAX_SOURCES, MAX_TEMPLATE_LENGTH, MAX_TIME_LENGTH, MAX_WAVE_NAME_LENGTH,
+    MAX_WAVES, MAX_WINDOWS,
 };
 use crate::gate_rules;
 
@@ -32,6 +33,8 @@ const SAY_REST: &str = "rest is the wave of what no other wave takes; choose ano
 const SAY_UNIQUE: &str = "each wave needs a name of its own";
 const SAY_EXPRESSION: &str = "an expression needs a key and an operator";
 const SAY_VALUES: &str = "In and NotIn need values, Exists and DoesNotExist must have none";
+const SAY_MIRROR: &str = "a mirror needs From and To, for example docker.io and mirror.example.com/docker";
+const SAY_SOURCE: &str = "a source needs a ConfigMap with Name and Key";
 const SAY_WINDOW: &str = "a window needs Type, Schedule and Duration";
 
 /// Adds bounds and rules to the schema of `spec`.
@@ -52,6 +55,7 @@ pub(crate) fn add(spec: &mut Value) {
 
     add_limits(spec, "Strategy");
     add_limits(spec, "Strategy.Waves[]");
+    add_images(spec);
     add_pace(spec);
     add_waves(spec);
     gate_rules::add(spec);
@@ -65,6 +69,20 @@ pub(crate) fn add(spec: &mut Value) {
     rule(spec, "Preconditions[].K8S", &is_known_type, SAY_TYPE);
     let one_is_known = format!("has(object.Type) && {}", is_known("object.Type"));
     rule(spec, "RestartObjects", &format!("self.size() == 0 || self.exists(object, {one_is_known})"), SAY_TYPE);
+}
+
+fn add_images(spec: &mut Value) {
+    at(spec, "ImageMirrors").insert("maxItems".to_owned(), json!(flippy_core::MAX_MIRRORS));
+    at(spec, "ImageSources").insert("maxItems".to_owned(), json!(MAX_SOURCES));
+    for field in ["ImageMirrors[].From", "ImageMirrors[].To", "ImageSources[].ConfigMap.Template"] {
+        at(spec, field).insert("maxLength".to_owned(), json!(MAX_TEMPLATE_LENGTH));
+    }
+    for field in ["Namespace", "Name", "Key"] {
+        at(spec, &format!("ImageSources[].ConfigMap.{field}")).insert("maxLength".to_owned(), json!(MAX_NAME_LENGTH));
+    }
+    rule(spec, "ImageMirrors[]", &format!("{} && {}", given("self.From"), given("self.To")), SAY_MIRROR);
+    rule(spec, "ImageSources[]", "has(self.ConfigMap)", SAY_SOURCE);
+    rule(spec, "ImageSources[].ConfigMap", &format!("{} && {}", given("self.Name"), given("self.Key")), SAY_SOURCE);
 }
 
 fn add_limits(spec: &mut Value, parent: &str) {

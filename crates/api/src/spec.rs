@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::gate_spec::Gate;
+use crate::image_spec::{ImageMirror, ImageSource};
 use crate::wave_spec::Wave;
 
 /// Which container images are wanted, which workloads are in scope, and how carefully to restart them.
@@ -15,9 +16,17 @@ use crate::wave_spec::Wave;
 pub struct FlippyConfigSpec {
     /// The wanted images of the containers named in ProcessFilter.Containers. A workload is restarted when one of its
     /// pods runs another one. Tags and digests may be mixed; `istio/proxyv2:1.30.4` and
-    /// `docker.io/istio/proxyv2:1.30.4` are the same. An empty list restarts nothing.
+    /// `docker.io/istio/proxyv2:1.30.4` are the same. An empty list, without ImageSources, restarts nothing.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
     pub image_list: Vec<String>,
+    /// Where more wanted images are named; they are joined with ImageList. A change there starts a campaign, as one of
+    /// ImageList does. While one of them is missing or cannot be read, nothing starts. At most 16.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
+    pub image_sources: Vec<ImageSource>,
+    /// Registries that hold copies of others: an image pulled from a mirror counts as the one that it is a copy of, in what
+    /// is wanted and in pods. Tags and digests are compared as ever. At most 32.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
+    pub image_mirrors: Vec<ImageMirror>,
     /// Workloads that must be completely rolled out before the first restart, and stay so. When one of them is not,
     /// no further restart starts until it is again.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]

@@ -144,6 +144,11 @@ fn the_api_server_says_what_to_write_where_it_refuses() {
     let workload = "name one workload: Type, Name and Namespace are all needed";
     let kind = "Type must be Deployment, StatefulSet, DaemonSet or ArgoRollout (case does not matter)";
     assert_eq!(messages("ImageList[]"), [image]);
+    let mirror = "a mirror needs From and To, for example docker.io and mirror.example.com/docker";
+    assert_eq!(messages("ImageMirrors[]"), [mirror]);
+    let source = "a source needs a ConfigMap with Name and Key";
+    assert_eq!(messages("ImageSources[]"), [source]);
+    assert_eq!(messages("ImageSources[].ConfigMap"), [source]);
     assert_eq!(messages("RestartObjects"), [kind]);
     assert_eq!(messages("Preconditions[]"), [workload]);
     assert_eq!(messages("Preconditions[].K8S"), [workload, kind]);

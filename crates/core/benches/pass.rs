@@ -91,6 +91,8 @@ fn policy(number: usize) -> Policy {
     Policy {
         name: PolicyName { namespace: "mesh".into(), name: format!("sidecars-{number}").into() },
         images: DesiredImages::new([image("istio/proxyv2:1.30.4"), image("istio/proxyv2:1.30.4-distroless")]),
+        image_sources: Vec::new(),
+        source_unavailable: None,
         scope: Scope {
             namespace_labels: [("istio-injection".into(), "enabled".into())].into(),
             containers: ["istio-proxy".into(), "istio-init".into()].into(),
@@ -191,7 +193,6 @@ fn settled() -> DeploymentFacts {
     DeploymentFacts {
         replicas_wanted: replicas,
         paused: false,
-        surges: true,
         observed_generation: 1,
         replicas,
         updated: replicas,

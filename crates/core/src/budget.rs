@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::pace::Hold;
-use crate::plan::{CLOCKS_DIFFER_BY, Plan, PlanEntry, UnderWay};
-use crate::strategy::Strategy;
+use crate::plan::{CLOCKS_DIFFER_BY, FirstRestart, FirstState, Plan, PlanEntry, UnderWay};
+use crate::strategy::{Limit, Strategy};
 use crate::turns::Taken;
 use crate::verdict::Verdict;
 use crate::waves::Waves;
@@ -22,10 +22,14 @@ pub(crate) struct Budget<'a> {
     total_in: BTreeMap<&'a str, usize>,
     under_way: BTreeSet<&'a NamedWorkload>,
     under_way_in: BTreeMap<&'a str, usize>,
+    /// Those of them whose answer was lost.
+    unanswered: BTreeSet<&'a NamedWorkload>,
     /// Without a limit: the one that holds up all others, as in the original.
     busy: Option<&'a NamedWorkload>,
     /// `MinInterval`: nothing more before then.
     not_before: Option<Timestamp>,
+    /// The same, if nothing became of those whose answers were lost.
+    not_again_before: Option<Timestamp>,
     /// Whose turn it is of those that share a `PodDisruptionBudget` or a group.
     turns: Taken<'a>,
 }
@@ -42,10 +46,16 @@ impl<'a> Budget<'a> {
         let sent = |entry: &PlanEntry| sending.contains(&entry.id.uid);
         // One that may be tried again, but whose wave is shut, cannot be asked what became of it: others would wait for
         // its answer, and it for them.
+        // And one that goes first, too, is asked by being tried again there: it must not wait for itself.
+        let is_due_first = |entry: &PlanEntry| {
+            let is_due =
+                |first: &FirstRestart| first.target == entry.id.named && matches!(first.state, FirstState::Due { .. });
+            !sent(entry) && plan.first.iter().any(is_due)
+        };
+        let is_lost = |entry: &PlanEntry| entry.under_way == UnderWay::Unanswered;
         let is_moot = |entry: &PlanEntry| {
-            entry.under_way == UnderWay::Unanswered
-                && matches!(entry.verdict, Verdict::Restart(_))
-                && !waves.admit(entry)
+            let is_shut_out = || matches!(entry.verdict, Verdict::Restart(_)) && !waves.admit(entry);
+            is_lost(entry) && (is_shut_out() || is_due_first(entry))
         };
         let is_under_way = |entry: &PlanEntry| entry.under_way != UnderWay::No && !is_moot(entry);
         let under_way = plan.entries.iter().filter(|entry| is_under_way(entry) || sent(entry));
@@ -60,8 +70,10 @@ impl<'a> Budget<'a> {
             total_in: BTreeMap::new(),
             under_way: BTreeSet::new(),
             under_way_in: BTreeMap::new(),
+            unanswered: BTreeSet::new(),
             busy: plan.entries.iter().find(holds_up).map(|entry| &entry.id.named),
-            not_before: not_before(strategy, plan, sending, now),
+            not_before: not_before(strategy, plan, sending, now, |entry| is_lost(entry) && !is_moot(entry)),
+            not_again_before: not_before(strategy, plan, sending, now, |_| false),
             turns: Taken::new(plan, sending),
         };
         for entry in plan.countable(waves.current) {
@@ -71,7 +83,21 @@ impl<'a> Budget<'a> {
         for named in under_way.map(|entry| &entry.id.named).chain(first.map(|first| &first.target)) {
             budget.count(named);
         }
+        let unanswered = plan.entries.iter().filter(|entry| entry.under_way == UnderWay::Unanswered && !sent(entry));
+        budget.unanswered.extend(unanswered.map(|entry| &entry.id.named));
         budget
+    }
+
+    /// Whether one whose answer was lost may be tried again beside what is certainly under way. Those whose answers were
+    /// lost as well do not count: they would wait for each other for ever.
+    pub(crate) fn has_room_again(&self, lost: &NamedWorkload) -> bool {
+        let certain = || self.under_way.difference(&self.unanswered).filter(|named| ***named != *lost);
+        let beside = certain().filter(|named| named.namespace == lost.namespace).count();
+        let total_beside = self.total_in.get(&*lost.namespace).copied().unwrap_or_default();
+        let has_room = |limit: Option<Limit>, busy, total| limit.is_none_or(|limit| busy < limit.of(total));
+        self.not_again_before.is_none_or(|at| self.now >= at)
+            && has_room(self.strategy.max_concurrent, certain().count(), self.total)
+            && has_room(self.strategy.max_concurrent_per_namespace, beside, total_beside)
     }
 
     fn count(&mut self, named: &'a NamedWorkload) {
@@ -131,7 +157,13 @@ pub(crate) fn will_hold_up_others(entry: &PlanEntry) -> bool {
 }
 
 /// When `MinInterval` after the last restart is over, by the marks on the workloads.
-fn not_before(strategy: &Strategy, plan: &Plan, sending: &BTreeSet<Arc<str>>, now: Timestamp) -> Option<Timestamp> {
+fn not_before(
+    strategy: &Strategy,
+    plan: &Plan,
+    sending: &BTreeSet<Arc<str>>,
+    now: Timestamp,
+    may_have_begun: impl Fn(&PlanEntry) -> bool,
+) -> Option<Timestamp> {
     if !strategy.min_interval.is_positive() {
         return None;
     }
@@ -141,6 +173,8 @@ fn not_before(strategy: &Strategy, plan: &Plan, sending: &BTreeSet<Arc<str>>, no
     let latest = now.saturating_add(CLOCKS_DIFFER_BY).unwrap_or(Timestamp::MAX);
     let marked = marked.filter(|at| *at <= latest);
     let is_ours = |uid: &Arc<str>| plan.entries.iter().any(|entry| entry.id.uid == *uid);
-    let being_sent = sending.iter().any(is_ours).then_some(now);
+    // One whose answer was lost may have been carried out until a moment ago.
+    let may_have_begun = sending.iter().any(is_ours) || plan.entries.iter().any(may_have_begun);
+    let being_sent = may_have_begun.then_some(now);
     marked.chain(being_sent).max()?.saturating_add(strategy.min_interval).ok()
 }

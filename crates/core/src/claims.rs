@@ -30,9 +30,10 @@ struct Claim<'a> {
 }
 
 impl<'a> Claims<'a> {
-    /// Collects the claims. Policies on a dry run have no say.
+    /// Collects the claims. Policies on a dry run have no say, nor have those of which nobody knows what they want.
     pub fn new(policies: &[&'a Policy], snapshot: &'a Snapshot) -> Self {
-        let acting: Vec<&Policy> = policies.iter().filter(|policy| !policy.dry_run).copied().collect();
+        let acting: Vec<&Policy> =
+            policies.iter().filter(|policy| !policy.dry_run && policy.knows_images()).copied().collect();
         let mut by_workload = HashMap::new();
         for workload in snapshot.workloads() {
             let named = &workload.id.named;

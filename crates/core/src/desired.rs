@@ -6,6 +6,7 @@ use ahash::{HashSet, HashSetExt};
 use sha2::{Digest, Sha256};
 
 use crate::image::ImageRef;
+use crate::mirror::Mirrors;
 use crate::pod::Container;
 
 /// Enough of a SHA-256 to tell image sets apart, short enough for people to compare by eye.
@@ -18,6 +19,9 @@ pub struct DesiredImages {
     images: BTreeSet<ImageRef>,
     digests: HashSet<Box<str>>,
     hash: Box<str>,
+    mirrors: Mirrors,
+    /// The images by the name that they have where they come from.
+    origins: BTreeSet<ImageRef>,
 }
 
 impl DesiredImages {
@@ -29,7 +33,26 @@ impl DesiredImages {
             digests.extend(image.digest().map(Box::from));
         }
         let hash = hash_of(images.iter().map(ToString::to_string));
-        Self { images, digests, hash }
+        Self { origins: images.clone(), images, digests, hash, mirrors: Mirrors::default() }
+    }
+
+    /// The same images, compared with mirrors in mind. The hash stays: whatever is pulled from where, the same is wanted.
+    #[must_use]
+    pub fn with_mirrors(self, mirrors: Mirrors) -> Self {
+        let origins = self.images.iter().map(|image| mirrors.origin(image).into_owned()).collect();
+        Self { mirrors, origins, ..self }
+    }
+
+    /// The same images, compared with the mirrors of another set in mind.
+    #[must_use]
+    pub(crate) fn with_mirrors_of(self, other: &Self) -> Self {
+        self.with_mirrors(other.mirrors.clone())
+    }
+
+    /// These images and more, with the same mirrors.
+    #[must_use]
+    pub fn and(&self, more: impl IntoIterator<Item = ImageRef>) -> Self {
+        Self::new(self.images.iter().cloned().chain(more)).with_mirrors(self.mirrors.clone())
     }
 
     /// Whether nothing is wanted. A policy without images restarts nothing.
@@ -57,13 +80,32 @@ impl DesiredImages {
             || container.running_digest.as_ref().is_some_and(|digest| self.digests.contains(digest.as_ref()))
     }
 
-    /// Whether no image satisfies both sets.
+    /// Whether nobody can tell yet: a digest is wanted, the pod names its image by a tag, and which digest that stands for
+    /// is known once the kubelet has pulled it.
+    pub(crate) fn may_accept(&self, container: &Container) -> bool {
+        container.running_digest.is_none()
+            && container.image.as_ref().is_some_and(|image| {
+                let origin = self.mirrors.origin(image);
+                image.digest().is_none()
+                    && self.origins.iter().any(|one| one.digest().is_some() && one.may_be_same_image(&origin))
+            })
+    }
+
+    /// Whether no image satisfies both sets. A mirror that one of the two knows makes an image satisfy it under both names.
     pub fn excludes(&self, other: &Self) -> bool {
-        !self.images.iter().any(|one| other.images.iter().any(|another| one.may_be_same_image(another)))
+        let agree = |mirrors: &Mirrors, one: &ImageRef, another: &ImageRef| {
+            mirrors.origin(one).may_be_same_image(&mirrors.origin(another))
+        };
+        let meet = |one| {
+            other.images.iter().any(|another| agree(&self.mirrors, one, another) || agree(&other.mirrors, one, another))
+        };
+        !self.images.iter().any(meet)
     }
 
     fn accepts_reference(&self, image: Option<&ImageRef>) -> bool {
-        image.is_some_and(|image| self.images.contains(image) || self.images.iter().any(|one| one.is_same_image(image)))
+        let Some(image) = image else { return false };
+        let origin = self.mirrors.origin(image);
+        self.origins.contains(&*origin) || self.origins.iter().any(|one| one.is_same_image(&origin))
     }
 }
 

@@ -14,6 +14,8 @@ pub enum Drift {
     NoMatch,
     /// All of them run a wanted image.
     Fresh,
+    /// None is known not to, but a digest is wanted, and the kubelet has not said yet which one a container got.
+    Unknown,
     /// At least one does not; the first of them is named.
     Stale(DriftReason),
 }
@@ -22,10 +24,15 @@ pub enum Drift {
 pub fn drift_of(pod: &Pod, containers: &BTreeSet<Arc<str>>, images: &DesiredImages) -> Drift {
     let mut drift = Drift::NoMatch;
     for container in pod.containers.iter().filter(|container| containers.contains(&container.name)) {
-        if !images.accepts(container) {
+        if images.accepts(container) {
+            if drift == Drift::NoMatch {
+                drift = Drift::Fresh;
+            }
+        } else if !pod.ready && images.may_accept(container) {
+            drift = Drift::Unknown;
+        } else {
             return Drift::Stale(DriftReason { container: container.name.clone(), image: written(container) });
         }
-        drift = Drift::Fresh;
     }
     drift
 }

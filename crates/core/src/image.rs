@@ -111,6 +111,12 @@ impl ImageRef {
             }
     }
 
+    /// The same tag and digest in another repository. What is no repository changes nothing.
+    pub(crate) fn in_repository(&self, repository: &str) -> Self {
+        let repository = normalise_repository(repository).map_or_else(|| self.repository.clone(), Box::from);
+        Self { repository, tag: self.tag.clone(), digest: self.digest.clone() }
+    }
+
     /// Whether one image can satisfy both: a tag and a digest may well name the same one.
     pub(crate) fn may_be_same_image(&self, other: &Self) -> bool {
         let agree =
@@ -153,7 +159,7 @@ fn normalise_repository(name: &str) -> Option<String> {
     Some(format!("{registry}/{namespace}{path}"))
 }
 
-fn is_registry(registry: &str) -> bool {
+pub(crate) fn is_registry(registry: &str) -> bool {
     let (host, port) = match registry.rsplit_once(':') {
         // An IPv6 address keeps its colons inside brackets.
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
@@ -172,7 +178,7 @@ fn is_registry(registry: &str) -> bool {
 }
 
 /// Lower-case letters and digits, separated by one `.`, one or two `_`, or any number of `-`.
-fn is_path_component(component: &str) -> bool {
+pub(crate) fn is_path_component(component: &str) -> bool {
     let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let bytes = component.as_bytes();
     let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else { return false };

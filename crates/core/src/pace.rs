@@ -70,6 +70,8 @@ pub enum Hold {
     Suspended,
     /// `spec.DryRun`.
     DryRun,
+    /// A source of images is missing, so nobody knows what is wanted now; the text says which and why.
+    ImageSource(Arc<str>),
     /// A precondition is not met; the text says which.
     Preconditions(String),
     /// A gate of `spec.Gates` is not open.
@@ -140,8 +142,13 @@ pub fn pace(
         None => start_first_then_rest(&mut decision, policy, plan, waves, sending, now),
     }
     slow_down(&mut decision, gate, now);
+    // Whatever holds everything up when a window closes, from then on it is the window, too.
+    let closing = match window_state(&policy.windows, now) {
+        WindowState::Open { until } => until,
+        WindowState::Shut { .. } => None,
+    };
     let until = decision.hold.as_ref().and_then(Hold::until);
-    decision.recheck_at = decision.recheck_at.into_iter().chain(until).min();
+    decision.recheck_at = decision.recheck_at.into_iter().chain(until).chain(closing).min();
     decision
 }
 
@@ -161,6 +168,9 @@ fn forbidden(policy: &Policy, plan: &Plan, gate: &GateFact, now: Timestamp) -> O
     }
     if policy.dry_run {
         return Some(Hold::DryRun);
+    }
+    if let Some(why) = &policy.source_unavailable {
+        return Some(Hold::ImageSource(why.clone()));
     }
     if let Some(hold) = gate.hold() {
         return Some(hold);
@@ -189,7 +199,8 @@ fn start_first_then_rest(
         return;
     }
     let strategy = policy.strategy_for(waves.current);
-    if let Some(entry) = due_again_after_lost_answer(&strategy, plan, waves, sending) {
+    let mut budget = Budget::new(&strategy, waves, plan, sending, now);
+    if let Some(entry) = due_again_after_lost_answer(&strategy, plan, waves, sending, &budget) {
         decision.starts.extend(start_of(entry, now));
         decision.hold = Some(Hold::Waiting(entry.id.to_string()));
         return;
@@ -204,7 +215,6 @@ fn start_first_then_rest(
         decision.hold = Some(not_proven(plan));
         return;
     }
-    let mut budget = Budget::new(&strategy, waves, plan, sending, now);
     // Also what goes first waits: with a changed image list it is due again while a restart for the old one is under way.
     decision.hold = first_under_way(plan, sending).map(Hold::Waiting).or_else(|| budget.spent_in_scope());
     if decision.hold.is_some() {
@@ -238,6 +248,7 @@ impl Hold {
             self,
             Self::Suspended
                 | Self::DryRun
+                | Self::ImageSource(_)
                 | Self::Preconditions(_)
                 | Self::Gate { .. }
                 | Self::PendingPods(_)
@@ -266,6 +277,7 @@ fn due_again_after_lost_answer<'a>(
     plan: &'a Plan,
     waves: &Waves,
     sending: &BTreeSet<Arc<str>>,
+    budget: &Budget<'_>,
 ) -> Option<&'a PlanEntry> {
     let is_lost = |entry: &PlanEntry| entry.under_way == UnderWay::Unanswered && !sending.contains(&entry.id.uid);
     let turns = Taken::new(plan, sending);
@@ -278,7 +290,7 @@ fn due_again_after_lost_answer<'a>(
     let one_after_the_other = strategy.max_concurrent.is_none();
     let must_wait =
         first_under_way(plan, sending).is_some() || (one_after_the_other && plan.entries.iter().any(is_busy));
-    (!must_wait).then_some(lost)
+    (!must_wait && budget.has_room_again(&lost.id.named)).then_some(lost)
 }
 
 /// The restart by which a stopped campaign finds out whether it has to stay so, when it is time for one.

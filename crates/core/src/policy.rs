@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::desired::DesiredImages;
 use crate::query_gate::QueryGate;
 use crate::scope::Scope;
+use crate::source::ImageSource;
 use crate::strategy::{DisruptionBudgets, Strategy};
 use crate::wave::{ClaimedApproval, Wave};
 use crate::window::Window;
@@ -36,6 +37,11 @@ pub struct Policy {
     pub name: PolicyName,
     /// The wanted images. Empty: nothing is restarted.
     pub images: DesiredImages,
+    /// Where more of them are named; see [`Policy::joined`].
+    pub image_sources: Vec<ImageSource>,
+    /// Which source is missing and why, if one is: nothing starts. `images` are then those that were wanted last, or none
+    /// when nobody knows.
+    pub source_unavailable: Option<Arc<str>>,
     /// Which workloads it is about.
     pub scope: Scope,
     /// The kinds to restart, in order. Kinds not named are left alone.
@@ -140,7 +146,11 @@ impl Policy {
     /// Why it can never select anything, if so: an empty filter selects nothing, as in the original.
     pub fn selects_nothing(&self) -> Option<&'static str> {
         if self.images.is_empty() {
-            Some("spec.ImageList is empty: name the wanted images")
+            Some(if self.knows_images() {
+                "spec.ImageList is empty: name the wanted images"
+            } else {
+                "nobody knows which images spec.ImageSources name"
+            })
         } else if self.restart_objects.is_empty() {
             Some("spec.RestartObjects is empty: name the kinds to restart, for example Deployment")
         } else if self.scope.containers.is_empty() {

@@ -96,9 +96,9 @@ pub const REASONS: &[Reason] = &[
     ),
     reason(
         "EarlierWave",
-        &[Ready, Hold],
+        &[Ready, RestartsAllowed, Hold],
         "It is in a wave that comes after one that is not done.",
-        "Wait. The message names a workload of the earlier wave that is not done.",
+        "Wait. If that lasts, look at the workload of the earlier wave that the message names.",
     ),
     reason(
         "FirstBlocked",
@@ -137,6 +137,12 @@ pub const REASONS: &[Reason] = &[
         "Look at the failed workloads, then `flippy resume`. It also goes on once enough of them recover.",
     ),
     reason("Idle", &[Reconciling], "Nothing is under way.", NOTHING),
+    reason(
+        "ImageSourceUnavailable",
+        &[Ready, Stalled, RestartsAllowed, Hold],
+        "A source of `spec.ImageSources` is missing, broken or may not be read. It never counts as an empty list.",
+        "Read the message: it names the ConfigMap and what is wrong. Restarts go on by themselves once it is back.",
+    ),
     reason("InFlight", &[Workload], "A restart by Flippy is under way.", "Wait."),
     reason(
         "InvalidSpec",

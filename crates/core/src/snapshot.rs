@@ -90,12 +90,8 @@ impl Snapshot {
             .filter(|refusal| refusal.generation == workload.generation && now < refusal.retry_at)
     }
 
-    /// Whether nobody knows if this very generation was restarted: no answer came, and the cluster shows no change yet.
-    pub(crate) fn is_unanswered(&self, workload: &Workload) -> bool {
-        self.unanswered(workload).is_some()
-    }
-
-    /// The refusal that says so.
+    /// The refusal that leaves open if this very generation was restarted: no answer came, and the cluster shows no change
+    /// yet.
     pub(crate) fn unanswered(&self, workload: &Workload) -> Option<&Refusal> {
         let refusal = self.refusals.get(&workload.id.uid);
         refusal.filter(|refusal| refusal.unanswered && refusal.generation == workload.generation)

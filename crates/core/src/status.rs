@@ -151,7 +151,7 @@ pub fn status_facts(
             || condition("Stalled", ConditionStatus::False, "NotStalled", "nothing needs a person".to_owned()),
             |(reason, message)| condition("Stalled", ConditionStatus::True, reason, message),
         ),
-        restarts_allowed(policy, gate, decision),
+        restarts_allowed(policy, gate, decision, &counters),
     ];
     let marks = plan.entries.iter().filter_map(|entry| entry.mark.as_ref());
     let mut estimate = estimate(policy, plan, waves, decision, now);
@@ -204,7 +204,7 @@ fn ready(
     // Suspended or on a dry run nothing counts as stalled, but neither is what cannot be restarted done.
     if plan.is_moving() || counters.done() < counters.total() {
         let mut message = format!("{} of {} workloads are done", counters.done(), counters.total());
-        let wave_hold = shut_wave(decision);
+        let wave_hold = shut_wave(decision, counters);
         if let Some(hold) = wave_hold {
             message = format!("{hold}; {message}");
         }
@@ -248,6 +248,10 @@ fn stalled(
     // What selects nothing is ready as it is, whatever became of restarts that it once made.
     if policy.suspended || policy.dry_run || policy.selects_nothing().is_some() {
         return None;
+    }
+    if let Some(why) = &policy.source_unavailable {
+        let message = format!("{why}; until it is there again nothing starts, and what is under way goes on");
+        return Some(("ImageSourceUnavailable", message));
     }
     if plan.needs_restart() && gate.gate == Gate::Shut && gate.overdue {
         return Some(("PreconditionsNotMet", format!("{}; restarts start by themselves once it is met", gate.message)));
@@ -310,11 +314,13 @@ fn failures(plan: &Plan) -> Vec<(String, String)> {
     workloads.into_iter().map(|named| (named.to_string(), why.to_string())).collect()
 }
 
-fn restarts_allowed(policy: &Policy, gate: &GateFact, decision: &Decision) -> Condition {
+fn restarts_allowed(policy: &Policy, gate: &GateFact, decision: &Decision, counters: &Counters) -> Condition {
     let (reason, message) = if policy.suspended {
         ("Suspended", "spec.Suspend is true: set it to false to let restarts start".to_owned())
     } else if policy.dry_run {
         ("DryRun", "spec.DryRun is true: nothing is restarted".to_owned())
+    } else if let Some(why) = &policy.source_unavailable {
+        ("ImageSourceUnavailable", why.to_string())
     } else if gate.gate == Gate::Shut {
         (why_shut(gate), gate.message.clone())
     } else if decision.hold == Some(Hold::Futile) {
@@ -327,7 +333,7 @@ fn restarts_allowed(policy: &Policy, gate: &GateFact, decision: &Decision) -> Co
         ("WindowEnds", format!("the window ends at {end}: a restart would not be expected to finish inside"))
     } else if let Some(Hold::Halted { failures, tolerated }) = decision.hold {
         ("Halted", format!("failed restarts: {failures}, tolerated: {tolerated}"))
-    } else if let Some(hold) = shut_wave(decision) {
+    } else if let Some(hold) = shut_wave(decision, counters) {
         (hold.reason(), hold.to_string())
     } else if gate.gate == Gate::Limited {
         return condition("RestartsAllowed", ConditionStatus::True, why_shut(gate), gate.message.clone());
@@ -337,11 +343,13 @@ fn restarts_allowed(policy: &Policy, gate: &GateFact, decision: &Decision) -> Co
     condition("RestartsAllowed", ConditionStatus::False, reason, message)
 }
 
-/// The wave hold that is worth a condition: one that something other than restarts ends.
-fn shut_wave(decision: &Decision) -> Option<&WaveHold> {
-    match &decision.hold {
-        Some(Hold::Wave(hold @ (WaveHold::Soaks { .. } | WaveHold::NotApproved { .. }))) => Some(hold),
-        _ => None,
+/// The wave hold that is worth a condition: one that something other than restarts of ours ends.
+fn shut_wave<'a>(decision: &'a Decision, counters: &Counters) -> Option<&'a WaveHold> {
+    let Some(Hold::Wave(hold)) = &decision.hold else { return None };
+    match hold {
+        WaveHold::Soaks { .. } | WaveHold::NotApproved { .. } => Some(hold),
+        // Somebody else's rollout may never end, and a budget may never allow anything: then the message names it.
+        WaveHold::Earlier { .. } => Some(hold).filter(|_| counters.in_flight == 0),
     }
 }
 

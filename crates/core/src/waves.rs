@@ -43,7 +43,7 @@ pub struct WaveFact {
     pub left_behind: usize,
     /// When its first restart was made.
     pub started_at: Option<Timestamp>,
-    /// When it was complete for the first time. What comes to it later is restarted, but does not soak again.
+    /// When it was complete for the first time, if anything runs in it. What comes to it later is restarted, but does not soak again.
     pub completed_at: Option<Timestamp>,
     /// Until when it soaks, once it is complete.
     pub soaks_until: Option<Timestamp>,
@@ -266,8 +266,10 @@ impl Judge<'_> {
         let approved =
             remembered.and_then(|wave| wave.approved.clone()).filter(|approved| self.is_believable(approved.at));
         let approved = approved.or_else(|| self.claimed());
+        // Of what nothing is seen nothing is remembered: the first look of a life, at an old list, may show nothing at all.
+        let is_complete = is_reached && is_settled;
         let completed_at = remembered.and_then(|wave| wave.completed_at).filter(|at| self.is_believable(*at));
-        let completed_at = completed_at.or_else(|| (is_reached && is_settled).then(|| next_second(self.now)));
+        let completed_at = completed_at.or_else(|| (is_complete && countable > 0).then(|| next_second(self.now)));
         let soak = self.policy.waves.get(self.position).map(|wave| wave.soak);
         // Where nothing runs there is nothing to see.
         let soak = soak.filter(|soak| countable > 0 && soak.is_positive());
@@ -276,9 +278,9 @@ impl Judge<'_> {
             WaveState::Halted
         } else if is_settled {
             match (completed_at, soaks_until) {
-                (None, _) => WaveState::Pending,
-                (Some(_), Some(until)) if self.now < until => WaveState::Soaking,
-                (Some(_), _) => WaveState::Done,
+                (None, _) if !is_complete => WaveState::Pending,
+                (_, Some(until)) if self.now < until => WaveState::Soaking,
+                _ => WaveState::Done,
             }
         } else if is_reached && self.not_approved(approved.as_ref()).is_none() || self.is_moving() {
             WaveState::Running

@@ -153,8 +153,6 @@ pub struct DeploymentFacts {
     pub replicas_wanted: i64,
     /// `spec.paused`
     pub paused: bool,
-    /// Whether its strategy makes a new pod before it takes an old one away: `RollingUpdate` with a `maxSurge`.
-    pub surges: bool,
     /// `status.observedGeneration`
     pub observed_generation: i64,
     /// `status.replicas`
@@ -252,7 +250,7 @@ impl Workload {
     /// Whether restarting it takes away its only replica before the next one is there.
     pub(crate) fn loses_its_only_replica(&self) -> bool {
         match &self.rollout {
-            RolloutFacts::Deployment(facts) => facts.replicas_wanted == 1 && !facts.surges,
+            RolloutFacts::Deployment(facts) => facts.replicas_wanted == 1 && !self.disruption.takes_nothing_away,
             RolloutFacts::StatefulSet(facts) => facts.replicas_wanted == 1,
             // restartAt evicts pods, which never surges (argo-rollouts#1583).
             RolloutFacts::ArgoRollout(facts) => facts.replicas_wanted == 1,

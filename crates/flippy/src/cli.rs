@@ -4,11 +4,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::address::{self, ListenAddress};
 use crate::demo::DemoArgs;
+use crate::election::ElectionArgs;
 use crate::explain::ExplainArgs;
 use crate::go_duration;
 use crate::status::StatusArgs;
@@ -67,7 +67,7 @@ pub(crate) struct Connection {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Be the operator: watch the cluster and restart what is stale
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Show every workload in scope and what would be done with it; changes nothing
     Plan(PlanArgs),
     /// Tell why one workload is, or is not, restarted, link by link; changes nothing
@@ -112,9 +112,8 @@ pub(crate) struct RunArgs {
     pub(crate) reconciler_time: Duration,
     #[command(flatten)]
     pub(crate) reading: ReadingArgs,
-    /// Accepted, but there is no leader election yet: run one replica
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = BoolishValueParser::new())]
-    pub(crate) leader_elect: bool,
+    #[command(flatten)]
+    pub(crate) election: ElectionArgs,
     #[command(flatten)]
     pub(crate) zap: ZapArgs,
 }
@@ -122,7 +121,7 @@ pub(crate) struct RunArgs {
 const RUN_AFTER_HELP: &str = "\
 Environment:
   KUBECONFIG      kubeconfig files, as kubectl reads it
-  POD_NAME        who this is, in events [default: the host's name]
+  POD_NAME        who this is, in events and in the lease [default: the host's name]
   POD_NAMESPACE   the operator's own namespace
   RUST_LOG        what is logged, for example `debug` or `flippy_operator=debug` [default: info]
 
@@ -281,15 +280,15 @@ mod tests {
     fn run(args: &[&str]) -> RunArgs {
         let cli = Cli::try_parse_from(["flippy", "run"].iter().chain(args)).expect("it is accepted");
         let Command::Run(args) = cli.command else { unreachable!("run was asked for") };
-        args
+        *args
     }
 
     #[test]
     fn leader_elect_is_a_switch_with_an_optional_value() {
-        assert!(!run(&[]).leader_elect);
-        assert!(run(&["--leader-elect"]).leader_elect);
-        assert!(run(&["--leader-elect=true"]).leader_elect);
-        assert!(!run(&["--leader-elect=false"]).leader_elect);
+        assert!(!run(&[]).election.leader_elect);
+        assert!(run(&["--leader-elect"]).election.leader_elect);
+        assert!(run(&["--leader-elect=true"]).election.leader_elect);
+        assert!(!run(&["--leader-elect=false"]).election.leader_elect);
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod cli;
 mod configs;
 mod connect;
 mod demo;
+mod election;
 mod exit;
 mod explain;
 mod go_args;
@@ -46,7 +47,7 @@ fn main() -> ExitCode {
 
 fn perform(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
-        Command::Run(args) => block_on(run::run(args, cli.connection)),
+        Command::Run(args) => block_on(run::run(*args, cli.connection)),
         Command::Plan(args) => block_on(plan::plan(args, cli.connection)),
         Command::Approve(args) => block_on(approve::approve(args, cli.connection)),
         Command::Explain(args) => block_on(explain::explain(args, cli.connection)),

@@ -16,13 +16,12 @@ const MESH_NAMESPACE: &str = "istio-system";
 pub(crate) async fn run(args: RunArgs, connection: Connection) -> Result<ExitCode, Failure> {
     logging::start();
     let stop = stop::on_signals()?;
-    if args.leader_elect {
-        tracing::warn!("--leader-elect has no effect: there is no leader election yet, so run exactly one replica");
-    }
     let without_effect = args.zap.passed();
     if !without_effect.is_empty() {
         tracing::info!("{} without effect: set RUST_LOG to choose what is logged", without_effect.join(", "));
     }
+    let instance = instance();
+    let election = args.election.settings(environment("POD_NAMESPACE"), &instance)?;
     let config = connect::config(&connection).await?;
     let server = config.cluster_url.to_string();
     let mut acting = config.clone();
@@ -31,7 +30,8 @@ pub(crate) async fn run(args: RunArgs, connection: Connection) -> Result<ExitCod
     let settings = Settings {
         conversion: conversion(args.reading),
         resync: args.reconciler_time,
-        instance: instance(),
+        election,
+        instance,
         health_address: args.health_probe_bind_address.0,
         metrics_address: args.metrics_bind_address.0,
     };
@@ -39,11 +39,12 @@ pub(crate) async fn run(args: RunArgs, connection: Connection) -> Result<ExitCod
         version = env!("CARGO_PKG_VERSION"),
         server,
         instance = settings.instance,
+        leader_election = settings.election.is_some(),
         config_namespaces = ?settings.conversion.trusted_namespaces,
         "flippy starts"
     );
     let operator = Operator { clients, settings, clock: Clock::System };
-    operator.run(stop).await.map_err(|error| Failure::cannot_begin(error.to_string()))?;
+    Box::pin(operator.run(stop)).await.map_err(|error| Failure::cannot_begin(error.to_string()))?;
     tracing::info!("flippy stopped");
     Ok(ExitCode::SUCCESS)
 }

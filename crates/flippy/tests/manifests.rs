@@ -38,12 +38,36 @@ fn kustomize_installs_what_kubectl_apply_installs() {
 }
 
 #[test]
-fn the_binding_gives_the_role_to_the_account_that_the_deployment_runs_as() {
-    let binding = manifest("clusterrolebinding.yaml");
+fn the_bindings_give_the_roles_to_the_account_that_the_deployment_runs_as() {
     let deployment = manifest("deployment.yaml");
-    assert_eq!(binding["roleRef"]["name"], manifest("clusterrole.yaml")["metadata"]["name"]);
-    assert_eq!(binding["subjects"][0]["name"], deployment["spec"]["template"]["spec"]["serviceAccountName"]);
-    assert_eq!(binding["subjects"][0]["namespace"], deployment["metadata"]["namespace"]);
+    for kind in ["clusterrole", "role"] {
+        let (role, binding) = (manifest(&format!("{kind}.yaml")), manifest(&format!("{kind}binding.yaml")));
+        assert_eq!(binding["roleRef"]["kind"], role["kind"]);
+        assert_eq!(binding["roleRef"]["name"], role["metadata"]["name"]);
+        assert_eq!(binding["metadata"]["namespace"], role["metadata"]["namespace"]);
+        assert_eq!(binding["subjects"][0]["name"], deployment["spec"]["template"]["spec"]["serviceAccountName"]);
+        assert_eq!(binding["subjects"][0]["namespace"], deployment["metadata"]["namespace"]);
+    }
+}
+
+#[test]
+fn the_replicas_elect_a_leader_by_the_one_lease_that_their_role_is_about() {
+    let deployment = manifest("deployment.yaml");
+    assert!(deployment["spec"]["replicas"].as_u64() > Some(1));
+    let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+    assert!(container["args"].as_array().is_some_and(|args| args.contains(&"--leader-elect".into())));
+    let role = manifest("role.yaml");
+    assert_eq!(role["metadata"]["namespace"], deployment["metadata"]["namespace"]);
+    let rules = role["rules"].as_array().expect("it has rules");
+    let names: Vec<&Value> = rules.iter().map(|rule| &rule["resourceNames"]).collect();
+    // The default of --leader-election-name.
+    assert_eq!(names, [&Value::Null, &serde_json::json!(["flippy"])]);
+}
+
+#[test]
+fn the_disruption_budget_is_about_the_pods_of_the_deployment() {
+    let selector = &manifest("poddisruptionbudget.yaml")["spec"]["selector"];
+    assert_eq!(*selector, manifest("deployment.yaml")["spec"]["selector"]);
 }
 
 #[test]

@@ -237,3 +237,42 @@ fn what_the_operator_said_of_an_earlier_spec_is_not_believed() {
     let expected = "gate alerts: the operator asks it, and only while something is to be restarted\nstarts at once: ";
     assert!(outcome.stdout.contains(expected), "{}{}", outcome.stdout, outcome.stderr);
 }
+
+/// A config whose image is named in a `ConfigMap`.
+fn with_source() -> Value {
+    let mut config = config(&[]);
+    config["spec"]["ImageSources"] =
+        json!([{"ConfigMap": {"Name": "injector", "Key": "values", "Template": "istio/proxyv2:{.global.tag}"}}]);
+    config
+}
+
+const INJECTOR: &str = "/api/v1/namespaces/istio-system/configmaps/injector";
+
+#[test]
+fn images_that_are_named_in_a_config_map_are_wanted() {
+    let mut answers = shop(&[with_source()]);
+    let found = json!({"metadata": {"name": "injector"}, "data": {"values": "{\"global\": {\"tag\": \"1.30.4\"}}"}});
+    answers.push((INJECTOR, 200, found));
+    let outcome = plan(answers, &[]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert!(outcome.stdout.contains(&format!("FlippyConfig istio-system/mesh wants {NEW}")), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("1 to restart"), "{}", outcome.stdout);
+}
+
+#[test]
+fn a_config_map_that_is_missing_is_a_problem_and_no_empty_plan() {
+    let outcome = plan(shop(&[with_source()]), &[]);
+    assert_eq!(outcome.code, Some(1));
+    let expected = "spec.ImageSources: ConfigMap istio-system/injector, key values: does not exist";
+    assert!(outcome.stderr.contains(expected), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_config_map_that_may_not_be_read_is_named_with_the_right_that_is_missing() {
+    let mut answers = shop(&[with_source()]);
+    let message = "configmaps \"injector\" is forbidden: User \"jane\" cannot get resource \"configmaps\"";
+    answers.push((INJECTOR, 403, status(403, "Forbidden", message)));
+    let outcome = plan(answers, &[]);
+    assert_eq!(outcome.code, Some(1));
+    assert!(outcome.stderr.contains("allow get, list and watch on ConfigMap injector"), "{}", outcome.stderr);
+}

@@ -82,10 +82,8 @@ fn a_signal_stops_it_gracefully() {
 
 #[test]
 fn flags_of_the_original_start_it_without_a_subcommand() {
-    let mut operator =
-        start(&[QUIET[0], "-health-probe-bind-address=0", "-leader-elect", "-zap-devel=true", "-flippy-ignore-key=x"]);
+    let mut operator = start(&[QUIET[0], "-health-probe-bind-address=0", "-zap-devel=true", "-flippy-ignore-key=x"]);
     let log = operator.log_until("flippy starts");
-    assert!(log.contains("run exactly one replica"), "{log}");
     assert!(log.contains("--zap-devel without effect"), "{log}");
 }
 
@@ -106,4 +104,33 @@ fn an_address_that_is_taken_ends_it_with_the_flag_to_change() {
     let log = operator.log_until("error: ");
     assert!(log.contains(&format!("cannot listen on {address}")) && log.contains("--metrics-bind-address"), "{log}");
     assert_eq!(operator.wait().code(), Some(2));
+}
+
+#[test]
+fn leader_election_without_a_namespace_ends_it_with_the_flag_to_pass() {
+    let mut operator = start(&["run", "--leader-elect", QUIET[0], QUIET[1]]);
+    let log = operator.log_until("error: ");
+    assert!(log.contains("--leader-election-namespace"), "{log}");
+    assert_eq!(operator.wait().code(), Some(2));
+}
+
+#[test]
+fn a_leader_that_would_act_until_its_lease_runs_out_is_refused_with_the_flags_to_change() {
+    let mut operator = start(&["run", "--leader-elect", "--leader-election-renew-deadline=15s", QUIET[0], QUIET[1]]);
+    let log = operator.log_until("error: ");
+    assert!(
+        log.contains("shorter than the lease duration") && log.contains("--leader-election-renew-deadline"),
+        "{log}"
+    );
+    assert_eq!(operator.wait().code(), Some(2));
+}
+
+#[test]
+fn replicas_that_cannot_reach_the_cluster_do_not_lead_but_wait_for_it() {
+    let mut operator =
+        start(&["-leader-elect", "--leader-election-namespace=mesh", "-health-probe-bind-address=0", QUIET[0]]);
+    let log = operator.log_until("could not be read");
+    assert!(log.contains("the lease mesh/flippy could not be read"), "{log}");
+    operator.signal("-TERM");
+    assert_eq!(operator.wait().code(), Some(0));
 }

@@ -38,6 +38,8 @@ pub(crate) enum Findings {
     NoPolicy(NoPolicy),
     /// What it is about cannot be watched: why, for people.
     NotWatched(String),
+    /// Nobody knows which images it wants: why, for people.
+    ImagesUnknown(String),
     /// How it stands.
     Facts(Box<StatusFacts>),
 }
@@ -72,6 +74,13 @@ pub(crate) fn decide(
                 continue;
             }
             None => {}
+        }
+        if world.sources.are_listing(policy) {
+            continue;
+        }
+        if let Some(why) = policy.source_unavailable.as_ref().filter(|_| !policy.knows_images()) {
+            all.push(decided(config, Findings::ImagesUnknown(why.to_string())));
+            continue;
         }
         let plan = plan(policy, &claims, &world.snapshot, &pods, now);
         let since = unmet_since.entry(config.name.clone()).or_insert_with(|| remembered(config));

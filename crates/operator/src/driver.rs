@@ -20,9 +20,13 @@ use crate::decide::{Decided, UnmetSince, VERDICTS, WaveMemories, decide};
 use crate::events::Events;
 use crate::feeds::Feeds;
 use crate::gates::Gates;
+use crate::lease::Mandate;
 use crate::metrics::{FeedLabels, Metrics, RestartLabels, VerdictLabels};
+use crate::operator::Clients;
 use crate::report::Reports;
 use crate::serve::Health;
+use crate::source_feeds::SourceFeeds;
+use crate::sources;
 use crate::world::{ALWAYS, Delta, Feed, Told, World};
 
 /// Deltas taken from the feeds at once, before the loop looks at anything else.
@@ -39,17 +43,29 @@ const MAX_RETRY: Duration = Duration::from_mins(5);
 const MAX_UNANSWERED: u32 = 5;
 /// How long a stopping operator waits for requests that are on their way.
 const FAREWELL: Duration = Duration::from_secs(10);
+/// How long a stopping operator tries to send the last events.
+const LAST_EVENTS: Duration = Duration::from_secs(3);
 
 /// One answer to one restart.
 type Answer = (Start, Outcome);
 
 pub(crate) struct Driver {
     pub(crate) clock: Clock,
+    /// What the clients of each term are made of. Nothing is written with these themselves.
+    pub(crate) clients: Clients,
+    /// Who this is, in events.
+    pub(crate) instance: String,
+    /// Tells of new terms.
+    pub(crate) leadership: watch::Receiver<Mandate>,
+    /// That of the present term.
+    pub(crate) mandate: Mandate,
     /// Never retries by itself: a mutation whose answer was lost is decided anew, not sent again.
     pub(crate) acting_client: Client,
     pub(crate) feeds: Feeds,
     pub(crate) gates: Gates,
+    pub(crate) source_feeds: SourceFeeds,
     pub(crate) events: Events,
+    pub(crate) sending_events: tokio::task::JoinHandle<()>,
     pub(crate) reports: Reports,
     pub(crate) metrics: Metrics,
     pub(crate) health: watch::Sender<Health>,
@@ -80,6 +96,13 @@ pub(crate) struct Acting {
 }
 
 impl Acting {
+    /// What has not been sent yet is not sent any more, and a new leader need not wait for what the last one was refused.
+    pub(crate) fn end_term(&mut self) {
+        self.busy.values().for_each(CancellationToken::cancel);
+        self.backoff = Backoff::default();
+        self.not_before = None;
+    }
+
     /// Sends nothing for a while: longer after each trouble, and at least as long as the API server says.
     fn pause(&mut self, retry_after: Option<Duration>) {
         let pause = self.backoff.after_failure().max(retry_after.unwrap_or_default()).min(MAX_RETRY);
@@ -94,6 +117,7 @@ impl Driver {
         let mut pass_due: Option<Instant> = Some(Instant::now());
         let mut rested_at = Instant::now();
         let mut recheck_at = Instant::now() + self.resync;
+        self.begin_term();
         loop {
             self.beat();
             let next_pass = pass_due.map_or(recheck_at, |due| due.min(recheck_at)).max(rested_at);
@@ -103,6 +127,11 @@ impl Driver {
                 // give the same history, or a simulation could not be replayed.
                 biased;
                 () = stop.cancelled() => break,
+                // An error: there is no election, or the candidate has ended and its last word has been heard.
+                Ok(()) = self.leadership.changed() => {
+                    self.begin_term();
+                    pass_due.get_or_insert_with(Instant::now);
+                }
                 () = tokio::time::sleep_until(wake) => {
                     let now = Instant::now();
                     if next_pass <= now {
@@ -158,14 +187,16 @@ impl Driver {
     fn pass(&mut self, answered: &mpsc::Sender<Answer>) -> Option<Instant> {
         let now = self.clock.now();
         self.follow_kinds();
+        self.follow_sources();
         let not_ready = self.why_not_ready();
         self.health.send_if_modified(|health| {
             let changed = health.not_ready != not_ready;
             health.not_ready.clone_from(&not_ready);
             changed
         });
-        // Each config has its say, or claims would be judged without it.
-        if !self.world.is_synced(Feed::Configs) {
+        // Each config has its say, or claims would be judged without it. A follower knows as much as the leader, so that it
+        // can take over at once; but it says and does nothing.
+        if !self.world.is_synced(Feed::Configs) || !self.mandate.is_held() {
             return None;
         }
         for config in self.world.configs.iter() {
@@ -308,6 +339,9 @@ impl Driver {
             return false;
         }
         let delta = told.delta;
+        if matches!(&delta, Delta::Source(told) if !self.source_feeds.is_current(told)) {
+            return false;
+        }
         if let Delta::Served(feed, served) = &delta {
             match (feed, served) {
                 (Feed::Configs, true) => self.feeds.run(Feed::Configs),
@@ -339,6 +373,15 @@ impl Driver {
         for feed in ALWAYS.into_iter().chain([Feed::Configs]) {
             let synced = i64::from(self.world.is_synced(feed));
             self.metrics.feed_synced.get_or_create(&FeedLabels { resource: feed.to_string() }).set(synced);
+        }
+    }
+
+    /// Watches the sources of images that configs name, no others.
+    fn follow_sources(&mut self) {
+        let policies = self.world.configs.iter().filter_map(|config| config.policy.as_deref().ok());
+        let wanted = sources::wanted(policies);
+        if self.source_feeds.watch(wanted, &mut self.world.sources) {
+            self.world.configs.join(&self.world.sources);
         }
     }
 
@@ -388,6 +431,9 @@ impl Driver {
                 "stopped although requests were on their way; what they did is read from the cluster next time"
             );
         }
+        // Without a handle left the task ends once it has sent everything.
+        drop((self.events, self.reports));
+        let _ = tokio::time::timeout(LAST_EVENTS, self.sending_events).await;
     }
 }
 

@@ -10,6 +10,8 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 use tokio::sync::mpsc;
 
+use crate::lease::Mandate;
+
 /// Events that wait to be sent. They are a courtesy: past this they are dropped, with a line in the log.
 const QUEUE: usize = 1000;
 /// The API server refuses longer notes.
@@ -37,10 +39,10 @@ struct Note {
 }
 
 impl Events {
-    /// Starts the task; it ends when every handle is dropped and the queue is empty.
-    pub(crate) fn start(client: Client, instance: String) -> (Self, tokio::task::JoinHandle<()>) {
+    /// Starts the task; it ends when every handle is dropped and the queue is empty, or with the mandate.
+    pub(crate) fn start(client: Client, instance: String, mandate: Mandate) -> (Self, tokio::task::JoinHandle<()>) {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        (Self { queue }, tokio::spawn(send_all(client, instance, waiting)))
+        (Self { queue }, tokio::spawn(send_all(client, instance, mandate, waiting)))
     }
 
     pub(crate) fn on_workload(&self, id: &WorkloadRef, at: Timestamp, reason: &str, text: String) {
@@ -66,7 +68,8 @@ impl Events {
     }
 
     fn enqueue(&self, reference: ObjectReference, note: Note) {
-        if self.queue.try_send((reference, note)).is_err() {
+        // A closed queue is that of a term that is over: its last events are lost, as after a crash.
+        if let Err(mpsc::error::TrySendError::Full(_)) = self.queue.try_send((reference, note)) {
             tracing::warn!("an event was dropped: too many wait to be sent");
         }
     }
@@ -83,8 +86,17 @@ fn reference(api_version: &str, kind: &str, namespace: &str, name: &str, uid: &s
     }
 }
 
-async fn send_all(client: Client, instance: String, mut waiting: mpsc::Receiver<(ObjectReference, Note)>) {
+async fn send_all(
+    client: Client,
+    instance: String,
+    mandate: Mandate,
+    mut waiting: mpsc::Receiver<(ObjectReference, Note)>,
+) {
+    let client = mandate.guard(&client);
     while let Some((reference, note)) = waiting.recv().await {
+        if !mandate.is_held() {
+            return;
+        }
         let namespace = reference.namespace.clone().unwrap_or_default();
         let event = event(reference, note, &instance);
         let api = Api::<Event>::namespaced(client.clone(), &namespace);

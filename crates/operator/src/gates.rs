@@ -122,7 +122,7 @@ impl Gates {
         let stop = CancellationToken::new();
         let task = Task {
             client: self.client.clone(),
-            clock: self.clock,
+            clock: self.clock.clone(),
             policy: policy.clone(),
             number: self.tasks,
             tell: self.tell.clone(),

@@ -15,6 +15,7 @@ use prometheus_client::registry::{Registry, Unit};
 /// Handles to every metric.
 #[derive(Clone)]
 pub(crate) struct Metrics {
+    pub(crate) leader: Gauge,
     pub(crate) restarts: Family<RestartLabels, Counter>,
     pub(crate) workloads: Family<VerdictLabels, Gauge>,
     pub(crate) pass_seconds: Histogram,
@@ -62,6 +63,8 @@ impl Metrics {
         let mut registry = Registry::with_prefix("flippy");
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "What is running", build);
+        let leader = Gauge::default();
+        registry.register("leader", "Whether this replica acts (1) or watches (0)", leader.clone());
         let restarts = Family::default();
         registry.register("restarts", "Restarts by kind of workload and outcome of the request", restarts.clone());
         let workloads = Family::default();
@@ -100,6 +103,7 @@ impl Metrics {
             last_pass_timestamp.clone(),
         );
         Self {
+            leader,
             restarts,
             workloads,
             pass_seconds,

@@ -15,22 +15,22 @@ use crate::driver::{Acting, Driver};
 use crate::events::Events;
 use crate::feeds::Feeds;
 use crate::gates::Gates;
+use crate::lease::{Candidate, ElectionSettings, Mandate};
 use crate::metrics::Metrics;
 use crate::report::Reports;
 use crate::serve::{self, Health};
+use crate::source_feeds::SourceFeeds;
 use crate::world::World;
 
 /// Deltas that wait for the loop. A full channel slows the watches down; nothing is dropped.
 const DELTAS: usize = 4096;
-/// How long a stopping operator tries to send the last events.
-const LAST_EVENTS: Duration = Duration::from_secs(3);
 
 /// The two ways to the API server.
 #[derive(Clone)]
 pub struct Clients {
     /// For watches, statuses and events.
     pub watching: Client,
-    /// For restarts. It must not retry by itself (`kube::Config::default_retry = false`): a restart whose answer was
+    /// For restarts and the lease. It must not retry by itself (`kube::Config::default_retry = false`): a restart whose answer was
     /// lost is decided anew on what the cluster then shows.
     pub acting: Client,
 }
@@ -44,6 +44,8 @@ pub struct Settings {
     pub resync: Duration,
     /// Who this is, in events: the name of the pod.
     pub instance: String,
+    /// The lease whose holder acts. `None`: this replica is the only one, and acts.
+    pub election: Option<ElectionSettings>,
     /// Where `/healthz` and `/readyz` are served. `None`: nowhere.
     pub health_address: Option<SocketAddr>,
     /// Where `/metrics` is served. `None`: nowhere.
@@ -101,15 +103,31 @@ impl Operator {
         // The feeds outlive the wish to stop: the loop ends first, and its end stops them.
         let stop_feeds = CancellationToken::new();
         let _feeds_end_with_us = stop_feeds.clone().drop_guard();
+        let source_feeds = SourceFeeds::new(clients.watching.clone(), told_tx.clone(), stop_feeds.child_token());
         let feeds = Feeds::start(clients.watching.clone(), settings.conversion, told_tx, stop_feeds);
-        let (events, sending_events) = Events::start(clients.watching.clone(), settings.instance);
+        let (candidate, leadership) = match settings.election {
+            Some(election) => {
+                let (candidate, leadership) = Candidate::new(clients.acting.clone(), election, clock.clone());
+                (Some(candidate), leadership)
+            }
+            None => (None, watch::channel(Mandate::Unlimited).1),
+        };
+        let nobody = Mandate::none();
+        let (events, sending_events) =
+            Events::start(clients.watching.clone(), settings.instance.clone(), nobody.clone());
         let driver = Driver {
-            clock,
-            acting_client: clients.acting,
+            clock: clock.clone(),
+            acting_client: nobody.guard(&clients.acting),
             feeds,
             gates: Gates::new(clients.watching.clone(), clock, metrics.clone()),
-            reports: Reports::new(clients.watching, events.clone()),
+            source_feeds,
+            reports: Reports::new(nobody.guard(&clients.watching), events.clone()),
             events,
+            sending_events,
+            clients,
+            instance: settings.instance,
+            leadership,
+            mandate: nobody,
             metrics,
             health,
             resync: settings.resync,
@@ -119,8 +137,17 @@ impl Operator {
             acting: Acting::default(),
             counted: std::collections::BTreeSet::new(),
         };
-        driver.run(told, stop).await;
-        let _ = tokio::time::timeout(LAST_EVENTS, sending_events).await;
+        let resign = CancellationToken::new();
+        let acting = async {
+            driver.run(told, stop).await;
+            // Only now: whoever takes the lease acts at once.
+            resign.cancel();
+        };
+        // In one task, so that a loop that hangs loses the lease, too.
+        match candidate {
+            Some(candidate) => drop(tokio::join!(candidate.run(resign.clone()), acting)),
+            None => acting.await,
+        }
         Ok(())
     }
 }

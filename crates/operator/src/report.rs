@@ -168,6 +168,9 @@ fn status(prior: Option<&FlippyConfigStatus>, decided: &Decided, now: Timestamp)
         Findings::NoPolicy(NoPolicy::Invalid(message) | NoPolicy::Undecodable(message)) => {
             flippy_api::problem_status(prior, "InvalidSpec", message, decided.generation, now)
         }
+        Findings::ImagesUnknown(message) => {
+            flippy_api::problem_status(prior, "ImageSourceUnavailable", message, decided.generation, now)
+        }
         Findings::NotWatched(message) => {
             flippy_api::problem_status(prior, "NotWatched", message, decided.generation, now)
         }

@@ -10,6 +10,8 @@ use flippy_core::{DisruptionBudget, Kind, Labels, Pod, ReplicaSet, Snapshot, Thr
 use crate::configs::{ConfigRecord, Configs};
 use crate::feed::{Item, Signal};
 use crate::gates::Histories;
+use crate::source_feeds::SourceTold;
+use crate::sources::Sources;
 
 /// What every config needs: without all of these, the link from a pod to its workload is missing.
 pub(crate) const ALWAYS: [Feed; 3] = [Feed::Namespaces, Feed::Pods, Feed::ReplicaSets];
@@ -63,6 +65,8 @@ pub(crate) enum Delta {
     Workload(Kind, Item<Workload>),
     Config(Item<ConfigRecord>),
     DisruptionBudget(Item<DisruptionBudget>),
+    /// Something about a source of images.
+    Source(SourceTold),
     /// Something about a feed itself.
     Signal(Feed, Signal),
     /// Whether the resource behind a feed is served by the API server.
@@ -94,6 +98,7 @@ pub(crate) struct World {
     pub(crate) answers: Histories,
     /// How the API server bears restarts.
     pub(crate) throttle: Throttle,
+    pub(crate) sources: Sources,
     feeds: BTreeMap<Feed, FeedState>,
     /// Custom resources that the API server is known to serve.
     served: BTreeSet<Feed>,
@@ -176,7 +181,7 @@ impl World {
                 item,
                 |config| &config.uid,
                 |world, config| {
-                    world.configs.upsert(config);
+                    world.configs.upsert(config, &world.sources);
                     true
                 },
                 |world, config| world.configs.remove(&config.name, &config.uid),
@@ -190,6 +195,11 @@ impl World {
                     world.snapshot.remove_disruption_budget(&budget.namespace, &budget.name, &budget.uid);
                 },
             ),
+            Delta::Source(told) => {
+                self.sources.hear(&told.name, told.change);
+                self.configs.join(&self.sources);
+                true
+            }
             Delta::Signal(feed, signal) => {
                 self.hear(feed, signal);
                 true

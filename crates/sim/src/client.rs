@@ -33,7 +33,6 @@ impl SimClient {
     /// Waits until the link is refused: the moment to drop the tasks of the process that crashed.
     pub async fn cut(&self) {
         let mut state = self.link.subscribe();
-        // The sender outlives this call: it is in `self`.
-        let _ = state.wait_for(|state| *state == LinkState::Refused).await;
+        state.wait_for(|state| state == LinkState::Refused).await;
     }
 }

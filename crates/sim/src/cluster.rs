@@ -18,6 +18,7 @@ use crate::request::Part;
 use crate::resources::Resource;
 use crate::service::ApiService;
 use crate::shared::Shared;
+use crate::webhook::Webhook;
 use crate::world::World;
 use crate::write::Deletion;
 use crate::{Actor, Injector, PodDelays, Scaler, SimClient};
@@ -93,6 +94,16 @@ impl SimCluster {
     /// Changes what may go wrong from now on, running watches included.
     pub fn set_faults(&self, faults: Faults) {
         self.shared.with(|world| world.faults = faults);
+    }
+
+    /// From now on a webhook refuses changes of an object; or none does any more.
+    pub fn set_webhook(&self, webhook: Option<Webhook>) {
+        self.shared.with(|world| world.webhook = webhook);
+    }
+
+    /// The webhook that refuses changes of an object, if there is one.
+    pub fn webhook(&self) -> Option<Webhook> {
+        self.shared.with(|world| world.webhook.clone())
     }
 
     /// Serves custom resources of this kind, `Rollout` or `FlippyConfig`, by putting a bare definition there.

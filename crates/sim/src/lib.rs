@@ -46,8 +46,10 @@ mod selector;
 mod serve;
 mod service;
 mod shared;
+mod signal;
 mod store;
 mod watch;
+mod webhook;
 mod world;
 mod write;
 
@@ -64,3 +66,4 @@ pub use link::{CutPoint, LinkState};
 pub use object::Key;
 pub use request::{Part, Verb};
 pub use resources::Resource;
+pub use webhook::Webhook;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::watch;
+use crate::signal::{Listener, Signal};
 
 /// State of a client's connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub enum CutPoint {
 /// One client's connection.
 pub(crate) struct Link {
     pub(crate) user: Arc<str>,
-    state: watch::Sender<LinkState>,
+    state: Signal<LinkState>,
     /// Requests until the cut.
     fuse: Mutex<Option<(u64, CutPoint)>>,
 }
@@ -46,18 +46,18 @@ impl std::error::Error for Refused {}
 
 impl Link {
     pub(crate) fn new(user: &str) -> Self {
-        Self { user: user.into(), state: watch::Sender::new(LinkState::Up), fuse: Mutex::new(None) }
+        Self { user: user.into(), state: Signal::new(LinkState::Up), fuse: Mutex::new(None) }
     }
 
     pub(crate) fn set(&self, state: LinkState) {
-        self.state.send_replace(state);
+        self.state.set(state);
     }
 
     pub(crate) fn state(&self) -> LinkState {
-        *self.state.borrow()
+        self.state.get()
     }
 
-    pub(crate) fn subscribe(&self) -> watch::Receiver<LinkState> {
+    pub(crate) fn subscribe(&self) -> Listener<LinkState> {
         self.state.subscribe()
     }
 
@@ -81,9 +81,6 @@ impl Link {
     /// Passes while the link is up, hangs while it is silent, fails while it is refused.
     pub(crate) async fn pass(&self) -> Result<(), Refused> {
         let mut state = self.subscribe();
-        // The sender lives in `self`, so waiting cannot fail.
-        let found =
-            state.wait_for(|state| *state != LinkState::Silent).await.map_or(LinkState::Refused, |state| *state);
-        if found == LinkState::Up { Ok(()) } else { Err(Refused) }
+        if state.wait_for(|state| state != LinkState::Silent).await == LinkState::Up { Ok(()) } else { Err(Refused) }
     }
 }

@@ -147,7 +147,10 @@ impl ApiService {
             }
             Ok(Parsed::Resource(request)) => match faults::refusal(&arrival.fate, request) {
                 Some(error) => Err(error),
-                None => self.shared.with(|world| serve(world, &arrival.author, request, &arrival.fate)),
+                None => self.shared.with(|world| match world.webhook.as_ref().and_then(|it| it.refusal(request)) {
+                    Some(error) => Err(error),
+                    None => serve(world, &arrival.author, request, &arrival.fate),
+                }),
             },
         }
     }

@@ -5,11 +5,11 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use serde_json::Value;
-use tokio::sync::watch;
 
 use crate::log::{Change, ChangeLog};
 use crate::object::{self, Key, Object};
 use crate::resources::{Resource, TABLE};
+use crate::signal::{Listener, Signal};
 
 /// Changes kept per resource, unless told otherwise.
 const LOG_CAPACITY: usize = 4096;
@@ -18,7 +18,7 @@ struct Collection {
     objects: BTreeMap<Key, Object>,
     log: ChangeLog,
     /// Wakes the watches of this resource.
-    changed: watch::Sender<u64>,
+    changed: Signal<u64>,
 }
 
 /// What etcd is to a real server.
@@ -31,11 +31,8 @@ pub(crate) struct Store {
 
 impl Store {
     pub(crate) fn new() -> Self {
-        let collection = || Collection {
-            objects: BTreeMap::new(),
-            log: ChangeLog::new(LOG_CAPACITY),
-            changed: watch::Sender::new(0),
-        };
+        let collection =
+            || Collection { objects: BTreeMap::new(), log: ChangeLog::new(LOG_CAPACITY), changed: Signal::new(0) };
         Self { collections: TABLE.iter().map(|_| collection()).collect(), revision: 1, owned: HashMap::new() }
     }
 
@@ -47,7 +44,7 @@ impl Store {
         &self.collections[resource as usize].log
     }
 
-    pub(crate) fn changes_of(&self, resource: Resource) -> watch::Receiver<u64> {
+    pub(crate) fn changes_of(&self, resource: Resource) -> Listener<u64> {
         self.collections[resource as usize].changed.subscribe()
     }
 
@@ -125,7 +122,7 @@ impl Store {
 
     /// Lets the watches of a resource look again although nothing in it changed.
     pub(crate) fn wake_watches(&self, resource: Resource) {
-        self.collections[resource as usize].changed.send_replace(self.revision);
+        self.collections[resource as usize].changed.set(self.revision);
     }
 
     /// Stores objects that were there before anyone looked: no change is logged, so nobody can resume from before.
@@ -178,7 +175,7 @@ impl Store {
 
     fn publish(&mut self, resource: Resource, change: Change) {
         let collection = &mut self.collections[resource as usize];
-        collection.changed.send_replace(change.revision);
+        collection.changed.set(change.revision);
         collection.log.push(change);
     }
 }

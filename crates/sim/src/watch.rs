@@ -19,6 +19,7 @@ use crate::present::{Form, Presented};
 use crate::request::ApiRequest;
 use crate::rng::Rng;
 use crate::shared::Shared;
+use crate::signal::Listener;
 use crate::world::World;
 
 /// How often a quiet watch hears the current revision.
@@ -135,8 +136,8 @@ struct Running {
     watch: Watch,
     shared: Arc<Shared>,
     record: usize,
-    link: tokio::sync::watch::Receiver<LinkState>,
-    changed: tokio::sync::watch::Receiver<u64>,
+    link: Listener<LinkState>,
+    changed: Listener<u64>,
     deadline: Instant,
     next_bookmark: Instant,
     ended: bool,
@@ -187,8 +188,8 @@ impl Running {
             }
             tokio::select! {
                 biased;
-                _ = self.link.changed() => {}
-                result = self.changed.changed() => if result.is_err() { return None },
+                () = self.link.changed() => {}
+                () = self.changed.changed() => {}
                 () = tokio::time::sleep_until(self.deadline) => {
                     return self.watch.breaks.then(|| Err(std::io::ErrorKind::ConnectionReset.into()));
                 }
@@ -208,8 +209,8 @@ impl Running {
     }
 
     async fn wait_for_link(&mut self) -> Result<(), ()> {
-        match self.link.wait_for(|state| *state != LinkState::Silent).await {
-            Ok(state) if *state == LinkState::Up => Ok(()),
+        match self.link.wait_for(|state| state != LinkState::Silent).await {
+            LinkState::Up => Ok(()),
             _ => Err(()),
         }
     }

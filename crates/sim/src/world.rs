@@ -16,6 +16,7 @@ use crate::request::Part;
 use crate::resources::Resource;
 use crate::rng::Rng;
 use crate::store::Store;
+use crate::webhook::Webhook;
 
 /// Everything behind the API, changed by one caller at a time.
 pub(crate) struct World {
@@ -25,6 +26,7 @@ pub(crate) struct World {
     /// What the cluster itself draws from: delays, names.
     pub(crate) rng: Rng,
     pub(crate) faults: Faults,
+    pub(crate) webhook: Option<Webhook>,
     /// What misfortune draws from; apart, so that faults do not change how pods behave.
     pub(crate) fault_rng: Rng,
     pub(crate) start: Timestamp,
@@ -52,6 +54,7 @@ impl World {
             history: History::default(),
             rng,
             faults,
+            webhook: None,
             fault_rng,
             start,
             now: 0,

@@ -89,7 +89,7 @@ async fn campaign(cluster: &Cluster) -> Result<()> {
 
     say("installing Flippy with the roles that it ships with, and starting it");
     install::install(&client).await?;
-    install::bind(&client, USER, "try").await?;
+    install::bind(&client, USER, "try", MESH).await?;
     let mut operator = Operator::spawn(cluster.directory(), "try", &cluster.user_kubeconfig(USER)?, MESH, &[])?;
     operator.ready().await?;
 

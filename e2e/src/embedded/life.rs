@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 use flippy_api::ConversionOptions;
+use flippy_operator::lease::ElectionSettings;
 use flippy_operator::{Clients, Clock, Settings, StartError};
 use flippy_sim::{LinkState, Outcome, Resource, SimClient, SimCluster, Verb};
 use futures::FutureExt;
@@ -41,7 +42,12 @@ impl std::fmt::Debug for Life {
 }
 
 impl Life {
-    pub(crate) fn begin(cluster: &SimCluster, user: &str, conversion: ConversionOptions) -> Self {
+    pub(crate) fn begin(
+        cluster: &SimCluster,
+        user: &str,
+        conversion: ConversionOptions,
+        election: Option<ElectionSettings>,
+    ) -> Self {
         let wire = cluster.connect(user);
         let operator = flippy_operator::Operator {
             clients: Clients { watching: wire.client.clone(), acting: wire.client.clone() },
@@ -49,6 +55,7 @@ impl Life {
                 conversion,
                 resync: Duration::from_hours(10),
                 instance: "flippy-0".to_owned(),
+                election,
                 health_address: None,
                 metrics_address: None,
             },

@@ -33,6 +33,7 @@ impl Child {
             .arg(format!("--metrics-bind-address=127.0.0.1:{metrics_port}"))
             .args(arguments)
             .env("KUBECONFIG", kubeconfig)
+            .env("POD_NAME", name)
             .env("POD_NAMESPACE", own_namespace)
             .env("NO_COLOR", "1");
         let process = Process::spawn(directory, &format!("{PROCESS_PREFIX}{name}"), command)?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use flippy_e2e::scenario::{NEW_IMAGE, Scenario};
 use flippy_e2e::wait;
-use flippy_e2e::workloads::{Kind, Workload};
+use flippy_e2e::workloads::{Kind, Workload, WorkloadRef};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::ResourceExt;
 use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
@@ -30,7 +30,7 @@ const TIER: &str = "tier";
 const GROUP: &str = "flippy.keikoproj.io/group";
 
 /// Takes a pod away before there is another one.
-fn taking(name: &str) -> Workload {
+pub(crate) fn taking(name: &str) -> Workload {
     let strategy = json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}});
     Workload::deployment(name)
         .replicas(2)
@@ -40,7 +40,12 @@ fn taking(name: &str) -> Workload {
 }
 
 /// A budget over the pods of [`taking`], and waits until its status says whether it allows a disruption.
-async fn budget(s: &Scenario, namespace: &str, spec: Value, allows: bool) -> Result<Api<PodDisruptionBudget>> {
+pub(crate) async fn budget(
+    s: &Scenario,
+    namespace: &str,
+    spec: Value,
+    allows: bool,
+) -> Result<Api<PodDisruptionBudget>> {
     let mut spec = spec;
     spec["selector"] = json!({"matchLabels": {TIER: "web"}});
     let api: Api<PodDisruptionBudget> = Api::namespaced(s.client(), namespace);
@@ -92,28 +97,24 @@ async fn deployments_that_share_a_disruption_budget_go_one_after_the_other(s: &S
     let shop = s.namespace("shop").await?;
     let workloads = s.create_all(&shop, ["a", "b", "c"].map(taking)).await?;
     budget(s, &shop, json!({"minAvailable": 2}), true).await?;
-    let _operator = s.operator().await?;
-    s.mesh().upgrade(NEW_IMAGE).await?;
-
-    s.config(s.system(), MESH, paced(s, &[NEW_IMAGE], &json!({"MaxConcurrent": 10}))).await?;
-
-    one_at_a_time(s, &shop, workloads.len()).await?;
-    ready_because(s, MESH, "AllFresh").await?;
-    restarted_once(s, &workloads).await
+    go_one_after_the_other(s, &shop, &workloads).await
 }
 
 async fn members_of_a_group_go_one_after_the_other(s: &Scenario) -> Result<()> {
     let shop = s.namespace("shop").await?;
     let member = |name: &str| taking(name).annotation(GROUP, "quorum");
     let workloads = s.create_all(&shop, ["a", "b", "c"].map(member)).await?;
+    go_one_after_the_other(s, &shop, &workloads).await
+}
+
+/// They do, although the limit would let all of them go at once.
+async fn go_one_after_the_other(s: &Scenario, shop: &str, workloads: &[WorkloadRef]) -> Result<()> {
     let _operator = s.operator().await?;
     s.mesh().upgrade(NEW_IMAGE).await?;
-
     s.config(s.system(), MESH, paced(s, &[NEW_IMAGE], &json!({"MaxConcurrent": 10}))).await?;
-
-    one_at_a_time(s, &shop, workloads.len()).await?;
+    one_at_a_time(s, shop, workloads.len()).await?;
     ready_because(s, MESH, "AllFresh").await?;
-    restarted_once(s, &workloads).await
+    restarted_once(s, workloads).await
 }
 
 async fn a_config_may_ignore_disruption_budgets(s: &Scenario) -> Result<()> {

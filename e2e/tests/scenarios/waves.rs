@@ -31,7 +31,7 @@ flippy_e2e::scenarios! {
 }
 
 /// Pods with this sidecar never become ready.
-const BROKEN_IMAGE: &str = "docker.io/istio/proxyv2:bad-ready";
+pub(crate) const BROKEN_IMAGE: &str = "docker.io/istio/proxyv2:bad-ready";
 
 const SOAK_SECONDS: i64 = 3;
 
@@ -72,12 +72,12 @@ fn in_waves(s: &Scenario, images: &[&str], canary: &Value, early: &Value) -> Val
     paced(s, images, &json!({"Waves": [wave("canary", "canary", canary), wave("early", "b-early", early)]}))
 }
 
-fn wave<'a>(status: &'a Value, name: &str) -> Option<&'a Value> {
+pub(crate) fn wave<'a>(status: &'a Value, name: &str) -> Option<&'a Value> {
     status["waves"].as_array()?.iter().find(|wave| wave["name"] == name)
 }
 
 /// Waits until a wave is in this state, and returns the status.
-async fn wave_is(s: &Scenario, name: &str, state: &str) -> Result<Value> {
+pub(crate) async fn wave_is(s: &Scenario, name: &str, state: &str) -> Result<Value> {
     let what = format!("wave {name} to be {state}");
     s.config_status(s.system(), MESH, &what, LIMIT, |status| -> Check<Value> {
         let wave = wave(status, name).ok_or_else(|| format!("it is not reported: {status}"))?;
@@ -110,7 +110,7 @@ async fn told(s: &Scenario, wave: &str, reasons: &[&str]) -> Result<()> {
 }
 
 /// Approves a wave as a person would: with the real `flippy approve`, where there is a cluster that it can reach.
-async fn approve(s: &Scenario, wave: &str) -> Result<()> {
+pub(crate) async fn approve(s: &Scenario, wave: &str) -> Result<()> {
     if let Ok(cluster) = s.cluster() {
         let output = run_command(&cluster.admin_kubeconfig(), &["approve", MESH, wave, "-n", s.system()])?;
         ensure!(output.status.success(), "{output:?}");

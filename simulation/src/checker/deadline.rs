@@ -35,7 +35,12 @@ pub(super) fn check(record: &Record<'_>) -> Vec<Finding> {
             };
             // In both lists, it has the longer of two windows.
             let window = wish.check_of(resource).map_or(check.window(), |other| other.window().max(check.window()));
-            let lasted = request.at.duration_since(mark.at);
+            // Once complete, it has to stay so.
+            let window = window + wish.strategy.min_ready;
+            // By the clock of the operator, and as it was before anybody set it while the status was on its way.
+            let before = request.at - WRITING;
+            let shown = record.shown(request, request.at).min(record.shown(request, before) + WRITING);
+            let lasted = shown.duration_since(mark.at);
             if lasted > window + WRITING {
                 findings.push(Finding {
                     at: written.at,

@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use serde_json::Value;
 
 use super::facts::{Rollout, has_landed, name, rollout_of};
+use super::selector::selects;
 use super::wish::Check;
 use super::{Case, Invariant, Objection};
 use crate::knowledge::View;
@@ -41,11 +42,19 @@ pub(super) fn in_the_way(case: &Case<'_>, resource: Resource, key: &Key, workloa
             return Some(format!("{} was under way, and both share {what}", name(*other, other_key)));
         }
     }
-    if case.wish.ignores_budgets || surges(resource, workload) {
+    if case.wish.ignores_budgets {
         return None;
     }
     let labels = template_labels(case.view, key, workload);
     let mut covering = case.view.budgets.iter().filter(|(place, budget)| covers(budget, place, key, labels));
+    if resource == Resource::Rollouts && covering.clone().nth(1).is_some() {
+        return Some(
+            "more than one PodDisruptionBudget covers its pods, which can therefore not be evicted".to_owned(),
+        );
+    }
+    if surges(resource, workload) {
+        return None;
+    }
     let (place, budget) = covering.find(|(_, budget)| !allows(budget))?;
     Some(format!("PodDisruptionBudget {place} allowed no disruption: {}", budget["status"]))
 }
@@ -63,6 +72,11 @@ pub(super) fn sharing<'a>(
         let does = is_other && !shared_by(case, *other, other_key, other_workload).is_disjoint(&shared);
         does.then_some((*other, other_key))
     })
+}
+
+/// Whether a workload shares anything, be it with nobody.
+pub(super) fn shares_anything(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value) -> bool {
+    !shared_by(case, resource, key, workload).is_empty()
 }
 
 /// Names of what a workload shares with others, or would.
@@ -95,21 +109,7 @@ fn template_labels<'a>(view: &'a View, key: &Key, workload: &'a Value) -> &'a Va
 /// Whether a budget covers pods with these labels (k8s.io/api policy/v1 `PodDisruptionBudgetSpec`).
 fn covers(budget: &Value, place: &Key, key: &Key, labels: &Value) -> bool {
     let selector = &budget["spec"]["selector"];
-    let wanted = selector["matchLabels"].as_object();
-    let expressions = selector["matchExpressions"].as_array();
-    place.namespace == key.namespace
-        && selector.is_object()
-        && wanted.into_iter().flatten().all(|(label, value)| labels[label] == *value)
-        && expressions.into_iter().flatten().all(|expression| {
-            let value = &labels[expression["key"].as_str().unwrap_or_default()];
-            let is_among = expression["values"].as_array().is_some_and(|values| values.contains(value));
-            match expression["operator"].as_str() {
-                Some("In") => is_among,
-                Some("NotIn") => !is_among,
-                Some("Exists") => !value.is_null(),
-                _ => value.is_null(),
-            }
-        })
+    place.namespace == key.namespace && selector.is_object() && selects(selector, labels)
 }
 
 fn allows(budget: &Value) -> bool {
@@ -119,7 +119,7 @@ fn allows(budget: &Value) -> bool {
 }
 
 /// Whether an update takes away no pod before there is another one, for the strategies that are drawn here.
-fn surges(resource: Resource, workload: &Value) -> bool {
+pub(super) fn surges(resource: Resource, workload: &Value) -> bool {
     let spec = &workload["spec"];
     match resource {
         Resource::Deployments => {
@@ -161,7 +161,7 @@ fn was_just_sent(case: &Case<'_>, resource: Resource, key: &Key, workload: &Valu
             && own.mutation.key == *key
             && uid(own.after) == uid(workload)
             && generation(own.after) > generation(workload)
-            && case.now.duration_since(own.request.at) < CERTAINLY_UNDER_WAY
+            && case.restart.request.at.duration_since(own.request.at) < CERTAINLY_UNDER_WAY
     })
 }
 

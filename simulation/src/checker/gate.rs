@@ -10,7 +10,9 @@ pub(super) fn objection(case: &Case<'_>) -> Option<Objection> {
         let met = workload.is_some_and(|workload| {
             workload["metadata"]["deletionTimestamp"].is_null() && rollout_of(*resource, workload) == Rollout::Complete
         });
-        let patience_is_over = case.now.duration_since(case.wish.created_at) >= check.wait;
+        // Begun when the config was first seen, by a clock that may have been set, or have been another one, since.
+        let patience_is_over =
+            case.now.duration_since(case.wish.created_at) + case.record.clocks.spread() >= check.wait;
         !met && (check.wanted || !patience_is_over)
     });
     let (resource, key, _) = unmet?;

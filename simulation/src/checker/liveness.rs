@@ -1,12 +1,13 @@
 //! When trouble is over, everything in scope becomes fresh or is explained, and `Ready` tells the truth about it.
 
 use flippy_sim::{Key, Resource};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::facts::{Rollout, is_held, name, rollout_of};
+use super::facts::{Rollout, is_held, name, predates, rollout_of};
+use super::single::is_single;
 use super::wish::{Standing, Wish};
-use super::{Finding, Invariant};
+use super::{Finding, Invariant, halt, waves, window};
 use crate::knowledge::View;
 
 /// What is neither fresh nor explained now.
@@ -21,9 +22,23 @@ pub(crate) fn unexplained(view: &View, now: Timestamp) -> Vec<Finding> {
     let mut findings = Vec::new();
     for wish in &wishes {
         let config = &view.configs[&wish.key];
-        findings.extend(problems(wish, &wishes, view, config).into_iter().map(|message| finding(wish, message)));
+        findings.extend(problems(wish, &wishes, view, config, now).into_iter().map(|message| finding(wish, message)));
     }
     findings
+}
+
+/// Whether something waits for nothing but a window to open, or a soak to end, which time alone will bring about.
+pub(crate) fn waits_for_window(view: &View, now: Timestamp) -> bool {
+    view.configs.iter().any(|(key, config)| {
+        let wish = Wish::read(key, config).filter(|wish| !wish.suspended && !wish.dry_run);
+        let conditions = config["status"]["conditions"].as_array();
+        let mut allowed = conditions.into_iter().flatten().filter(|one| one["type"] == "RestartsAllowed");
+        wish.is_some_and(|wish| {
+            (!window::is_open(&wish.windows, now)
+                || allowed.any(|one| one["reason"] == "WindowEnds" || one["reason"] == "WaveSoaks"))
+                && wish.in_scope(view).any(|(.., standing)| standing == Standing::Stale)
+        })
+    })
 }
 
 /// Restarts that wait because the server refused them, though it has not refused anything for a while.
@@ -31,7 +46,9 @@ pub(crate) fn still_refused(view: &View, now: Timestamp) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (key, config) in &view.configs {
         let blocked = config["status"]["blocked"].as_array().into_iter().flatten();
-        findings.extend(blocked.filter(|one| one["reason"] == "Refused").map(|one| Finding {
+        let by_webhook = view.refused.as_ref().map(|(resource, key)| name(*resource, key));
+        let wrongly = |one: &&Value| one["reason"] == "Refused" && one["workload"].as_str() != by_webhook.as_deref();
+        findings.extend(blocked.filter(wrongly).map(|one| Finding {
             at: now,
             invariant: Invariant::Liveness,
             message: format!(
@@ -44,7 +61,7 @@ pub(crate) fn still_refused(view: &View, now: Timestamp) -> Vec<Finding> {
     findings
 }
 
-fn problems(wish: &Wish, wishes: &[Wish], view: &View, config: &Value) -> Vec<String> {
+fn problems(wish: &Wish, wishes: &[Wish], view: &View, config: &Value, now: Timestamp) -> Vec<String> {
     let status = &config["status"];
     if status["observedGeneration"] != config["metadata"]["generation"] {
         return vec![format!("its status speaks of generation {}", status["observedGeneration"])];
@@ -64,10 +81,11 @@ fn problems(wish: &Wish, wishes: &[Wish], view: &View, config: &Value) -> Vec<St
         problems.push(format!("{} workloads are in scope, but its status says {}", all.len(), counters["total"]));
     }
     let stale: Vec<_> = all.iter().filter(|(.., standing)| *standing == Standing::Stale).collect();
-    let held_back = explanation_for_all(wish, view, allowed, stalled);
+    let held_back = explanation_for_all(wish, view, allowed, stalled, now);
     for (resource, key, workload, _) in &stale {
         let name = name(*resource, key);
-        let listed = is_listed(status, &name);
+        let is_refused = view.refused.as_ref().is_some_and(|(kind, place)| kind == resource && place == *key);
+        let listed = is_listed(status, &name, is_refused);
         let converging = count("converging") > 0 && rollout_of(*resource, workload) == Rollout::UnderWay;
         if !listed && !converging && held_back.is_none() {
             problems.push(format!("{name} is stale, and nothing says why it stays so"));
@@ -102,13 +120,27 @@ fn problems(wish: &Wish, wishes: &[Wish], view: &View, config: &Value) -> Vec<St
 }
 
 /// What holds up every restart of a config, when that is true.
-fn explanation_for_all(wish: &Wish, view: &View, allowed: &Value, stalled: &Value) -> Option<&'static str> {
+fn explanation_for_all(
+    wish: &Wish,
+    view: &View,
+    allowed: &Value,
+    stalled: &Value,
+    now: Timestamp,
+) -> Option<&'static str> {
     if allowed["status"] == "False" {
         match allowed["reason"].as_str()? {
             "Suspended" if wish.suspended => return Some("suspended"),
             "DryRun" if wish.dry_run => return Some("dry run"),
             "PreconditionsNotMet" if any_unmet(wish, view) => return Some("preconditions"),
-            "RestartsFutile" => return Some("futile"),
+            "RestartsFutile" if was_futile(wish, view) => return Some("futile"),
+            "OutsideWindow" if !window::is_open(&wish.windows, now) => return Some("windows"),
+            "WindowEnds" if window::shuts_within(&wish.windows, now, longest(wish)) => return Some("windows"),
+            "AwaitingApproval" if waves::waits_for_approval(wish, &view.configs[&wish.key]) => {
+                return Some("approval");
+            }
+            "EarlierWave" if waves::waits_for_earlier(wish, view, &view.configs[&wish.key]) => return Some("waves"),
+            "WaveSoaks" if wish.waves.iter().any(|wave| !wave.soak.is_zero()) => return Some("waves"),
+            "Halted" if halt::may_be_halted(wish, view, now) => return Some("halted"),
             _ => {}
         }
     }
@@ -116,10 +148,32 @@ fn explanation_for_all(wish: &Wish, view: &View, allowed: &Value, stalled: &Valu
         return None;
     }
     match stalled["reason"].as_str()? {
-        "RestartsFutile" => Some("futile"),
+        "RestartsFutile" if was_futile(wish, view) => Some("futile"),
+        "FirstRefused" if view.refused.as_ref().is_some_and(|(resource, key)| wish.goes_first(*resource, key)) => {
+            Some("what goes first")
+        }
         "FirstBlocked" if !view.budgets.is_empty() => Some("what goes first"),
         _ => None,
     }
+}
+
+/// So many restarts that bring stale pods again stop a campaign.
+const FUTILE: usize = 3;
+
+/// Whether restarts have brought stale images again, and nothing else, so often that it is pointless to go on.
+fn was_futile(wish: &Wish, view: &View) -> bool {
+    let in_vain = wish.in_scope(view).filter(|(resource, _, workload, standing)| {
+        let Some(mark) = crate::record::mark(*resource, workload) else { return false };
+        let mut since = view.pods(workload).iter().filter(|pod| !predates(*resource, pod, &mark)).peekable();
+        *standing == Standing::Stale && since.peek().is_some() && since.all(|pod| wish.is_fresh(pod) != Some(true))
+    });
+    in_vain.count() >= FUTILE
+}
+
+/// More than this a restart cannot be expected to take: half as much again as the longest that counts.
+fn longest(wish: &Wish) -> SignedDuration {
+    let longest = wish.kinds.iter().map(|(_, check)| check.window()).max().unwrap_or_default();
+    longest * 3 / 2 + wish.strategy.min_ready
 }
 
 fn any_unmet(wish: &Wish, view: &View) -> bool {
@@ -129,10 +183,10 @@ fn any_unmet(wish: &Wish, view: &View) -> bool {
     })
 }
 
-fn is_listed(status: &Value, name: &str) -> bool {
+fn is_listed(status: &Value, name: &str, is_refused: bool) -> bool {
     let lists = ["blocked", "failed"].into_iter().filter_map(|list| status[list].as_array());
-    // When trouble is over, nobody is refused any more: that is no explanation.
-    lists.flatten().any(|one| one["workload"] == name && one["reason"] != "Refused")
+    // When trouble is over, only a webhook still refuses anything: of all others that is no explanation.
+    lists.flatten().any(|one| one["workload"] == name && (is_refused || one["reason"] != "Refused"))
 }
 
 /// What is said of a workload, when it is not true.
@@ -152,6 +206,7 @@ fn untrue(
     let true_ = match reason {
         "Paused" | "MidRollout" | "OnDelete" | "Partition" => is_held(resource, workload),
         "Conflict" => wish.conflicts(wishes, view, resource, key, workload),
+        "SingleReplica" => wish.strategy.holds_single && is_single(resource, workload),
         "SameImageAgain" => crate::record::mark(resource, workload).is_some(),
         _ => true,
     };

@@ -1,29 +1,38 @@
 //! The judge. One file per invariant; all of them read what the server recorded.
 
+mod budget;
 mod deadline;
 mod disruption;
 mod facts;
 mod fields;
 mod gate;
 mod guard;
+mod halt;
+mod leader;
 mod liveness;
 mod order;
 mod requests;
 mod scope;
+mod selector;
 mod serial;
+mod single;
 mod statuses;
+mod strategy;
 mod twice;
+mod under_way;
+mod waves;
+mod window;
 mod wish;
 
 use flippy_sim::History;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use crate::knowledge::{View, batch_began, moments};
+use crate::knowledge::{DECIDING, View, batch_began, moments};
 use crate::record::{Record, Restart};
 use crate::scenario::Scenario;
 use wish::Wish;
 
-pub(crate) use liveness::{still_refused, unexplained};
+pub(crate) use liveness::{still_refused, unexplained, waits_for_window};
 
 /// What must hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,6 +45,16 @@ pub enum Invariant {
     Serial,
     /// Of what shares a disruption budget or a group, nothing starts beside another one, or against the budget.
     Disruption,
+    /// Never more under way than `Strategy` allows, in all and in each namespace, and never sooner after the one before.
+    Budget,
+    /// Nothing starts in a shut window.
+    Window,
+    /// Nothing starts in a wave before its time, nor without approval where it needs one.
+    Wave,
+    /// Nothing starts once more has failed than is tolerated.
+    Halt,
+    /// A workload of a single replica is left alone where the config says so.
+    Single,
     /// What goes first goes first, healthy workloads before others, kind by kind.
     Order,
     /// No workload is restarted twice for the same images without a reason.
@@ -52,6 +71,8 @@ pub enum Invariant {
     Requests,
     /// When trouble is over, everything in scope becomes fresh or is explained, and `Ready` tells the truth.
     Liveness,
+    /// Of two replicas only the one that holds the lease writes.
+    Leader,
     /// The operator lives until it is told to stop.
     Alive,
 }
@@ -88,15 +109,16 @@ pub(crate) struct Case<'a> {
     wish: &'a Wish,
     wishes: &'a [Wish],
     restart: &'a Restart<'a>,
-    /// Deadlines are judged by when the request arrived.
+    /// Deadlines are judged by when the request arrived, and like all times by what the clock of that life showed then:
+    /// with it they come early or late by as much as it is set ahead or back, and nothing else does.
     now: Timestamp,
     /// When the first request of its batch went out: what else was decided then is not known to it.
     began: Timestamp,
 }
 
 /// Holds a history against everything but liveness.
-pub(crate) fn check(history: &History, scenario: &Scenario) -> Vec<Finding> {
-    let record = Record::new(history);
+pub(crate) fn check(history: &History, scenario: &Scenario, began_at: Timestamp) -> Vec<Finding> {
+    let record = Record::new(history, &scenario.clocks, began_at);
     let mut findings = Vec::new();
     for restart in &record.restarts {
         let objections = objections(&record, restart);
@@ -112,6 +134,7 @@ pub(crate) fn check(history: &History, scenario: &Scenario) -> Vec<Finding> {
     findings.extend(fields::check(&record));
     findings.extend(statuses::check(&record));
     findings.extend(deadline::check(&record));
+    findings.extend(leader::check(&record, scenario));
     findings.extend(requests::check(&record, scenario));
     if history.dropped > 0 {
         let message = format!("{} entries of the history were lost, so nobody can judge it", history.dropped);
@@ -126,22 +149,34 @@ pub(crate) fn died(at: Timestamp) -> Finding {
     Finding { at, invariant: Invariant::Alive, message, subject: String::new() }
 }
 
+fn objections_to(case: &Case<'_>) -> Vec<Objection> {
+    let at_most_one =
+        [scope::objection, gate::objection, serial::objection, window::objection, halt::objection, single::objection];
+    let mut found: Vec<Objection> = at_most_one.into_iter().filter_map(|objection| objection(case)).collect();
+    found.extend(waves::objection(case));
+    found.extend(budget::objection(case));
+    found.extend(disruption::objection(case));
+    found.extend(order::objection(case));
+    found
+}
+
 /// A restart is fine when there is a config and a moment for which nothing speaks against it. Otherwise: the objections
 /// for the config and moment with the fewest.
 fn objections(record: &Record<'_>, restart: &Restart<'_>) -> Vec<Objection> {
     let mut least: Option<Vec<Objection>> = None;
     let began = batch_began(record, restart);
-    for moment in moments(record, restart, began) {
-        let view = View::told(record, restart, moment);
+    let shown = shown_times(record, restart, began);
+    // An answer of the very instant in which the batch began may have come after it was decided on.
+    let before = began.saturating_sub(SignedDuration::from_millis(1)).unwrap_or(began);
+    for (answered_by, moment) in [Timestamp::MAX, before]
+        .into_iter()
+        .flat_map(|answered_by| moments(record, restart, began).map(move |moment| (answered_by, moment)))
+    {
+        let view = View::told(record, restart, moment, answered_by);
         let wishes: Vec<Wish> = view.configs.iter().filter_map(|(key, config)| Wish::read(key, config)).collect();
-        for wish in &wishes {
-            let case = Case { record, view: &view, wish, wishes: &wishes, restart, now: restart.request.at, began };
-            let found: Vec<Objection> = [scope::objection(&case), gate::objection(&case), serial::objection(&case)]
-                .into_iter()
-                .flatten()
-                .chain(disruption::objection(&case))
-                .chain(order::objection(&case))
-                .collect();
+        for (wish, now) in wishes.iter().flat_map(|wish| shown.iter().map(move |now| (wish, *now))) {
+            let case = Case { record, view: &view, wish, wishes: &wishes, restart, now, began };
+            let found = objections_to(&case);
             if found.is_empty() {
                 return found;
             }
@@ -153,4 +188,14 @@ fn objections(record: &Record<'_>, restart: &Restart<'_>) -> Vec<Objection> {
     least.unwrap_or_else(|| {
         vec![Objection::new(Invariant::Scope, "the operator had not been told of any config".to_owned())]
     })
+}
+
+/// What the clock of the operator showed when a request arrived, or would have shown if nobody had set it since it was
+/// decided on.
+fn shown_times(record: &Record<'_>, restart: &Restart<'_>, began: Timestamp) -> Vec<Timestamp> {
+    let (request, at) = (restart.request, restart.request.at);
+    let decided = began.saturating_sub(DECIDING).unwrap_or(began);
+    let mut shown = vec![record.shown(request, at), record.shown(request, decided) + at.duration_since(decided)];
+    shown.dedup();
+    shown
 }

@@ -5,8 +5,12 @@ use flippy_sim::{Key, Resource};
 use jiff::SignedDuration;
 use serde_json::Value;
 
+use super::budget::may_be_full;
 use super::disruption;
 use super::facts::{Rollout, is_held, name, rollout_of};
+use super::requests::tested_generation;
+use super::single::is_single;
+use super::waves::wave_of;
 use super::wish::Standing;
 use super::{Case, Invariant, Objection};
 use crate::record::{Record, mark};
@@ -33,12 +37,16 @@ pub(super) fn objection(case: &Case<'_>) -> Vec<Objection> {
         found.push(objection(format!("it was said to be {said}, but its status was {}", workload["status"])));
     }
     // One whose earlier try was lost or refused had its turn then.
-    let has_its_turn = position.is_none() && attempt(case) == 1 && !was_tried(case, resource, key);
+    let has_its_turn =
+        position.is_none() && attempt(case) == 1 && !was_tried(case, resource, key) && !waits_for_an_answer(case);
     if has_its_turn && !is_stopped(case) {
         let place = |resource, key| (case.wish.rank_of(resource), key);
+        let wave = wave_of(case.wish, case.view, key, workload);
         let earlier = case.wish.in_scope(case.view).find(|(other, other_key, other_workload, standing)| {
             let is_other = (*other, *other_key) != (resource, key);
             is_other
+                // What is in an earlier wave is another invariant's.
+                && wave_of(case.wish, case.view, other_key, other_workload) == wave
                 && *standing == Standing::Stale
                 && waits_to_start(case, *other, other_key, other_workload)
                 && (!healthy || place(*other, *other_key) < place(resource, key))
@@ -66,12 +74,25 @@ fn is_due_first(case: &Case<'_>, resource: Resource, key: &Key) -> bool {
 
 /// A healthy one that nobody has restarted yet, and that nothing is in the way of.
 fn waits_to_start(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value) -> bool {
+    !may_be_full(case, &key.namespace) && is_left_to_start(case, resource, key, workload)
+}
+
+/// The same, whether or not there is room for it.
+pub(super) fn is_left_to_start(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value) -> bool {
     rollout_of(resource, workload) == Rollout::Complete
         && mark(resource, workload).is_none()
         && !is_held(resource, workload)
+        && !may_be_sent_for_another(case, resource, key, workload)
+        && (!case.wish.strategy.holds_single || !is_single(resource, workload))
         && !case.wish.conflicts(case.wishes, case.view, resource, key, workload)
         && !may_wait_for_others(case, resource, key, workload)
         && !was_tried(case, resource, key)
+}
+
+/// Whether it may be on its way for another config, in whose batch it comes late, or has been left out after a refusal.
+fn may_be_sent_for_another(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value) -> bool {
+    let others = case.wishes.iter().filter(|wish| wish.key != case.wish.key && !wish.dry_run && !wish.suspended);
+    others.into_iter().any(|wish| wish.goes_first(resource, key) || wish.admits(case.view, resource, key, workload))
 }
 
 /// Whether something that it shares with others keeps it from starting: also while nobody knows whether one of those was
@@ -84,13 +105,32 @@ fn may_wait_for_others(case: &Case<'_>, resource: Resource, key: &Key, workload:
 /// Whether this life has tried to restart it lately, and was refused or does not know yet what became of it; or whether it
 /// was restarted before, and its owner has taken the mark away.
 fn was_tried(case: &Case<'_>, resource: Resource, key: &Key) -> bool {
-    let earlier = case.record.history.requests[..case.restart.index].iter().rev();
-    let mut lately = earlier
-        .take_while(|request| case.now.duration_since(request.at) < PASSED_OVER)
-        .filter(|request| request.user == case.restart.request.user && Record::is_restart_request(request));
     let mut made = case.record.restarts.iter().filter(|other| other.index < case.restart.index);
-    lately.any(|request| request.target.as_ref().is_some_and(|target| target.1 == resource && target.3 == *key))
+    tried_lately(case).any(|tried| tried == (resource, key))
         || made.any(|other| other.mutation.resource == resource && other.mutation.key == *key)
+}
+
+/// Whether this life has tried to restart the very same generation before and was not told that it had: it still has its
+/// turn, however long a window was shut since.
+fn waits_for_an_answer(case: &Case<'_>) -> bool {
+    let restart = &case.restart;
+    let mut earlier = case.record.history.requests[..restart.index].iter();
+    earlier.any(|request| {
+        let (last, now) = (request.target.as_ref(), restart.request.target.as_ref());
+        request.user == restart.request.user
+            && Record::is_restart_request(request)
+            && last.zip(now).is_some_and(|(last, now)| (last.1, &last.3) == (now.1, &now.3))
+            && tested_generation(request) == tested_generation(restart.request)
+    })
+}
+
+/// What this life has tried to restart lately.
+pub(super) fn tried_lately<'a>(case: &'a Case<'_>) -> impl Iterator<Item = (Resource, &'a Key)> {
+    let earlier = case.record.history.requests[..case.restart.index].iter().rev();
+    let lately = earlier
+        .take_while(|request| case.restart.request.at.duration_since(request.at) < PASSED_OVER)
+        .filter(|request| request.user == case.restart.request.user && Record::is_restart_request(request));
+    lately.filter_map(|request| request.target.as_ref()).map(|target| (target.1, &target.3))
 }
 
 /// Whether restarts have been in vain so often that only one is tried now and then.

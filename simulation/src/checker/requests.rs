@@ -20,10 +20,12 @@ const LISTS: usize = 8;
 const WATCHES: usize = 40;
 /// … it is refused the same restart at most so often: 2, 4, 8, 16 and 32 seconds apart.
 const REFUSALS: usize = 6;
+/// … it reads the lease at most so often, and writes it as often: every two seconds.
+const LEASES: usize = 36;
 /// … and it writes the status of a config at most once a second.
 const STATUSES: usize = 61;
 
-pub(super) fn check(record: &Record<'_>, _scenario: &Scenario) -> Vec<Finding> {
+pub(super) fn check(record: &Record<'_>, scenario: &Scenario) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut rates: HashMap<Subject, VecDeque<Timestamp>> = HashMap::new();
     for request in record.history.requests.iter().filter(|request| is_operator(&request.user)) {
@@ -36,6 +38,7 @@ pub(super) fn check(record: &Record<'_>, _scenario: &Scenario) -> Vec<Finding> {
             (Verb::List | Verb::Watch, _, _)
             | (Verb::Create, Resource::Events, _)
             | (Verb::Patch, Resource::FlippyConfigs, Part::Status) => true,
+            (Verb::Get | Verb::Create | Verb::Update, Resource::Leases, Part::Main) => scenario.replicas.is_some(),
             (Verb::Patch, resource, Part::Main) => WORKLOADS.contains(resource),
             _ => false,
         };
@@ -48,7 +51,8 @@ pub(super) fn check(record: &Record<'_>, _scenario: &Scenario) -> Vec<Finding> {
         while times.front().is_some_and(|first| request.at.duration_since(*first) > PERIOD) {
             times.pop_front();
         }
-        if times.len() == most + 1 {
+        // Each time that the clock is set ahead, what waits may be tried again at once.
+        if times.len() == most + scenario.clocks.jumps_in_all() + 1 {
             findings.push(finding(request, "was asked too often within a minute", &key.name));
         }
     }
@@ -65,6 +69,7 @@ fn subject(request: &RequestRecord, verb: Verb, resource: Resource, key: &Key) -
         (Verb::Watch, Resource::CustomResourceDefinitions) => (2 * WATCHES, 0),
         (Verb::List, _) => (LISTS, 0),
         (Verb::Watch, _) => (WATCHES, 0),
+        (_, Resource::Leases) => (LEASES, 0),
         (Verb::Patch, Resource::FlippyConfigs) => (STATUSES, 0),
         (Verb::Patch, _) if request.outcome != Outcome::Answered(200) => (REFUSALS, tested_generation(request)),
         _ => return None,
@@ -73,7 +78,7 @@ fn subject(request: &RequestRecord, verb: Verb, resource: Resource, key: &Key) -
 }
 
 /// Another generation is another question.
-fn tested_generation(request: &RequestRecord) -> i64 {
+pub(super) fn tested_generation(request: &RequestRecord) -> i64 {
     let patch: Value = serde_json::from_slice(&request.body).unwrap_or_default();
     let mut tests = patch.as_array().into_iter().flatten();
     let test = tests.find(|one| one["op"] == "test" && one["path"] == "/metadata/generation");

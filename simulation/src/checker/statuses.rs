@@ -1,10 +1,12 @@
-//! The operator writes statuses of configs, marks of workloads and events; nothing else, and nobody writes its statuses.
+//! The operator writes statuses of configs, marks of workloads, events and its lease; nothing else, and nobody writes its
+//! statuses.
 
 use flippy_sim::{Part, Resource};
 
 use super::{Finding, Invariant};
 use crate::life::is_operator;
 use crate::record::{Record, WORKLOADS};
+use crate::replicas::LEASE;
 
 pub(super) fn check(record: &Record<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -17,6 +19,7 @@ pub(super) fn check(record: &Record<'_>) -> Vec<Finding> {
                 (None, Some(after)) => !after["status"].is_null(),
                 _ => false,
             },
+            (Resource::Leases, true) => *mutation.key.name != *LEASE,
             (Resource::Events, true) | (_, false) => false,
             (resource, true) => {
                 !WORKLOADS.contains(&resource) || mutation.part != Part::Main || mutation.before.is_none()

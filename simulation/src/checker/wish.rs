@@ -5,9 +5,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::knowledge::View;
+use crate::record::RESUMED_AT;
 use crate::scenario::{CONFIG_NAMESPACE, IGNORE_KEY};
 
 use super::facts;
+use super::strategy::{Limit, Strategy};
+use super::waves::Wave;
+use super::window::Window;
 
 /// What a restart that nobody waits for has, before it counts as failed.
 const NOT_WAITED: SignedDuration = SignedDuration::from_secs(600);
@@ -23,6 +27,11 @@ pub(crate) struct Wish {
     pub(crate) kinds: Vec<(Resource, Check)>,
     pub(crate) preconditions: Vec<(Resource, Key, Check)>,
     pub(crate) first: Vec<(Resource, Key, Check)>,
+    pub(crate) strategy: Strategy,
+    pub(crate) windows: Vec<Window>,
+    pub(crate) waves: Vec<Wave>,
+    /// When somebody said to go on in spite of failures.
+    pub(crate) resumed_at: Option<Timestamp>,
     pub(crate) suspended: bool,
     pub(crate) dry_run: bool,
     pub(crate) ignores_budgets: bool,
@@ -87,6 +96,10 @@ impl Wish {
                 .collect(),
             preconditions: list(&spec["Preconditions"]).iter().filter_map(named).collect(),
             first: list(&spec["PostFilterRestarts"]).iter().filter_map(named).collect(),
+            strategy: Strategy::read(&spec["Strategy"]),
+            windows: list(&spec["Windows"]).iter().map(Window::read).collect(),
+            waves: list(&spec["Strategy"]["Waves"]).iter().map(Wave::read).collect(),
+            resumed_at: config["metadata"]["annotations"][RESUMED_AT].as_str().and_then(|at| at.parse().ok()),
             suspended: spec["Suspend"] == true,
             dry_run: spec["DryRun"] == true,
             ignores_budgets: spec["Strategy"]["DisruptionBudgets"] == "Ignore",
@@ -178,6 +191,30 @@ impl Wish {
                 && other.admits(view, resource, key, workload)
                 && other.images.iter().all(|image| !self.images.contains(image))
         })
+    }
+
+    /// Whether a workload is one of those that go before everything in scope.
+    pub(crate) fn goes_first(&self, resource: Resource, key: &Key) -> bool {
+        self.first.iter().any(|(kind, place, _)| *kind == resource && place == key)
+    }
+
+    /// `MaxConcurrent` of a wave.
+    pub(crate) fn most(&self, wave: usize) -> Option<Limit> {
+        self.waves.get(wave).and_then(|wave| wave.most).or(self.strategy.most)
+    }
+
+    /// `MaxConcurrentPerNamespace` of a wave.
+    pub(crate) fn most_in_namespace(&self, wave: usize) -> Option<Limit> {
+        self.waves.get(wave).and_then(|wave| wave.most_in_namespace).or(self.strategy.most_in_namespace)
+    }
+
+    /// Failures that do not halt it yet, in a wave; None: nothing does.
+    pub(crate) fn tolerated(&self, wave: usize) -> Option<Limit> {
+        self.waves
+            .get(wave)
+            .and_then(|wave| wave.failures)
+            .filter(|_| !self.strategy.continues)
+            .or(self.strategy.tolerated)
     }
 
     /// How a restart of this workload is waited for, and how long it has.

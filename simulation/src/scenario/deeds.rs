@@ -1,12 +1,15 @@
 //! What others do while Flippy works: edit, deploy, scale, delete, revert.
 
 use fastrand::Rng;
-use flippy_sim::{Faults, Key, Resource};
+use flippy_sim::{Faults, Key, Resource, Webhook};
 use serde_json::{Value, json};
 
 use super::configs::IGNORE_KEY;
 use super::percent;
 use super::workloads::{Workloads, control_plane};
+use crate::record::RESUMED_AT;
+
+const APPROVE_PREFIX: &str = "flippy.keikoproj.io/approve-";
 
 /// Something that is done at a time.
 #[derive(Debug, Clone)]
@@ -33,6 +36,8 @@ pub(crate) enum Deed {
     },
     /// From now on this goes wrong.
     Trouble(Box<Faults>),
+    /// From now on a webhook refuses this; or none does any more.
+    Webhook(Option<Webhook>),
     /// The server forgets what watches could resume from.
     Compact,
 }
@@ -57,6 +62,13 @@ pub(crate) enum Change {
     /// A field of a config's spec.
     Spec(&'static str, Value),
     AddImage(String),
+    /// Somebody has looked at what failed, and says to go on.
+    Resumed(String),
+    /// Somebody says that a wave may start: of the campaign that the status tells, or of another one.
+    Approve {
+        wave: &'static str,
+        is_right: bool,
+    },
 }
 
 impl Deed {
@@ -88,6 +100,14 @@ impl Change {
             }
             Self::Image(image) => spec["template"]["spec"]["containers"][0]["image"] = json!(image),
             Self::Spec(field, value) => spec[field] = value.clone(),
+            Self::Resumed(at) => object["metadata"]["annotations"][RESUMED_AT] = json!(at),
+            Self::Approve { wave, is_right } => {
+                let campaign = object["status"]["campaign"].as_str();
+                let said = if *is_right { campaign.map(|it| format!("{it} by ann")) } else { Some(wrong(campaign)) };
+                if let Some(said) = said {
+                    object["metadata"]["annotations"][format!("{APPROVE_PREFIX}{wave}")] = json!(said);
+                }
+            }
             Self::AddImage(image) => {
                 if let Some(images) = spec["ImageList"].as_array_mut() {
                     images.push(json!(image));
@@ -95,6 +115,12 @@ impl Change {
             }
         }
     }
+}
+
+/// The same images, but another time; before there is any, a guess.
+fn wrong(campaign: Option<&str>) -> String {
+    let hash = campaign.and_then(|campaign| campaign.split('.').next()).unwrap_or("0123456789ab");
+    format!("{hash}.7")
 }
 
 pub(crate) fn draw(rng: &mut Rng, workloads: &Workloads, until_seconds: u64, deeds: &mut Vec<Timed>) {

@@ -1,18 +1,25 @@
 //! What happens on one unlucky day, all drawn from one seed before it begins.
 
+mod clocks;
 mod configs;
 mod crashes;
 mod deeds;
 mod disruption;
+mod pace;
+mod replicas;
 mod trouble;
+mod waves;
+mod webhook;
 mod workloads;
 
 use fastrand::Rng;
 use serde_json::Value;
 
+pub(crate) use clocks::Clocks;
 pub(crate) use configs::{CONFIG_NAMESPACE, IGNORE_KEY};
 pub(crate) use crashes::{Ending, How};
 pub(crate) use deeds::{Deed, Timed};
+pub(crate) use replicas::{Cut, Replicas};
 
 /// What pods run before the mesh is upgraded.
 pub(crate) const OLD: &str = "docker.io/istio/proxyv2:1.30.3";
@@ -36,6 +43,10 @@ pub struct Scenario {
     pub(crate) deeds: Vec<Timed>,
     /// How the lives of the operator end, one after the other. The last life goes on.
     pub(crate) endings: Vec<Ending>,
+    /// What the operator's clock shows.
+    pub(crate) clocks: Clocks,
+    /// What there is besides that operator: on most days nothing.
+    pub(crate) replicas: Option<Replicas>,
     /// From then on nothing goes wrong and nobody does anything, in seconds.
     pub(crate) calm_at_seconds: u64,
     /// How long to look on after everything is explained, in seconds.
@@ -53,11 +64,30 @@ impl Scenario {
         configs::draw(&mut rng, &workloads, &mut deeds);
         deeds::draw(&mut rng, &workloads, calm_at_seconds, &mut deeds);
         let calm_at_seconds = trouble::draw(&mut rng, calm_at_seconds, &mut deeds);
+        pace::draw(&mut Rng::with_seed(seed ^ 0x5eed_0f01), &mut deeds);
+        let replicas = replicas::draw(seed, calm_at_seconds, &mut deeds);
         let endings = crashes::draw(&mut rng);
+        // What depends on the time is judged by one clock: two replicas have the server's.
+        let clocks = match replicas {
+            Some(_) => Clocks::default(),
+            None => clocks::draw(seed, endings.len() + 1, calm_at_seconds),
+        };
         disruption::draw(seed, calm_at_seconds, &mut workloads.objects, &mut deeds);
+        webhook::draw(seed, calm_at_seconds, &workloads, &mut deeds);
+        waves::draw(seed, calm_at_seconds, &mut workloads.objects, &mut deeds);
         deeds.sort_by_key(|timed| timed.at_milliseconds);
         let linger_seconds = if rng.u8(..16) == 0 { 5400 } else { 60 };
-        Self { seed, objects: workloads.objects, has_rollouts, deeds, endings, calm_at_seconds, linger_seconds }
+        Self {
+            seed,
+            objects: workloads.objects,
+            has_rollouts,
+            deeds,
+            endings,
+            clocks,
+            replicas,
+            calm_at_seconds,
+            linger_seconds,
+        }
     }
 }
 

@@ -16,10 +16,6 @@ use crate::turns::Turns;
 use crate::verdict::{BlockedReason, Verdict};
 use crate::workload::{Kind, NamedWorkload, Workload};
 
-/// How long a restart whose answer was lost still counts as under way while it cannot be tried again. If it was carried
-/// out, the watch shows it in this time; if it was not, a budget that never allows it must not hold up everybody else.
-const UNANSWERED_FOR: SignedDuration = SignedDuration::from_mins(1);
-
 /// Whether a workload is being rolled out.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Movement {
@@ -111,8 +107,7 @@ impl Planner<'_> {
             return;
         }
         let workload = self.snapshot.workload(&entry.id.named);
-        let unanswered = workload.and_then(|workload| self.snapshot.unanswered(workload));
-        let until = unanswered.map(|refusal| plus(refusal.retry_at, UNANSWERED_FOR)).filter(|at| self.now < *at);
+        let until = workload.and_then(|workload| self.lost_until(workload)).filter(|at| self.now < *at);
         if until.is_none() {
             entry.under_way = UnderWay::No;
             entry.holds_up_others = false;
@@ -138,7 +133,9 @@ impl Planner<'_> {
     /// crash, or whose rollout its controller has given up, is not on its way anywhere: others need not wait for it.
     fn movement(&self, workload: &Workload) -> Movement {
         let progress = progress_of(workload);
-        if self.snapshot.is_unanswered(workload) || self.is_restarted_in_time(workload, progress) {
+        if self.lost_until(workload).is_some_and(|until| self.now < until)
+            || self.is_restarted_in_time(workload, progress)
+        {
             Movement::Restart
         } else if matches!(progress, Progress::NotObserved | Progress::Replacing) {
             Movement::Other

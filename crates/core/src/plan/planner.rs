@@ -16,6 +16,10 @@ use crate::strategy::SingleReplica;
 use crate::verdict::{BlockedReason, FailedReason, Verdict};
 use crate::workload::{RolloutFacts, Workload};
 
+/// How long a restart whose answer was lost still counts as under way while it cannot be tried again. If it was carried
+/// out, the watch shows it in this time; if it was not, what never allows it must not hold up everybody else.
+const UNANSWERED_FOR: SignedDuration = SignedDuration::from_mins(1);
+
 /// What goes into a plan.
 #[derive(Clone, Copy)]
 pub(super) struct Planner<'a> {
@@ -42,7 +46,11 @@ impl Planner<'_> {
         let until = own.until();
         let verdict = self.verdict(workload, own, progress, tally);
         let refused_until = self.snapshot.refusal(workload, self.now).map(|refusal| refusal.retry_at);
-        let is_unanswered = self.snapshot.is_unanswered(workload);
+        let lost_until = self.lost_until(workload);
+        // Only another try tells what became of it: where there will be none, time has to.
+        let will_be_tried = matches!(verdict, Verdict::Restart(_) | Verdict::Blocked(BlockedReason::Refused(_)));
+        let is_unanswered = lost_until.is_some_and(|until| will_be_tried || self.now < until);
+        let lost_until = lost_until.filter(|_| is_unanswered && !will_be_tried);
         let under_way = if own == OwnRestart::Failed && progress == Progress::NotObserved {
             UnderWay::ControllerSilent
         } else if is_unanswered {
@@ -65,7 +73,7 @@ impl Planner<'_> {
             token: RestartToken { hash: hash.into(), attempt },
             mark: mark.cloned(),
             newest_pod_at: tally.newest_pod_at,
-            recheck_at: until.or(refused_until.filter(|_| is_refused)),
+            recheck_at: until.or(refused_until.filter(|_| is_refused)).into_iter().chain(lost_until).min(),
             fresh_since_restart: tally.fresh_since_restart,
             restarted_at: workload.mark.as_ref().map(|mark| mark.at),
             took: mark.and_then(|mark| self.took(mark, own, tally)).filter(|took| *took <= waiting.window()),
@@ -74,6 +82,12 @@ impl Planner<'_> {
             wave: self.policy.wave_of(workload, self.snapshot),
             refused_times: if is_refused { self.snapshot.refused_times(&workload.id.uid) } else { 0 },
         })
+    }
+
+    /// Until when a restart whose answer was lost certainly counts as under way, if there is one.
+    pub(super) fn lost_until(&self, workload: &Workload) -> Option<Timestamp> {
+        let lost = self.snapshot.unanswered(workload)?;
+        Some(lost.retry_at.saturating_add(UNANSWERED_FOR).unwrap_or(Timestamp::MAX))
     }
 
     /// How long a restart took until all its pods were ready, or how long it takes already.

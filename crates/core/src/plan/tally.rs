@@ -52,7 +52,7 @@ impl Planner<'_> {
         let mut tally = Tally::default();
         let token = workload.mark.as_ref().map(|mark| mark.token.to_string());
         // Pods of one template share their record of containers: it is compared once, not for each of them.
-        let mut compared: Option<(&Arc<[Container]>, Drift)> = None;
+        let mut compared: Option<(&Arc<[Container]>, bool, Drift)> = None;
         for pod in self.pods.of(&workload.id.uid) {
             tally.live += 1;
             tally.newest_pod_at = tally.newest_pod_at.max(Some(pod.created_at));
@@ -68,7 +68,9 @@ impl Planner<'_> {
                 tally.unready_since = Some(tally.unready_since.map_or(since, |at| at.min(since)));
             }
             let drift = match compared.take() {
-                Some((containers, drift)) if Arc::ptr_eq(containers, &pod.containers) => drift,
+                Some((containers, ready, drift)) if Arc::ptr_eq(containers, &pod.containers) && ready == pod.ready => {
+                    drift
+                }
                 _ => {
                     let drift = drift_of(pod, &self.policy.scope.containers, &self.policy.images);
                     tally.note_example(&drift);
@@ -77,6 +79,8 @@ impl Planner<'_> {
             };
             match &drift {
                 Drift::NoMatch => {}
+                // Proof of nothing, in either direction.
+                Drift::Unknown => tally.matched += 1,
                 Drift::Fresh => {
                     tally.matched += 1;
                     tally.newest_fresh_at = tally.newest_fresh_at.max(Some(pod.created_at));
@@ -88,7 +92,7 @@ impl Planner<'_> {
                     tally.stale_since_restart |= !predates;
                 }
             }
-            compared = Some((&pod.containers, drift));
+            compared = Some((&pod.containers, pod.ready, drift));
         }
         tally
     }

@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use flippy_core::{
-    Hold, Limit, Policy, RestartFirst, SignedDuration, Snapshot, Strategy as Careful, Verdict, Waiting, Window,
-    WindowKind,
+    Hold, Limit, Policy, Refusal, RestartFirst, SignedDuration, SingleReplica, Snapshot, Strategy as Careful, Verdict,
+    Waiting, Window, WindowKind,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::common::model::{Behaviour, Model};
 use crate::common::{
-    Fixture, NEW, OLD, Pass, WINDOW_SECONDS, at, cluster, deployment, pass, pod, policy, policy_not_waiting,
+    Fixture, NEW, OLD, Pass, WINDOW_SECONDS, at, cluster, deployment, facts, pass, pod, policy, policy_not_waiting,
 };
 use crate::crash::{Operator, Step, behaviour, step};
 
@@ -176,6 +176,65 @@ fn a_mark_from_next_year_does_not_stretch_the_interval() {
     assert_eq!(pass(&interval(30), &cluster([far, stale("a/a"), proof()]), 0).starts(), ["a/a"]);
 }
 
+/// A cluster in which the answer to the restart of one workload was lost; it is to be tried again at that second.
+fn with_lost_answer(lost: Fixture, retry_seconds: i64, others: impl IntoIterator<Item = Fixture>) -> Snapshot {
+    let uid = lost.workload.id.uid.clone();
+    let mut snapshot = cluster(others.into_iter().chain([lost, proof()]));
+    let refusal = Refusal { generation: 1, message: "time-out".into(), retry_at: at(retry_seconds), unanswered: true };
+    snapshot.note_refusal(uid, refusal);
+    snapshot
+}
+
+#[test]
+fn a_restart_without_an_answer_may_have_begun_the_interval_anew() {
+    let snapshot = with_lost_answer(stale("z/lost"), 2, [stale("a/a")]);
+    assert!(pass(&interval(30), &snapshot, 1).starts().is_empty());
+    assert_eq!(pass(&interval(30), &snapshot, 2).starts(), ["z/lost"]);
+}
+
+#[test]
+fn a_restart_without_an_answer_is_not_tried_again_within_the_interval_after_another_one() {
+    let made = pod(NEW).created(-9).made_by_restart(&policy(), 1);
+    let other = deployment("a/a").restarted(&policy(), 1, -10).pod(made);
+    let snapshot = with_lost_answer(stale("z/lost"), 2, [other]);
+    assert!(pass(&interval(30), &snapshot, 19).starts().is_empty());
+    assert_eq!(pass(&interval(30), &snapshot, 20).starts(), ["z/lost"]);
+}
+
+#[test]
+fn a_restart_without_an_answer_is_not_tried_again_beside_as_many_as_are_allowed() {
+    let snapshot = with_lost_answer(stale("z/lost"), 2, [under_way("a/a")]);
+    assert!(pass(&at_once(Limit::Count(1)), &snapshot, 2).starts().is_empty());
+    assert_eq!(pass(&at_once(Limit::Count(2)), &snapshot, 2).starts(), ["z/lost"]);
+}
+
+#[test]
+fn a_restart_without_an_answer_is_not_tried_again_in_a_namespace_that_is_full_by_now() {
+    let snapshot = with_lost_answer(stale("a/lost"), 2, [under_way("a/a")]);
+    let mut policy = at_once(Limit::Count(5));
+    policy.strategy.max_concurrent_per_namespace = Some(Limit::Count(1));
+    assert!(pass(&policy, &snapshot, 2).starts().is_empty());
+    policy.strategy.max_concurrent_per_namespace = Some(Limit::Count(2));
+    assert_eq!(pass(&policy, &snapshot, 2).starts(), ["a/lost"]);
+}
+
+/// Its answer was lost; then somebody said that workloads of one replica are to be left alone.
+fn lost_and_held(seconds: i64) -> Pass {
+    let single = facts!(stale("a/lost"), Deployment, |facts| {
+        (facts.replicas_wanted, facts.replicas, facts.updated, facts.available) = (1, 1, 1, 1);
+    });
+    let mut policy = at_once(Limit::Count(1));
+    policy.strategy.single_replica = SingleReplica::Hold;
+    pass(&policy, &with_lost_answer(single, 2, [stale("b/b")]), seconds)
+}
+
+#[test]
+fn a_restart_without_an_answer_that_is_not_tried_again_takes_up_room_for_a_minute_and_not_for_ever() {
+    assert!(lost_and_held(61).starts().is_empty());
+    assert_eq!(lost_and_held(61).decision.recheck_at, Some(at(62)));
+    assert_eq!(lost_and_held(62).starts(), ["b/b"]);
+}
+
 fn limit() -> impl Strategy<Value = Limit> {
     prop_oneof![(1..4_usize).prop_map(Limit::Count), select(vec![1_u8, 30, 60, 100]).prop_map(Limit::Percent)]
 }
@@ -202,6 +261,15 @@ fn careful() -> impl Strategy<Value = Careful> {
             min_ready,
             ..Careful::default()
         })
+}
+
+#[test]
+fn when_a_window_closes_it_is_decided_anew_whatever_holds_everything_up() {
+    let policy = Policy { windows: windows(), ..policy() };
+    let under_way = stale("a/a").restarted(&policy, 1, 0).replacing();
+    let pass = pass(&policy, &cluster([under_way, stale("a/b")]), 60);
+    assert!(matches!(pass.decision.hold, Some(Hold::Waiting(_))), "{:?}", pass.decision.hold);
+    assert_eq!(pass.decision.recheck_at, Some(at(180)));
 }
 
 /// Open for the first three of every five minutes, by two windows that touch.

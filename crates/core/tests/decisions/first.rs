@@ -176,6 +176,19 @@ fn one_that_was_refused_is_tried_again_before_anything_else_goes() {
 }
 
 #[test]
+fn one_in_scope_whose_restart_got_no_answer_is_tried_again_although_it_is_fresh_by_now() {
+    let mut policy = policy();
+    let gateway = deployment("istio-system/gateway").pods(1, NEW);
+    policy.restart_first = vec![first(&gateway)];
+    let uid = gateway.workload.id.uid.clone();
+    let mut snapshot = cluster([gateway, deployment("shop/cart").pods(1, OLD)]);
+    let lost = flippy_core::Refusal { generation: 1, message: "time-out".into(), retry_at: at(60), unanswered: true };
+    snapshot.note_refusal(uid, lost);
+    assert!(pass(&policy, &snapshot, 59).starts().is_empty());
+    assert_eq!(pass(&policy, &snapshot, 60).starts(), ["istio-system/gateway"]);
+}
+
+#[test]
 fn one_that_is_refused_is_reported_while_everything_waits_for_it() {
     let mut snapshot = cluster_with(gateway());
     let refusal = flippy_core::Refusal { generation: 1, message: "denied".into(), retry_at: at(60), unanswered: false };

@@ -191,8 +191,8 @@ fn a_person_who_writes_next_year_forgives_nothing() {
 #[test]
 fn a_single_replica_is_left_to_its_owner_if_so_wished_unless_its_successor_comes_up_first() {
     let hold = with(|strategy| strategy.single_replica = SingleReplica::Hold);
-    let surging = one_replica(stale("a/b"));
-    let alone = facts!(surging.clone(), Deployment, |facts| facts.surges = false);
+    let alone = one_replica(stale("a/b"));
+    let surging = alone.clone().change(|workload| workload.disruption.takes_nothing_away = true);
     let set = facts!(stateful_set("a/b").pods(1, OLD), StatefulSet, |facts| {
         (facts.replicas_wanted, facts.ready, facts.updated) = (1, 1, 1);
     });
@@ -213,7 +213,6 @@ fn a_single_replica_that_was_restarted_in_vain_is_not_tried_again_once_it_is_hel
     let hold = with(|strategy| strategy.single_replica = SingleReplica::Hold);
     let vain = one_replica(deployment("a/b").restarted(&policy(), 1, -24 * 3600))
         .pod(pod(OLD).created(-24 * 3600 + 2).made_by_restart(&policy(), 1));
-    let vain = facts!(vain, Deployment, |facts| facts.surges = false);
     assert!(pass(&hold, &cluster([vain]), 0).starts().is_empty());
 }
 

@@ -170,6 +170,14 @@ fn what_is_under_way_or_converging_or_was_never_answered_holds_up_the_next_wave(
 }
 
 #[test]
+fn what_holds_up_later_waves_without_a_restart_of_ours_is_said() {
+    let snapshot = cluster([stale("canary/a").replacing(), stale("early/a"), fresh("a/a")]);
+    assert_eq!(pass(&in_waves(), &snapshot).condition("RestartsAllowed"), "False EarlierWave");
+    let snapshot = cluster([under_way("canary/a", -20), stale("early/a"), fresh("a/a")]);
+    assert_eq!(pass(&in_waves(), &snapshot).condition("RestartsAllowed"), "True Open");
+}
+
+#[test]
 fn what_may_never_be_fresh_does_not_hold_up_the_next_wave_but_is_counted() {
     let paused = crate::common::facts!(stale("early/a"), Deployment, |facts| facts.paused = true);
     let again = pod(OLD).created(-100).made_by_restart(&policy(), 1);
@@ -238,6 +246,16 @@ fn where_nothing_runs_there_is_nothing_to_soak() {
     let idle = in_stage(deployment("canary/a"));
     assert_eq!(pass(&in_waves(), &cluster([idle, stale("early/a")])).starts(), ["early/a"]);
     assert_eq!(pass(&in_waves(), &cluster([stale("early/a")])).starts(), ["early/a"]);
+}
+
+#[test]
+fn a_wave_of_which_nothing_was_seen_is_not_complete_once_and_for_all() {
+    let nothing = pass(&in_waves(), &cluster([stale("early/a")]));
+    assert_eq!(nothing.waves.facts[0].state, WaveState::Done);
+    let after = cluster([done("canary/a", 0), stale("early/a")]);
+    let later = pass_remembering(&nothing.waves.memory(), &in_waves(), &after, 10);
+    assert_eq!(states(&later)[0], "Soaking");
+    assert_eq!(later.starts(), [""; 0]);
 }
 
 #[test]
@@ -424,6 +442,9 @@ fn a_lost_answer_in_a_wave_that_is_shut_again_holds_up_nobody_for_ever() {
     let memory = canary_completed(-SOAK_SECONDS);
     assert_eq!(pass_remembering(&memory, &in_waves(), &snapshot, 59).starts(), [""; 0]);
     assert_eq!(pass_remembering(&memory, &in_waves(), &snapshot, 60).starts(), ["canary/late"]);
+    let mut apart = in_waves();
+    apart.strategy.min_interval = SignedDuration::from_secs(10);
+    assert_eq!(pass_remembering(&memory, &apart, &snapshot, 60).starts(), ["canary/late"]);
 }
 
 fn taken(percent: u8) -> BTreeSet<String> {

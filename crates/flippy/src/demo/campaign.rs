@@ -65,6 +65,7 @@ fn operator(cluster: &SimCluster, options: &ConversionOptions) -> Operator {
             conversion: options.clone(),
             resync: RESYNC,
             instance: "flippy-demo".to_owned(),
+            election: None,
             health_address: None,
             metrics_address: None,
         },

@@ -16,7 +16,7 @@ use crate::connect;
 use crate::exit::{self, Failure};
 use crate::near::near;
 use crate::plan::subject::{Namespaces, Subject};
-use crate::plan::{self, Pass, cluster, subject};
+use crate::plan::{self, Pass, cluster, sources, subject};
 use crate::render::{Look, machine};
 use crate::run::conversion;
 
@@ -73,7 +73,8 @@ pub(crate) async fn explain(args: ExplainArgs, connection: Connection) -> Result
     let namespace = args.namespace.unwrap_or(namespace);
     let installed = cluster::configs(&client, &server, false).await?;
     let anywhere = Namespaces { asked: None, current: String::new() };
-    let subjects = subject::from_cluster(installed, None, &anywhere, &options)?;
+    let mut subjects = subject::from_cluster(installed, None, &anywhere, &options)?;
+    sources::join(&client, &mut subjects).await;
     let besides: &[Kind] = match target.kind {
         // Its template may be a Deployment's.
         TargetKind::Workload(Kind::ArgoRollout) => &[Kind::ArgoRollout, Kind::Deployment],

@@ -3,6 +3,7 @@
 pub(crate) mod cluster;
 mod file;
 mod hint;
+pub(crate) mod sources;
 pub(crate) mod subject;
 pub(crate) mod view;
 mod wave_view;
@@ -41,10 +42,11 @@ pub(crate) async fn plan(args: PlanArgs, connection: Connection) -> Result<ExitC
     let progress = ProgressBar::new_spinner().with_message("reading FlippyConfigs");
     progress.enable_steady_tick(Duration::from_millis(100));
     let installed = cluster::configs(&client, &server, file.is_some()).await?;
-    let subjects = match file {
+    let mut subjects = match file {
         Some(objects) => subject::from_file(&objects, installed, &namespaces, &options),
         None => subject::from_cluster(installed, args.name.as_deref(), &namespaces, &options)?,
     };
+    sources::join(&client, &mut subjects).await;
     progress.set_message("listing namespaces, pods and workloads");
     let snapshot = look(&client, &server, &subjects, &[]).await?;
     progress.finish_and_clear();
@@ -63,7 +65,8 @@ pub(crate) async fn of_cluster(
 ) -> Result<Vec<ConfigView>, Failure> {
     let anywhere = Namespaces { asked: None, current: String::new() };
     let installed = cluster::configs(client, server, false).await?;
-    let subjects = subject::from_cluster(installed, None, &anywhere, options)?;
+    let mut subjects = subject::from_cluster(installed, None, &anywhere, options)?;
+    sources::join(client, &mut subjects).await;
     let snapshot = look(client, server, &subjects, &[]).await?;
     Ok(decide(&subjects, &snapshot, now))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use flippy_api::{ConversionOptions, FlippyConfig};
-use flippy_core::{NamedWorkload, Policy, PolicyName, QueryGateFact, Timestamp, WaveMemory};
+use flippy_core::{DesiredImages, NamedWorkload, Policy, PolicyName, QueryGateFact, Timestamp, WaveMemory};
 use kube::ResourceExt as _;
 use kube::core::DeserializeGuard;
 
@@ -22,6 +22,8 @@ pub(crate) struct Subject {
     pub(crate) wave_memory: WaveMemory,
     /// What the operator last said of the gates of this very spec: it asks them, from where it stands.
     pub(crate) gates: Vec<QueryGateFact>,
+    /// The images that its status remembers.
+    pub(super) wanted_before: Option<DesiredImages>,
     /// Whether its plan is to be shown.
     pub(crate) selected: bool,
 }
@@ -46,6 +48,7 @@ impl Subject {
                 .map_err(|invalid| invalid.problems.iter().map(ToString::to_string).collect()),
             unmet_since: status.map(flippy_api::unmet_since).unwrap_or_default(),
             wave_memory: status.map(flippy_api::wave_memory).unwrap_or_default(),
+            wanted_before: status.and_then(flippy_api::wanted_before),
             selected: true,
         }
     }
@@ -59,6 +62,7 @@ impl Subject {
                 unmet_since: BTreeMap::new(),
                 wave_memory: WaveMemory::default(),
                 gates: Vec::new(),
+                wanted_before: None,
                 selected: true,
             },
         }
@@ -102,6 +106,7 @@ pub(super) fn from_file(
             Some(subject) => {
                 subject.unmet_since = other.unmet_since;
                 subject.wave_memory = other.wave_memory;
+                subject.wanted_before = other.wanted_before;
             }
             None => subjects.push(other),
         }

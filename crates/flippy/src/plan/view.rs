@@ -284,6 +284,7 @@ pub(crate) fn hold(hold: &Hold) -> HoldView {
     let (reason, message) = match hold {
         Hold::Suspended => ("Suspended", "spec.Suspend is true: set it to false to let restarts start".to_owned()),
         Hold::DryRun => ("DryRun", "spec.DryRun is true: set it to false to let restarts start".to_owned()),
+        Hold::ImageSource(why) => ("ImageSourceUnavailable", why.to_string()),
         Hold::Preconditions(message) => ("PreconditionsNotMet", message.clone()),
         Hold::Gate { name, why } => ("GateShut", format!("gate {name}: {why}")),
         Hold::PendingPods(message) => ("PendingPods", message.clone()),

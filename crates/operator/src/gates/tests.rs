@@ -47,13 +47,14 @@ fn policy(url: &str, query: &str) -> Policy {
 }
 
 fn install(world: &mut World, policy: Policy) {
-    world.configs.upsert(ConfigRecord {
+    let record = ConfigRecord {
         name: policy.name.clone(),
         uid: "uid".into(),
         generation: 1,
         status: None,
         policy: Ok(Arc::new(policy)),
-    });
+    };
+    world.configs.upsert(record, &world.sources);
 }
 
 fn decided(policy: &Policy, asks_gates: bool) -> [Decided; 1] {

@@ -79,18 +79,6 @@ struct SlimDeploymentRollingUpdate {
 }
 
 impl SlimDeploymentStrategy {
-    /// Whether a new pod comes up before an old one goes. A share of one replica or more is rounded up, so any share but
-    /// none surges; absent is 25 % (k8s.io/api apps/v1 `RollingUpdateDeployment`).
-    fn surges(&self) -> bool {
-        let max_surge = self.rolling_update.as_ref().and_then(|rolling| rolling.max_surge.as_ref());
-        let is_none = match max_surge {
-            Some(IntOrString::Int(count)) => *count <= 0,
-            Some(IntOrString::String(share)) => share.trim_end_matches('%').trim_start_matches('0').is_empty(),
-            None => false,
-        };
-        self.kind.as_deref() != Some("Recreate") && !is_none
-    }
-
     /// Whether no pod goes before its successor is available.
     fn takes_nothing_away(&self, replicas: i64) -> bool {
         let rolling = self.rolling_update.as_ref();
@@ -248,7 +236,6 @@ impl SlimWorkload for SlimDeployment {
         let facts = DeploymentFacts {
             replicas_wanted,
             paused: self.spec.paused,
-            surges: strategy.surges(),
             observed_generation: self.status.observed_generation,
             replicas: self.status.replicas,
             updated: self.status.updated_replicas,

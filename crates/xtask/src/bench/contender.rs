@@ -59,7 +59,7 @@ impl Contender {
         fleet.mesh.upgrade(image).await?;
         let (process, given_at) = match self {
             Self::Flippy(_) => {
-                install::bind(&fleet.client, self.user(), "bench").await?;
+                install::bind(&fleet.client, self.user(), "bench", fleet.mesh.name()).await?;
                 let process = operator(files, &kubeconfig).await?;
                 let given_at = Timestamp::now();
                 apply::apply(&fleet.client, &[config]).await?;

@@ -31,7 +31,8 @@ pub(super) struct Fleet<'a> {
 }
 
 impl<'a> Fleet<'a> {
-    pub(super) async fn create(cluster: &'a Cluster, count: usize) -> Result<Self> {
+    /// `ready_after`: how long each pod takes to become ready.
+    pub(super) async fn create(cluster: &'a Cluster, count: usize, ready_after: Duration) -> Result<Self> {
         let client = cluster.admin().await?;
         let mesh = Mesh::install(&client, MESH, Sidecar::Container, FIRST_IMAGE).await?;
         install::install(&client).await?;
@@ -50,7 +51,7 @@ impl<'a> Fleet<'a> {
         apply::apply(&client, &manifests).await?;
         let started = Instant::now();
         let deployments = stream::iter(0..count)
-            .map(|number| create(&client, &namespaces[number / PER_NAMESPACE], number))
+            .map(|number| create(&client, &namespaces[number / PER_NAMESPACE], number, ready_after))
             .buffered(CREATED_AT_ONCE)
             .try_collect()
             .await?;
@@ -124,8 +125,9 @@ fn configs(client: &Client) -> Api<DynamicObject> {
     Api::all_with(client.clone(), &ApiResource::from_gvk_with_plural(&kind, "flippyconfigs"))
 }
 
-async fn create(client: &Client, namespace: &str, number: usize) -> Result<WorkloadRef> {
+async fn create(client: &Client, namespace: &str, number: usize, ready_after: Duration) -> Result<WorkloadRef> {
     let workload = Workload::deployment(&format!("app-{number:05}")).replicas(REPLICAS).pod_label(MESH_LABEL, MESH);
+    let workload = if ready_after.is_zero() { workload } else { workload.ready_delay(ready_after) };
     let reference = workload.reference(namespace);
     let object = serde_json::from_value(workload.manifest(namespace))?;
     let created = observe::api(client, &reference).create(&PostParams::default(), &object).await;

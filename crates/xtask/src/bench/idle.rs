@@ -16,7 +16,7 @@ const IMAGE: &str = "docker.io/istio/proxyv2:1.30.0";
 const SETTLE: Duration = Duration::from_secs(15);
 
 pub(super) async fn run(fleet: &Fleet<'_>, minutes: u64) -> Result<()> {
-    install::bind(&fleet.client, USER, "idle").await?;
+    install::bind(&fleet.client, USER, "idle", fleet.mesh.name()).await?;
     let process = operator(fleet.cluster.directory(), &fleet.cluster.user_kubeconfig(USER)?).await?;
     apply::apply(&fleet.client, &[Fleet::config(IMAGE, None)]).await?;
     // Sleeping is the measurement here.

@@ -8,6 +8,7 @@ mod slots;
 mod usage;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use flippy_e2e::control_plane::ControlPlane;
@@ -49,6 +50,9 @@ pub(crate) struct PaceArguments {
     /// How many Deployments
     #[arg(long, default_value_t = 1000)]
     deployments: usize,
+    /// Seconds until a pod is ready. 0 shows what the operator can do at most; real pods take their time
+    #[arg(long, default_value_t = 0.0)]
+    ready_after: f32,
     /// The limits to compare
     #[arg(long, value_delimiter = ',', default_value = "1,10,50,200")]
     max_concurrent: Vec<usize>,
@@ -84,10 +88,11 @@ pub(crate) async fn run(bench: Bench) -> Result<()> {
         Bench::Restart(arguments) => restart(&control_plane, arguments).await,
         Bench::Pace(arguments) => {
             let contenders = arguments.max_concurrent.iter().map(|limit| Contender::Flippy(Some(*limit))).collect();
-            compare(&control_plane, arguments.deployments, contenders, arguments.json).await
+            let ready_after = Duration::try_from_secs_f32(arguments.ready_after)?;
+            compare(&control_plane, arguments.deployments, ready_after, contenders, arguments.json).await
         }
         Bench::Idle(arguments) => {
-            let fleet = Fleet::create(control_plane.cluster(), arguments.deployments).await?;
+            let fleet = Fleet::create(control_plane.cluster(), arguments.deployments, Duration::ZERO).await?;
             idle::run(&fleet, arguments.minutes).await
         }
     }
@@ -99,17 +104,18 @@ async fn restart(control_plane: &ControlPlane, arguments: RestartArguments) -> R
     if !arguments.without_loop {
         contenders.push(Contender::KubectlLoop);
     }
-    compare(control_plane, arguments.deployments, contenders, arguments.json).await
+    compare(control_plane, arguments.deployments, Duration::ZERO, contenders, arguments.json).await
 }
 
 /// Lets one after the other restart the same fleet, and shows their figures side by side.
 async fn compare(
     control_plane: &ControlPlane,
     deployments: usize,
+    ready_after: Duration,
     contenders: Vec<Contender>,
     json: Option<PathBuf>,
 ) -> Result<()> {
-    let fleet = Fleet::create(control_plane.cluster(), deployments).await?;
+    let fleet = Fleet::create(control_plane.cluster(), deployments, ready_after).await?;
     let mut measurements: Vec<Measurement> = Vec::new();
     for (number, contender) in contenders.into_iter().enumerate() {
         let image = format!("docker.io/istio/proxyv2:1.31.{number}");

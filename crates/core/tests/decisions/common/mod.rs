@@ -57,6 +57,8 @@ pub(crate) fn policy() -> Policy {
     Policy {
         name: PolicyName { namespace: "mesh".into(), name: "sidecars".into() },
         images: images(&[NEW]),
+        image_sources: Vec::new(),
+        source_unavailable: None,
         scope: Scope {
             containers: BTreeSet::from([SIDECAR.into()]),
             ignore_key: "flippy-ignore".into(),

@@ -311,7 +311,6 @@ impl Modelled {
             RolloutFacts::Deployment(DeploymentFacts {
                 replicas_wanted: 2,
                 paused: false,
-                surges: true,
                 observed_generation: self.observed_generation,
                 replicas: i64::try_from(self.pods.len()).unwrap(),
                 updated: 2,

@@ -37,7 +37,6 @@ pub(crate) fn deployment(path: &str) -> Fixture {
         updated: 2,
         available: 2,
         observed_generation: 1,
-        surges: true,
         ..DeploymentFacts::default()
     };
     Fixture::new(named(Kind::Deployment, path), RolloutFacts::Deployment(facts))
