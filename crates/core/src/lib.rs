@@ -37,6 +37,7 @@ mod scope;
 mod selector;
 mod snapshot;
 mod source;
+mod standstill;
 mod status;
 mod strategy;
 mod template;
@@ -81,7 +82,7 @@ pub use template::{FieldPath, Template, TemplateParseError};
 pub use verdict::{BlockedReason, DriftReason, FailedReason, Verdict};
 pub use wave::{Approval, Approved, Campaign, ClaimedApproval, REST, RememberedWave, Wave, WaveMemory};
 pub use waves::{WaveFact, WaveHold, WaveState, Waves, waves};
-pub use window::{Window, WindowKind, WindowState, window_state};
+pub use window::{TooShort, Window, WindowKind, WindowState, window_state};
 pub use workload::{
     ArgoPhase, ArgoRolloutFacts, DaemonSetFacts, DeploymentFacts, Kind, KindParseError, NamedWorkload, Owner,
     RolloutFacts, StatefulSetFacts, UpdateStrategy, Workload, WorkloadRef,

@@ -8,6 +8,7 @@
 //! Nothing here chooses: what, when and how is decided in [`flippy_core`].
 
 mod act;
+mod acting;
 mod ask;
 mod backoff;
 mod clock;
@@ -24,6 +25,7 @@ mod list;
 mod metrics;
 mod operator;
 mod report;
+mod rest;
 mod serve;
 mod slim;
 mod source_feeds;

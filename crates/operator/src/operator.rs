@@ -10,8 +10,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::acting::Acting;
 use crate::clock::Clock;
-use crate::driver::{Acting, Driver};
+use crate::driver::Driver;
 use crate::events::Events;
 use crate::feeds::Feeds;
 use crate::gates::Gates;

@@ -27,6 +27,7 @@ mod reasons;
 mod scope;
 mod snapshot;
 mod source;
+mod standstill;
 mod status;
 mod strategy;
 mod waves;

@@ -62,6 +62,7 @@ fn decided(policy: &Policy, asks_gates: bool) -> [Decided; 1] {
         name: policy.name.clone(),
         generation: 1,
         starts: Vec::new(),
+        sent_at_once: 1,
         revoked: false,
         recheck_at: None,
         asks_gates,
