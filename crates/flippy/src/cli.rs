@@ -12,6 +12,7 @@ use crate::election::ElectionArgs;
 use crate::explain::ExplainArgs;
 use crate::go_duration;
 use crate::rehearse::RehearseArgs;
+use crate::report::ReportArgs;
 use crate::status::StatusArgs;
 use crate::verbs::VerbArgs;
 
@@ -74,6 +75,8 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Play a campaign on a copy of the cluster in memory, and show what would happen; changes nothing
     Rehearse(Box<RehearseArgs>),
+    /// Write down what happened in a campaign, as one page for browsers and printers
+    Report(ReportArgs),
     /// Tell why one workload is, or is not, restarted, link by link; changes nothing
     Explain(ExplainArgs),
     /// Show how FlippyConfigs stand, once or live

@@ -57,6 +57,7 @@ fn perform(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Pause(args) => block_on(verbs::pause(args, cli.connection)),
         Command::Resume(args) => block_on(verbs::resume(args, cli.connection)),
         Command::Rehearse(args) => rehearse::rehearse(*args, &cli.connection),
+        Command::Report(args) => block_on(report::report(args, cli.connection)),
         Command::Demo(args) => demo::demo(&args),
         Command::Crd => exit::print(&flippy_api::crd_yaml()).map(|()| ExitCode::SUCCESS),
     }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::cluster::{Rejected, SimCluster};
 use crate::controllers::{self, Controller, template};
+use crate::defaults;
 use crate::object::{self, Key};
 use crate::resources::Resource;
 use crate::world::World;
@@ -32,7 +33,13 @@ impl SimCluster {
     ///
     /// # Errors
     /// When an object's kind is unknown.
-    pub fn adopt(&self, objects: Vec<Value>) -> Result<(), Rejected> {
+    pub fn adopt(&self, mut objects: Vec<Value>) -> Result<(), Rejected> {
+        for object in &mut objects {
+            if let Some(resource) = object["kind"].as_str().and_then(Resource::of_kind) {
+                // A file may lack what a server would have filled in, and nobody could change the object later.
+                defaults::fill(resource, object);
+            }
+        }
         let mut adopted = Adopted::of(objects);
         adopted.rename_revisions();
         let Adopted { objects, nodes, .. } = adopted;

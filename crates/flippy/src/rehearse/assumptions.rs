@@ -24,12 +24,12 @@ pub(super) fn told(stage: &Stage, what_if: &WhatIf, changes: Vec<String>) -> Vec
         },
     ];
     if learnt.assumed > 0 {
-        told.push(format!("{} workloads have no pod that tells: {} s", learnt.assumed, ASSUMED.as_secs()));
+        told.push(format!("{} no pod that tells: {} s", have(learnt.assumed), ASSUMED.as_secs()));
     }
     if learnt.never > 0 {
         told.push(format!(
-            "{} workloads have had no ready pod for ten minutes: new ones do not get ready, either",
-            learnt.never
+            "{} had no ready pod for ten minutes: new ones do not get ready, either",
+            have(learnt.never)
         ));
     }
     told.push(format!(
@@ -77,6 +77,10 @@ pub(super) fn notes(material: &Material, subject: &Subject) -> Vec<String> {
         notes.push("there are no disruption budgets in it; if the cluster has some, add `pdb` to the dump".to_owned());
     }
     notes
+}
+
+fn have(count: usize) -> String {
+    if count == 1 { "1 workload has".to_owned() } else { format!("{count} workloads have") }
 }
 
 fn some_of(names: &[String]) -> String {

@@ -61,17 +61,6 @@ pub(crate) enum Outcome {
     UnderWay,
 }
 
-impl Outcome {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Finished => "Finished",
-            Self::Blocked => "Blocked",
-            Self::Halted => "Halted",
-            Self::UnderWay => "UnderWay",
-        }
-    }
-}
-
 /// Names a workload or another object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub(crate) struct Named {

@@ -22,6 +22,12 @@ pub(crate) fn spoken(elapsed: Duration) -> String {
     }
 }
 
+/// The same for milliseconds; less than a second is a second.
+pub(crate) fn spoken_milliseconds(milliseconds: i64) -> String {
+    let milliseconds = milliseconds.max(0).unsigned_abs();
+    spoken(Duration::from_secs(milliseconds.div_ceil(1_000)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
