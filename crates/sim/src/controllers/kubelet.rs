@@ -184,6 +184,19 @@ pub(crate) fn start(world: &mut World, pod: &mut Value) {
     show(world, pod, containers);
 }
 
+/// Pods that were loaded while they were on their way to readiness, and say how long that still takes, get there.
+pub(crate) fn resume_all(world: &mut World) {
+    let waiting: Vec<(Key, String, u64)> = world
+        .store
+        .range(Resource::Pods, None, None)
+        .filter(|(_, pod)| !object::is_ready_pod(pod) && object::is_active_pod(pod))
+        .filter_map(|(key, pod)| Some((key.clone(), object::uid(pod).to_owned(), delay(pod, "sim.test/ready-delay")?)))
+        .collect();
+    for (key, uid, milliseconds) in waiting {
+        world.later(milliseconds, Work::Pod { key, uid, step: PodStep::BecomeReady });
+    }
+}
+
 /// What still happens to a pod that was there from the beginning.
 fn plan_failures(world: &mut World, key: &Key, pod: &Value) {
     let (milliseconds, step) = match behavior(pod) {
