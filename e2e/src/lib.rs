@@ -44,6 +44,7 @@ pub mod assets;
 pub mod audit;
 mod backend;
 pub mod certificates;
+pub mod chart;
 pub mod cluster;
 pub mod components;
 pub mod config;

@@ -4,6 +4,7 @@
 mod absence;
 mod access;
 mod campaign;
+mod chart;
 mod concurrency;
 mod config;
 mod configs;
