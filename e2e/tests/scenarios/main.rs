@@ -26,6 +26,7 @@ mod preconditions;
 mod replicas;
 mod scope;
 mod sources;
+mod tenancy;
 mod thousand;
 mod waves;
 mod windows;
