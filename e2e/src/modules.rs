@@ -35,7 +35,7 @@ macro_rules! wrapper {
 }
 
 /// All modules, in the order in which they are built.
-pub const MODULES: [Module; 7] = [
+pub const MODULES: [Module; 8] = [
     Module {
         name: "etcd",
         binaries: &[("etcd", "go.etcd.io/etcd/server/v3")],
@@ -103,6 +103,14 @@ pub const MODULES: [Module; 7] = [
         build_seconds: 30,
         go_mod: wrapper!("kube-score", "go.mod"),
         go_sum: wrapper!("kube-score", "go.sum"),
+    },
+    Module {
+        name: "glua",
+        binaries: &[("glua", "github.com/yuin/gopher-lua/cmd/glua")],
+        data: None,
+        build_seconds: 5,
+        go_mod: wrapper!("glua", "go.mod"),
+        go_sum: wrapper!("glua", "go.sum"),
     },
     Module {
         name: "monitoring",

@@ -16,6 +16,7 @@ mod first;
 mod friday;
 mod futility;
 mod gates;
+mod gitops;
 mod held;
 mod order;
 mod original;
