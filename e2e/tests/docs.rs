@@ -55,7 +55,12 @@ fn every_guide_does_what_it_says_where_flippy_is_installed() -> Result<()> {
 #[test]
 fn an_installation_of_the_original_is_taken_over_as_the_docs_say() -> Result<()> {
     on_a_cluster("migration", async |reader| {
-        reader.type_in("kubectl apply --server-side -f .stage/original.yaml")?;
+        reader.type_in(
+            "kubectl apply --server-side -f .stage/original.yaml
+             kubectl wait --for=condition=Established crd/flippyconfigs.keikoproj.io
+             kubectl create -f .stage/original-config.yaml
+             kubectl -n shop rollout status deployment/cart",
+        )?;
         for document in FROM_THE_ORIGINAL {
             reader.follow(document).await?;
         }

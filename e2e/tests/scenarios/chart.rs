@@ -59,17 +59,16 @@ fn linters_find_nothing_that_was_not_decided() -> Result<()> {
     let (directory, everything) = (chart::directory(), everything.to_string_lossy());
     let lint = chart::helm(&["lint", "--strict", "--quiet", &directory.to_string_lossy(), "--values", &everything])?;
     assert!(lint.status.success(), "{}", String::from_utf8_lossy(&lint.stdout));
-    for values in [&["--values", &everything][..], &IMAGE[..]] {
-        score(&chart::render_text("istio-system", values)?)?;
-    }
-    Ok(())
+    score(&chart::render_text("istio-system", &["--values", &everything])?, &NOT_TAKEN_UP)?;
+    // What may be reached is for those to say who know what their gates ask.
+    score(&chart::render_text("istio-system", &IMAGE)?, &[&NOT_TAKEN_UP[..], &["pod-networkpolicy"]].concat())
 }
 
-fn score(manifests: &str) -> Result<()> {
+fn score(manifests: &str, ignored: &[&str]) -> Result<()> {
     let mut score = Command::new(Assets::find()?.binary("kube-score"));
     // Throttled, it might lose its lease.
     score.args(["score", "-", "--output-format", "ci", "--exit-one-on-warning", "--ignore-container-cpu-limit"]);
-    for check in NOT_TAKEN_UP {
+    for check in ignored {
         score.args(["--ignore-test", check]);
     }
     let mut score = score.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;

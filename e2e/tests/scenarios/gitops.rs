@@ -83,8 +83,12 @@ async fn synchronise(s: &Scenario, workload: &WorkloadRef, manifest: &Value) -> 
     let mut manifest = manifest.clone();
     // As every workload of a scenario, so that its pods are found.
     manifest["spec"]["template"]["metadata"]["labels"][flippy_e2e::scenario::SCENARIO_LABEL] = json!(s.id());
-    // Argo Rollouts writes that into a spec that lacks it.
+    // Argo Rollouts writes the first into a spec that lacks it, and takes the second out.
     manifest["spec"]["template"]["spec"]["containers"][0]["resources"] = json!({});
+    let template = &mut manifest["spec"]["template"]["metadata"];
+    if template["annotations"] == json!({}) {
+        template["annotations"].take();
+    }
     let parameters = PatchParams::apply("gitops").force();
     Ok(observe::api(&s.client(), workload).patch(&workload.name, &parameters, &Patch::Apply(manifest)).await?)
 }
