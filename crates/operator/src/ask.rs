@@ -90,7 +90,7 @@ impl Asker {
         let secret = secret.map_err(|error| match error {
             kube::Error::Api(status) if status.code == 403 => format!(
                 "Flippy may not get Secret {namespace}/{name}: allow it with a Role as in \
-                 deploy/optional/gate-token-role.yaml"
+                 deploy/optional/secret-role.yaml"
             ),
             kube::Error::Api(status) if status.code == 404 => format!("there is no Secret {namespace}/{name}"),
             error => format!("cannot get Secret {namespace}/{name}: {}", causes(&error)),
