@@ -16,17 +16,19 @@ use crate::act::{self, Outcome};
 use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::configs::ConfigRecord;
-use crate::decide::{Decided, UnmetSince, VERDICTS, WaveMemories, decide};
+use crate::decide::{Decided, UnmetSince, WaveMemories, decide};
 use crate::events::Events;
 use crate::feeds::Feeds;
+use crate::figures::{self, Figures};
 use crate::gates::Gates;
 use crate::lease::Mandate;
-use crate::metrics::{FeedLabels, Metrics, RestartLabels, VerdictLabels};
+use crate::metrics::{Metrics, RestartLabels};
 use crate::operator::Clients;
 use crate::report::Reports;
 use crate::serve::Health;
 use crate::source_feeds::SourceFeeds;
 use crate::sources;
+use crate::watches::Watches;
 use crate::world::{ALWAYS, Delta, Feed, Told, World};
 
 /// Deltas taken from the feeds at once, before the loop looks at anything else.
@@ -75,8 +77,8 @@ pub(crate) struct Driver {
     pub(crate) unmet_since: BTreeMap<PolicyName, UnmetSince>,
     pub(crate) wave_memories: WaveMemories,
     pub(crate) acting: Acting,
-    /// Configs whose workloads are in the metrics.
-    pub(crate) counted: BTreeSet<PolicyName>,
+    pub(crate) figures: Figures,
+    pub(crate) watches: Watches,
 }
 
 /// Restarts that are on their way to the API server.
@@ -203,7 +205,7 @@ impl Driver {
             self.reports.adopt(&config.name, &config.uid, config.status.as_deref());
         }
         self.reports.retain(|name| self.world.configs.get(name).is_some());
-        self.stop_counting_deleted();
+        self.figures.retain(|name| self.world.configs.get(name).is_some());
         for (_, batch) in self.acting.busy.iter().filter(|(name, _)| self.world.configs.get(name).is_none()) {
             batch.cancel();
         }
@@ -222,7 +224,7 @@ impl Driver {
             if let Some(at) = one.recheck_at.filter(|_| !is_sending) {
                 sooner(Instant::now() + until(at, now));
             }
-            self.count(&one);
+            self.figures.show(&one);
             if let Some(batch) = self.acting.busy.get(&one.name).filter(|_| one.revoked) {
                 batch.cancel();
             }
@@ -233,7 +235,7 @@ impl Driver {
                 sooner(at);
             }
         }
-        self.metrics.last_pass_timestamp.set(now.as_duration().as_secs_f64());
+        self.metrics.last_pass_timestamp.set(figures::seconds(now));
         recheck_at
     }
 
@@ -353,6 +355,7 @@ impl Driver {
                 _ => {}
             }
         }
+        self.watches.note(&delta);
         self.world.apply(delta)
     }
 
@@ -370,10 +373,7 @@ impl Driver {
         if self.feeds.watch_disruption_budgets(needed) {
             self.world.forget(Feed::DisruptionBudgets);
         }
-        for feed in ALWAYS.into_iter().chain([Feed::Configs]) {
-            let synced = i64::from(self.world.is_synced(feed));
-            self.metrics.feed_synced.get_or_create(&FeedLabels { resource: feed.to_string() }).set(synced);
-        }
+        self.watches.show(&self.feeds, &self.world);
     }
 
     /// Watches the sources of images that configs name, no others.
@@ -387,29 +387,6 @@ impl Driver {
 
     fn why_not_ready(&self) -> Option<String> {
         [Feed::Configs].into_iter().chain(ALWAYS).find_map(|feed| self.world.why_not_synced(feed))
-    }
-
-    fn count(&mut self, decided: &Decided) {
-        let Some(counters) = decided.counters() else { return };
-        self.counted.insert(decided.name.clone());
-        for (verdict, count) in counters {
-            let labels = VerdictLabels::new(&decided.name, verdict);
-            self.metrics.workloads.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
-        }
-    }
-
-    /// A deleted config would otherwise be shown with its last figures for ever.
-    fn stop_counting_deleted(&mut self) {
-        let (metrics, configs) = (&self.metrics, &self.world.configs);
-        self.counted.retain(|name| {
-            let exists = configs.get(name).is_some();
-            if !exists {
-                for verdict in VERDICTS {
-                    metrics.workloads.remove(&VerdictLabels::new(name, verdict));
-                }
-            }
-            exists
-        });
     }
 
     fn beat(&self) {

@@ -14,12 +14,15 @@ use crate::clock::Clock;
 use crate::driver::{Acting, Driver};
 use crate::events::Events;
 use crate::feeds::Feeds;
+use crate::figures::Figures;
 use crate::gates::Gates;
 use crate::lease::{Candidate, ElectionSettings, Mandate};
 use crate::metrics::Metrics;
+use crate::observed::observed;
 use crate::report::Reports;
 use crate::serve::{self, Health};
 use crate::source_feeds::SourceFeeds;
+use crate::watches::Watches;
 use crate::world::World;
 
 /// Deltas that wait for the loop. A full channel slows the watches down; nothing is dropped.
@@ -91,6 +94,8 @@ impl Operator {
             not_ready: Some("the first lists are not complete yet".to_owned()),
         });
         let metrics = Metrics::new();
+        let clients =
+            Clients { watching: observed(&clients.watching, &metrics), acting: observed(&clients.acting, &metrics) };
         if let Some(address) = settings.health_address {
             let listener = listen(address, "health probes", "--health-probe-bind-address").await?;
             tokio::spawn(serve::health(listener, health_seen, stop.child_token()));
@@ -114,7 +119,7 @@ impl Operator {
         };
         let nobody = Mandate::none();
         let (events, sending_events) =
-            Events::start(clients.watching.clone(), settings.instance.clone(), nobody.clone());
+            Events::start(clients.watching.clone(), settings.instance.clone(), nobody.clone(), metrics.clone());
         let driver = Driver {
             clock: clock.clone(),
             acting_client: nobody.guard(&clients.acting),
@@ -128,14 +133,15 @@ impl Operator {
             instance: settings.instance,
             leadership,
             mandate: nobody,
-            metrics,
+            metrics: metrics.clone(),
             health,
             resync: settings.resync,
             world: World::default(),
             unmet_since: std::collections::BTreeMap::new(),
             wave_memories: std::collections::BTreeMap::new(),
             acting: Acting::default(),
-            counted: std::collections::BTreeSet::new(),
+            figures: Figures::new(metrics.clone()),
+            watches: Watches::new(metrics.clone()),
         };
         let resign = CancellationToken::new();
         let acting = async {
@@ -143,6 +149,7 @@ impl Operator {
             // Only now: whoever takes the lease acts at once.
             resign.cancel();
         };
+        let acting = Box::pin(acting);
         // In one task, so that a loop that hangs loses the lease, too.
         match candidate {
             Some(candidate) => drop(tokio::join!(candidate.run(resign.clone()), acting)),

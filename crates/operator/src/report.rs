@@ -160,20 +160,12 @@ impl Reports {
 }
 
 fn status(prior: Option<&FlippyConfigStatus>, decided: &Decided, now: Timestamp) -> FlippyConfigStatus {
-    match &decided.findings {
-        Findings::Facts(facts) => {
+    match decided.findings.facts() {
+        Ok(facts) => {
             let (images, hash) = decided.desired_images.clone().unwrap_or_default();
             flippy_api::next_status(prior, facts, images, &hash, decided.generation, now)
         }
-        Findings::NoPolicy(NoPolicy::Invalid(message) | NoPolicy::Undecodable(message)) => {
-            flippy_api::problem_status(prior, "InvalidSpec", message, decided.generation, now)
-        }
-        Findings::ImagesUnknown(message) => {
-            flippy_api::problem_status(prior, "ImageSourceUnavailable", message, decided.generation, now)
-        }
-        Findings::NotWatched(message) => {
-            flippy_api::problem_status(prior, "NotWatched", message, decided.generation, now)
-        }
+        Err((reason, message)) => flippy_api::problem_status(prior, reason, message, decided.generation, now),
     }
 }
 

@@ -24,6 +24,10 @@ const GENERATED: &[Generated] = &[
         file: "docs/reasons.md",
         cargo: &["run", "--quiet", "--package", "flippy-core", "--example", "reasons"],
     },
+    Generated {
+        file: "docs/metrics.md",
+        cargo: &["run", "--quiet", "--package", "flippy-operator", "--example", "metrics"],
+    },
 ];
 
 pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
