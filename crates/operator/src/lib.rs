@@ -38,5 +38,6 @@ pub use act::FIELD_MANAGER;
 pub use clock::{Clock, Jump};
 pub use list::list_snapshot;
 pub use metrics::metrics_reference;
-pub use operator::{Clients, Operator, Settings, StartError};
+pub use operator::{Clients, MetricsProtection, Operator, Settings, StartError};
+pub use serve::TlsFiles;
 pub use sources::Sources;

@@ -20,7 +20,7 @@ use crate::lease::{Candidate, ElectionSettings, Mandate};
 use crate::metrics::Metrics;
 use crate::observed::observed;
 use crate::report::Reports;
-use crate::serve::{self, Health};
+use crate::serve::{self, Health, TlsFiles};
 use crate::source_feeds::SourceFeeds;
 use crate::watches::Watches;
 use crate::world::World;
@@ -53,6 +53,17 @@ pub struct Settings {
     pub health_address: Option<SocketAddr>,
     /// Where `/metrics` is served. `None`: nowhere.
     pub metrics_address: Option<SocketAddr>,
+    /// Who may read them there, and how.
+    pub metrics_protection: MetricsProtection,
+}
+
+/// What keeps others from reading the metrics.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MetricsProtection {
+    /// The certificate to serve with. `None`: in the clear.
+    pub tls: Option<TlsFiles>,
+    /// Whether only those may read them whom the API server lets `get` the path `/metrics`, by their bearer token.
+    pub authorization: bool,
 }
 
 /// Why it cannot start.
@@ -70,6 +81,9 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The certificate for metrics cannot be used.
+    #[error("cannot serve metrics with TLS: {0}; look at --metrics-tls-cert-file and --metrics-tls-private-key-file")]
+    Certificate(String),
 }
 
 /// The operator.
@@ -102,7 +116,9 @@ impl Operator {
         }
         if let Some(address) = settings.metrics_address {
             let listener = listen(address, "metrics", "--metrics-bind-address").await?;
-            tokio::spawn(serve::metrics(listener, metrics.clone(), stop.child_token()));
+            let ask = settings.metrics_protection.authorization.then(|| clients.watching.clone());
+            serve::metrics(listener, metrics.clone(), settings.metrics_protection.tls, ask, stop.child_token())
+                .map_err(StartError::Certificate)?;
         }
         let (told_tx, told) = mpsc::channel(DELTAS);
         // The feeds outlive the wish to stop: the loop ends first, and its end stops them.

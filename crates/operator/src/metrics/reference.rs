@@ -14,8 +14,23 @@ In the OpenMetrics format at `/metrics` of `--metrics-bind-address` (`:8080`). N
 there are depends on configs and kinds alone. What is about configs is there for the leader only, so there is one series
 of each, whatever the number of replicas.
 
+Alerts on them are in [alerts.md](alerts.md).
+
 | Metric | Type | Labels | Meaning |
 |---|---|---|---|
+";
+
+const WHO_MAY_READ: &str = "
+## Who may read them
+
+Whoever reaches the port. They tell names of configs and namespaces, and nothing secret. To keep them from others:
+
+- `--metrics-tls-cert-file` and `--metrics-tls-private-key-file` serve them over TLS. The files are read anew every minute,
+  so a certificate may be replaced at any time.
+- `--metrics-authorization` lets only those read them whom RBAC lets `get` the path `/metrics`, by the bearer token that they
+  send. Flippy asks the API server (TokenReview, SubjectAccessReview), and remembers for a minute whom it allowed. It needs the
+  rights in [deploy/optional/metrics-authorization-role.yaml](../deploy/optional/metrics-authorization-role.yaml), where there
+  is a role for scrapers too.
 ";
 
 /// Every metric in one table, as Markdown.
@@ -47,7 +62,7 @@ pub fn metrics_reference() -> String {
             );
         }
     }
-    page
+    page + WHO_MAY_READ
 }
 
 /// The names of the labels of a sample, whose values are empty or constant.
