@@ -23,6 +23,7 @@ use crate::figures::{self, Figures};
 use crate::gates::Gates;
 use crate::lease::Mandate;
 use crate::metrics::{Metrics, RestartLabels};
+use crate::notify::Notifier;
 use crate::operator::Clients;
 use crate::report::Reports;
 use crate::serve::Health;
@@ -69,6 +70,7 @@ pub(crate) struct Driver {
     pub(crate) events: Events,
     pub(crate) sending_events: tokio::task::JoinHandle<()>,
     pub(crate) reports: Reports,
+    pub(crate) notifier: Notifier,
     pub(crate) metrics: Metrics,
     pub(crate) health: watch::Sender<Health>,
     /// Everything is decided anew at least this often.
@@ -177,6 +179,9 @@ impl Driver {
                     self.world.answers.note(answered);
                     pass_due.get_or_insert_with(Instant::now);
                 }
+                () = self.notifier.ended() => {
+                    pass_due.get_or_insert_with(Instant::now);
+                }
                 () = self.reports.written() => {
                     pass_due.get_or_insert_with(Instant::now);
                 }
@@ -205,6 +210,7 @@ impl Driver {
             self.reports.adopt(&config.name, &config.uid, config.status.as_deref());
         }
         self.reports.retain(|name| self.world.configs.get(name).is_some());
+        self.notifier.retain(|name, uid| self.world.configs.get(name).is_some_and(|config| *config.uid == *uid));
         self.figures.retain(|name| self.world.configs.get(name).is_some());
         for (_, batch) in self.acting.busy.iter().filter(|(name, _)| self.world.configs.get(name).is_none()) {
             batch.cancel();
@@ -228,7 +234,10 @@ impl Driver {
             if let Some(batch) = self.acting.busy.get(&one.name).filter(|_| one.revoked) {
                 batch.cancel();
             }
-            if let Some(at) = self.reports.report(&one, now) {
+            if let Some(config) = self.world.configs.get(&one.name) {
+                self.notifier.tell(config, &one, now);
+            }
+            if let Some(at) = self.reports.report(&one, self.notifier.ledger(&one.name), now) {
                 sooner(at);
             }
             if let Some(at) = self.act(one, answered) {
@@ -409,7 +418,7 @@ impl Driver {
             );
         }
         // Without a handle left the task ends once it has sent everything.
-        drop((self.events, self.reports));
+        drop((self.events, self.reports, self.notifier));
         let _ = tokio::time::timeout(LAST_EVENTS, self.sending_events).await;
     }
 }

@@ -23,15 +23,18 @@ mod interner;
 pub mod lease;
 mod list;
 mod metrics;
+mod notify;
 mod observed;
 mod operator;
 mod report;
+mod secret;
 mod serve;
 mod slim;
 mod source_feeds;
 mod sources;
 mod term;
 mod watches;
+mod webhook;
 mod world;
 
 pub use act::FIELD_MANAGER;

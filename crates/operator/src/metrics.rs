@@ -16,7 +16,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 pub(crate) use self::labels::{
-    ConditionLabels, ConfigLabels, EventLabels, FeedLabels, GateLabels, RequestLabels, RestartLabels, VerdictLabels,
+    ConditionLabels, ConfigLabels, EventLabels, FeedLabels, GateLabels, NotificationLabels, RequestLabels,
+    RestartLabels, VerdictLabels,
 };
 pub use self::reference::metrics_reference;
 use self::registration::Registration;
@@ -42,6 +43,7 @@ pub(crate) struct Metrics {
     pub(crate) throttled: Counter,
     pub(crate) max_starts_per_pass: Gauge,
     pub(crate) events: Family<EventLabels, Counter>,
+    pub(crate) notifications: Family<NotificationLabels, Counter>,
     registry: Arc<Registry>,
 }
 
@@ -102,6 +104,11 @@ impl Metrics {
                 "Restarts that one pass may start for one config: fewer while the API server is in trouble",
             ),
             events: new.family("events", "Kubernetes events by outcome: sent, failed, dropped (too many waited)"),
+            notifications: new.family(
+                "notifications",
+                "Notices to receivers of spec.Notifications by outcome: sent, retried (it did not get through, and is tried \
+                 again), failed (given up)",
+            ),
             registry: new.finish(),
         }
     }

@@ -18,6 +18,7 @@ use crate::figures::Figures;
 use crate::gates::Gates;
 use crate::lease::{Candidate, ElectionSettings, Mandate};
 use crate::metrics::Metrics;
+use crate::notify::Notifier;
 use crate::observed::observed;
 use crate::report::Reports;
 use crate::serve::{self, Health, TlsFiles};
@@ -142,6 +143,7 @@ impl Operator {
             feeds,
             gates: Gates::new(clients.watching.clone(), clock, metrics.clone()),
             source_feeds,
+            notifier: Notifier::new(clients.watching.clone(), events.clone(), nobody.clone(), metrics.clone()),
             reports: Reports::new(nobody.guard(&clients.watching), events.clone()),
             events,
             sending_events,
@@ -161,11 +163,10 @@ impl Operator {
         };
         let resign = CancellationToken::new();
         let acting = async {
-            driver.run(told, stop).await;
+            Box::pin(driver.run(told, stop)).await;
             // Only now: whoever takes the lease acts at once.
             resign.cancel();
         };
-        let acting = Box::pin(acting);
         // In one task, so that a loop that hangs loses the lease, too.
         match candidate {
             Some(candidate) => drop(tokio::join!(candidate.run(resign.clone()), acting)),

@@ -2,6 +2,7 @@
 
 use crate::driver::Driver;
 use crate::events::Events;
+use crate::notify::Notifier;
 use crate::report::Reports;
 
 impl Driver {
@@ -20,6 +21,13 @@ impl Driver {
         (self.events, self.sending_events) =
             Events::start(watching.clone(), self.instance.clone(), self.mandate.clone(), self.metrics.clone());
         self.reports = Reports::new(self.mandate.guard(watching), self.events.clone());
+        // Letters of an earlier term are dropped: this one's leader tells what is still due.
+        self.notifier = Notifier::new(
+            self.mandate.guard(watching),
+            self.events.clone(),
+            self.mandate.clone(),
+            self.metrics.clone(),
+        );
         self.metrics.leader.set(i64::from(self.mandate.is_held()));
     }
 }

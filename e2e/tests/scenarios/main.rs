@@ -16,6 +16,8 @@ mod friday;
 mod futility;
 mod gates;
 mod held;
+mod metrics;
+mod notifications;
 mod order;
 mod original;
 mod outcome;

@@ -54,6 +54,14 @@ pub(crate) struct EventLabels {
     pub(crate) outcome: &'static str,
 }
 
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct NotificationLabels {
+    pub(crate) config_namespace: String,
+    pub(crate) config: String,
+    pub(crate) notification: String,
+    pub(crate) outcome: &'static str,
+}
+
 impl ConfigLabels {
     pub(crate) fn new(config: &PolicyName) -> Self {
         Self { config_namespace: config.namespace.to_string(), config: config.name.to_string() }
