@@ -62,6 +62,7 @@ pub mod observe;
 pub mod operator;
 pub mod process;
 pub mod prometheus;
+pub mod receiver;
 pub mod scenario;
 mod source;
 mod sweep;

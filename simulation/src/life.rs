@@ -123,6 +123,7 @@ fn operator(place: &Place, life: usize, wire: &SimClient, user: &str) -> Operato
             election: replicas::election(place.replica, user),
             health_address: None,
             metrics_address: None,
+            metrics_protection: flippy_operator::MetricsProtection::default(),
         },
         clock: Clock::jumping(place.clocks.shown(life, place.began_at, now), jumps),
     }

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::notified::NotifiedStatus;
 use crate::wave_status::WaveStatus;
 
 /// What `observedGeneration` is while no operator has looked at a config: the API server writes it into new objects.
@@ -59,6 +60,9 @@ pub struct FlippyConfigStatus {
     /// The gates that ask Prometheus.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<GateStatus>,
+    /// Who was told what of this campaign.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notified: Vec<NotifiedStatus>,
 }
 
 /// A condition as Kubernetes knows them.

@@ -200,6 +200,13 @@ pub const REASONS: &[Reason] = &[
         "Give the operator the right that is missing (`deploy/clusterrole.yaml`), or look at the API server.",
     ),
     reason(
+        "NotificationFailed",
+        &[Event],
+        "A receiver of `spec.Notifications` could not be told something; nothing else is disturbed.",
+        "Read the message, and correct the address, the Secret or the right to read it. What was not told stands in \
+         `status.notified`, and is not told later.",
+    ),
+    reason(
         "OnDelete",
         &[Workload],
         "Its update strategy is `OnDelete`: a changed template replaces no pod.",

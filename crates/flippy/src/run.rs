@@ -33,7 +33,8 @@ pub(crate) async fn run(args: RunArgs, connection: Connection) -> Result<ExitCod
         election,
         instance,
         health_address: args.health_probe_bind_address.0,
-        metrics_address: args.metrics_bind_address.0,
+        metrics_address: args.metrics.metrics_bind_address.0,
+        metrics_protection: args.metrics.protection(),
     };
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),

@@ -14,13 +14,14 @@ use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder}
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client};
+use kube::Client;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use serde::Deserialize;
 use serde_json::Value;
+
+use crate::secret;
 
 /// A larger answer is none that anybody would want to wait for.
 const MAX_BODY_BYTES: usize = 1 << 20;
@@ -28,7 +29,7 @@ const MAX_BODY_BYTES: usize = 1 << 20;
 const MAX_SERIES: usize = 1000;
 /// Characters of what the server said, in a message of ours.
 const MAX_QUOTED: usize = 200;
-const AGENT: &str = concat!("flippy/", env!("CARGO_PKG_VERSION"));
+pub(crate) const AGENT: &str = concat!("flippy/", env!("CARGO_PKG_VERSION"));
 
 /// Whoever asks one question again and again.
 pub(crate) struct Asker {
@@ -46,7 +47,7 @@ impl Asker {
     /// # Errors
     /// When no certificate authority is there to trust, in one line.
     pub(crate) fn new(kubernetes: Client, namespace: Arc<str>, query: PrometheusQuery) -> Result<Self, String> {
-        let tls = tls(&query)?;
+        let tls = tls(&query.url, query.ca_bundle.as_deref())?;
         let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
         // A connection that idles for half a minute is as likely closed as not: each question has its own.
         let http = HttpClient::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
@@ -85,20 +86,10 @@ impl Asker {
 
     /// What the Secret holds, as it is sent. It is read each time: tokens are rotated.
     async fn bearer_token(&self, key: &SecretKey) -> Result<HeaderValue, String> {
+        let value = secret::value(&self.kubernetes, &self.namespace, key).await?;
         let (namespace, SecretKey { name, key }) = (&self.namespace, key);
-        let secret = Api::<Secret>::namespaced(self.kubernetes.clone(), namespace).get(name).await;
-        let secret = secret.map_err(|error| match error {
-            kube::Error::Api(status) if status.code == 403 => format!(
-                "Flippy may not get Secret {namespace}/{name}: allow it with a Role as in \
-                 deploy/optional/secret-role.yaml"
-            ),
-            kube::Error::Api(status) if status.code == 404 => format!("there is no Secret {namespace}/{name}"),
-            error => format!("cannot get Secret {namespace}/{name}: {}", causes(&error)),
-        })?;
-        let value = secret.data.as_ref().and_then(|data| data.get(&**key));
-        let value = value.ok_or_else(|| format!("Secret {namespace}/{name} has no key {key}"))?;
         // What is wrong with it is not quoted.
-        let token = [b"Bearer ", value.0.trim_ascii()].concat();
+        let token = [b"Bearer ", value.trim_ascii()].concat();
         let mut header = HeaderValue::from_bytes(&token)
             .map_err(|_| format!("key {key} of Secret {namespace}/{name} holds no token: it has control characters"))?;
         header.set_sensitive(true);
@@ -123,12 +114,13 @@ impl Asker {
     }
 }
 
-fn tls(query: &PrometheusQuery) -> Result<ClientConfig, String> {
+/// TLS with these authorities, or with the system's. Without TLS, nothing has to be trusted.
+pub(crate) fn tls(url: &str, ca_bundle: Option<&str>) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| format!("TLS cannot be set up: {error}"))?;
-    let builder = match &query.ca_bundle {
+    let builder = match ca_bundle {
         Some(bundle) => {
             let mut roots = RootCertStore::empty();
             for certificate in CertificateDer::pem_slice_iter(bundle.as_bytes()) {
@@ -143,7 +135,7 @@ fn tls(query: &PrometheusQuery) -> Result<ClientConfig, String> {
             builder.with_root_certificates(roots)
         }
         // Without TLS nothing has to be trusted, and an image may hold no authorities.
-        None if query.url.starts_with("http://") => builder.with_root_certificates(RootCertStore::empty()),
+        None if !url.starts_with("https") => builder.with_root_certificates(RootCertStore::empty()),
         None => builder
             .with_native_roots()
             .map_err(|error| format!("there are no certificate authorities here to trust ({error}): write CABundle"))?,
@@ -243,7 +235,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// An error and everything behind it: a connector says only that it could not connect.
-fn causes(error: &dyn Error) -> String {
+pub(crate) fn causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

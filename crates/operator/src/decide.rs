@@ -46,6 +46,20 @@ pub(crate) enum Findings {
     Facts(Box<StatusFacts>),
 }
 
+impl Findings {
+    /// How it stands, or why nobody knows: in one word, and in one line for people.
+    pub(crate) fn facts(&self) -> Result<&StatusFacts, (&'static str, &str)> {
+        match self {
+            Self::Facts(facts) => Ok(facts),
+            Self::NoPolicy(NoPolicy::Invalid(message) | NoPolicy::Undecodable(message)) => {
+                Err(("InvalidSpec", message))
+            }
+            Self::NotWatched(message) => Err(("NotWatched", message)),
+            Self::ImagesUnknown(message) => Err(("ImageSourceUnavailable", message)),
+        }
+    }
+}
+
 /// Decides for every config. `sending` grows by what is decided, so that no two configs start the same restart.
 pub(crate) fn decide(
     world: &World,

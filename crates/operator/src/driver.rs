@@ -14,19 +14,22 @@ use crate::act::Outcome;
 use crate::acting::{Acting, Answer, MAX_RETRY};
 use crate::clock::Clock;
 use crate::configs::ConfigRecord;
-use crate::decide::{Decided, UnmetSince, VERDICTS, WaveMemories, decide};
+use crate::decide::{Decided, UnmetSince, WaveMemories, decide};
 use crate::events::Events;
 use crate::feed::Item;
 use crate::feeds::Feeds;
+use crate::figures::{self, Figures};
 use crate::gates::Gates;
 use crate::lease::Mandate;
-use crate::metrics::{FeedLabels, Metrics, RestartLabels, VerdictLabels};
+use crate::metrics::{Metrics, RestartLabels};
+use crate::notify::Notifier;
 use crate::operator::Clients;
 use crate::report::Reports;
 use crate::rest::Rest;
 use crate::serve::Health;
 use crate::source_feeds::SourceFeeds;
 use crate::sources;
+use crate::watches::Watches;
 use crate::world::{ALWAYS, Delta, Feed, Told, World};
 
 /// Deltas taken from the feeds at once, before the loop looks at anything else.
@@ -59,6 +62,7 @@ pub(crate) struct Driver {
     pub(crate) events: Events,
     pub(crate) sending_events: tokio::task::JoinHandle<()>,
     pub(crate) reports: Reports,
+    pub(crate) notifier: Notifier,
     pub(crate) metrics: Metrics,
     pub(crate) health: watch::Sender<Health>,
     /// Everything is decided anew at least this often.
@@ -67,8 +71,8 @@ pub(crate) struct Driver {
     pub(crate) unmet_since: BTreeMap<PolicyName, UnmetSince>,
     pub(crate) wave_memories: WaveMemories,
     pub(crate) acting: Acting,
-    /// Configs whose workloads are in the metrics.
-    pub(crate) counted: BTreeSet<PolicyName>,
+    pub(crate) figures: Figures,
+    pub(crate) watches: Watches,
 }
 
 impl Driver {
@@ -144,6 +148,9 @@ impl Driver {
                     self.world.answers.note(answered);
                     pass_due.get_or_insert_with(Instant::now);
                 }
+                () = self.notifier.ended() => {
+                    pass_due.get_or_insert_with(Instant::now);
+                }
                 () = self.reports.written() => {
                     pass_due.get_or_insert_with(Instant::now);
                 }
@@ -172,7 +179,8 @@ impl Driver {
             self.reports.adopt(&config.name, &config.uid, config.status.as_deref());
         }
         self.reports.retain(|name| self.world.configs.get(name).is_some());
-        self.stop_counting_deleted();
+        self.notifier.retain(|name, uid| self.world.configs.get(name).is_some_and(|config| *config.uid == *uid));
+        self.figures.retain(|name| self.world.configs.get(name).is_some());
         self.acting.revoke(|name| self.world.configs.get(name).is_none());
         self.world.snapshot.note_progress(now);
         let mut sending = self.acting.sending();
@@ -190,18 +198,21 @@ impl Driver {
             if let Some(at) = one.recheck_at.filter(|_| !is_sending) {
                 sooner(Instant::now() + until(at, now));
             }
-            self.count(&one);
+            self.figures.show(&one);
             if one.revoked {
                 self.acting.revoke(|name| *name == one.name);
             }
-            if let Some(at) = self.reports.report(&one, now) {
+            if let Some(config) = self.world.configs.get(&one.name) {
+                self.notifier.tell(config, &one, now);
+            }
+            if let Some(at) = self.reports.report(&one, self.notifier.ledger(&one.name), now) {
                 sooner(at);
             }
             if let Some(at) = self.act(one, answered) {
                 sooner(at);
             }
         }
-        self.metrics.last_pass_timestamp.set(now.as_duration().as_secs_f64());
+        self.metrics.last_pass_timestamp.set(figures::seconds(now));
         recheck_at
     }
 
@@ -306,6 +317,7 @@ impl Driver {
                 _ => {}
             }
         }
+        self.watches.note(&delta);
         self.world.apply(delta)
     }
 
@@ -323,10 +335,7 @@ impl Driver {
         if self.feeds.watch_disruption_budgets(needed) {
             self.world.forget(Feed::DisruptionBudgets);
         }
-        for feed in ALWAYS.into_iter().chain([Feed::Configs]) {
-            let synced = i64::from(self.world.is_synced(feed));
-            self.metrics.feed_synced.get_or_create(&FeedLabels { resource: feed.to_string() }).set(synced);
-        }
+        self.watches.show(&self.feeds, &self.world);
     }
 
     /// Watches the sources of images that configs name, no others.
@@ -340,29 +349,6 @@ impl Driver {
 
     fn why_not_ready(&self) -> Option<String> {
         [Feed::Configs].into_iter().chain(ALWAYS).find_map(|feed| self.world.why_not_synced(feed))
-    }
-
-    fn count(&mut self, decided: &Decided) {
-        let Some(counters) = decided.counters() else { return };
-        self.counted.insert(decided.name.clone());
-        for (verdict, count) in counters {
-            let labels = VerdictLabels::new(&decided.name, verdict);
-            self.metrics.workloads.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
-        }
-    }
-
-    /// A deleted config would otherwise be shown with its last figures for ever.
-    fn stop_counting_deleted(&mut self) {
-        let (metrics, configs) = (&self.metrics, &self.world.configs);
-        self.counted.retain(|name| {
-            let exists = configs.get(name).is_some();
-            if !exists {
-                for verdict in VERDICTS {
-                    metrics.workloads.remove(&VerdictLabels::new(name, verdict));
-                }
-            }
-            exists
-        });
     }
 
     fn beat(&self) {
@@ -385,7 +371,7 @@ impl Driver {
             );
         }
         // Without a handle left the task ends once it has sent everything.
-        drop((self.events, self.reports));
+        drop((self.events, self.reports, self.notifier));
         let _ = tokio::time::timeout(LAST_EVENTS, self.sending_events).await;
     }
 }

@@ -15,12 +15,16 @@ use crate::clock::Clock;
 use crate::driver::Driver;
 use crate::events::Events;
 use crate::feeds::Feeds;
+use crate::figures::Figures;
 use crate::gates::Gates;
 use crate::lease::{Candidate, ElectionSettings, Mandate};
 use crate::metrics::Metrics;
+use crate::notify::Notifier;
+use crate::observed::observed;
 use crate::report::Reports;
-use crate::serve::{self, Health};
+use crate::serve::{self, Health, TlsFiles};
 use crate::source_feeds::SourceFeeds;
+use crate::watches::Watches;
 use crate::world::World;
 
 /// Deltas that wait for the loop. A full channel slows the watches down; nothing is dropped.
@@ -51,6 +55,17 @@ pub struct Settings {
     pub health_address: Option<SocketAddr>,
     /// Where `/metrics` is served. `None`: nowhere.
     pub metrics_address: Option<SocketAddr>,
+    /// Who may read them there, and how.
+    pub metrics_protection: MetricsProtection,
+}
+
+/// What keeps others from reading the metrics.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MetricsProtection {
+    /// The certificate to serve with. `None`: in the clear.
+    pub tls: Option<TlsFiles>,
+    /// Whether only those may read them whom the API server lets `get` the path `/metrics`, by their bearer token.
+    pub authorization: bool,
 }
 
 /// Why it cannot start.
@@ -68,6 +83,9 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The certificate for metrics cannot be used.
+    #[error("cannot serve metrics with TLS: {0}; look at --metrics-tls-cert-file and --metrics-tls-private-key-file")]
+    Certificate(String),
 }
 
 /// The operator.
@@ -92,13 +110,17 @@ impl Operator {
             not_ready: Some("the first lists are not complete yet".to_owned()),
         });
         let metrics = Metrics::new();
+        let clients =
+            Clients { watching: observed(&clients.watching, &metrics), acting: observed(&clients.acting, &metrics) };
         if let Some(address) = settings.health_address {
             let listener = listen(address, "health probes", "--health-probe-bind-address").await?;
             tokio::spawn(serve::health(listener, health_seen, stop.child_token()));
         }
         if let Some(address) = settings.metrics_address {
             let listener = listen(address, "metrics", "--metrics-bind-address").await?;
-            tokio::spawn(serve::metrics(listener, metrics.clone(), stop.child_token()));
+            let ask = settings.metrics_protection.authorization.then(|| clients.watching.clone());
+            serve::metrics(listener, metrics.clone(), settings.metrics_protection.tls, ask, stop.child_token())
+                .map_err(StartError::Certificate)?;
         }
         let (told_tx, told) = mpsc::channel(DELTAS);
         // The feeds outlive the wish to stop: the loop ends first, and its end stops them.
@@ -115,13 +137,14 @@ impl Operator {
         };
         let nobody = Mandate::none();
         let (events, sending_events) =
-            Events::start(clients.watching.clone(), settings.instance.clone(), nobody.clone());
+            Events::start(clients.watching.clone(), settings.instance.clone(), nobody.clone(), metrics.clone());
         let driver = Driver {
             clock: clock.clone(),
             acting_client: nobody.guard(&clients.acting),
             feeds,
             gates: Gates::new(clients.watching.clone(), clock, metrics.clone()),
             source_feeds,
+            notifier: Notifier::new(clients.watching.clone(), events.clone(), nobody.clone(), metrics.clone()),
             reports: Reports::new(nobody.guard(&clients.watching), events.clone()),
             events,
             sending_events,
@@ -129,18 +152,19 @@ impl Operator {
             instance: settings.instance,
             leadership,
             mandate: nobody,
-            metrics,
+            metrics: metrics.clone(),
             health,
             resync: settings.resync,
             world: World::default(),
             unmet_since: std::collections::BTreeMap::new(),
             wave_memories: std::collections::BTreeMap::new(),
             acting: Acting::default(),
-            counted: std::collections::BTreeSet::new(),
+            figures: Figures::new(metrics.clone()),
+            watches: Watches::new(metrics.clone()),
         };
         let resign = CancellationToken::new();
         let acting = async {
-            driver.run(told, stop).await;
+            Box::pin(driver.run(told, stop)).await;
             // Only now: whoever takes the lease acts at once.
             resign.cancel();
         };

@@ -5,7 +5,7 @@ use std::future::pending;
 use std::time::Duration;
 
 use flippy_api::{FlippyConfig, FlippyConfigStatus, Turn};
-use flippy_core::{PolicyName, SignedDuration, Timestamp};
+use flippy_core::{Ledger, PolicyName, SignedDuration, Timestamp};
 use kube::api::{Patch, PatchParams};
 use kube::core::DeserializeGuard;
 use kube::{Api, Client};
@@ -92,9 +92,14 @@ impl Reports {
     }
 
     /// Writes what was found, if it is news and not too soon. Returns when to come again if it is too soon.
-    pub(crate) fn report(&mut self, decided: &Decided, now: Timestamp) -> Option<Instant> {
+    pub(crate) fn report(&mut self, decided: &Decided, ledger: Option<&Ledger>, now: Timestamp) -> Option<Instant> {
         let report = self.by_config.get_mut(&decided.name)?;
-        let status = status(report.written.as_ref(), decided, now);
+        let mut status = status(report.written.as_ref(), decided, now);
+        if let Some(ledger) = ledger {
+            status.notified = flippy_api::notified(ledger);
+        }
+        // Until it is written down, whoever takes over would tell it again.
+        let was_told = report.written.as_ref().map(|written| &written.notified) != Some(&status.notified);
         let is_written = report.written.as_ref() == Some(&status) && !report.is_unsure;
         if is_written || report.is_writing {
             return None;
@@ -102,7 +107,7 @@ impl Reports {
         let turn = flippy_api::turn_of(report.written.as_ref(), &status);
         let waves = flippy_api::wave_turns(report.written.as_ref(), &status);
         let turns: Vec<Turn> = waves.into_iter().chain(turn).collect();
-        let due = if turns.is_empty() { report.not_before + PROGRESS_WAITS } else { report.not_before };
+        let due = if turns.is_empty() && !was_told { report.not_before + PROGRESS_WAITS } else { report.not_before };
         if Instant::now() < due {
             return Some(due);
         }
@@ -160,20 +165,12 @@ impl Reports {
 }
 
 fn status(prior: Option<&FlippyConfigStatus>, decided: &Decided, now: Timestamp) -> FlippyConfigStatus {
-    match &decided.findings {
-        Findings::Facts(facts) => {
+    match decided.findings.facts() {
+        Ok(facts) => {
             let (images, hash) = decided.desired_images.clone().unwrap_or_default();
             flippy_api::next_status(prior, facts, images, &hash, decided.generation, now)
         }
-        Findings::NoPolicy(NoPolicy::Invalid(message) | NoPolicy::Undecodable(message)) => {
-            flippy_api::problem_status(prior, "InvalidSpec", message, decided.generation, now)
-        }
-        Findings::ImagesUnknown(message) => {
-            flippy_api::problem_status(prior, "ImageSourceUnavailable", message, decided.generation, now)
-        }
-        Findings::NotWatched(message) => {
-            flippy_api::problem_status(prior, "NotWatched", message, decided.generation, now)
-        }
+        Err((reason, message)) => flippy_api::problem_status(prior, reason, message, decided.generation, now),
     }
 }
 

@@ -7,13 +7,14 @@ use anyhow::{Context, Result};
 use crate::{command, deny, e2e, generate, go, simulate};
 
 /// What is checked, in this order.
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step::Format,
     Step::Spelling,
     Step::Dependencies,
     Step::Lints,
     Step::Docs,
     Step::Generated,
+    Step::Alerts,
     Step::Tests,
     Step::Simulation,
     Step::ControlPlane,
@@ -31,6 +32,7 @@ enum Step {
     Lints,
     Docs,
     Generated,
+    Alerts,
     Tests,
     Simulation,
     ControlPlane,
@@ -87,6 +89,7 @@ impl Step {
             Self::Lints => "lints",
             Self::Docs => "docs",
             Self::Generated => "generated",
+            Self::Alerts => "alerts",
             Self::Tests => "tests",
             Self::Simulation => "simulation",
             Self::ControlPlane => "control plane",
@@ -106,6 +109,7 @@ impl Step {
                 generate::run(&generate::Arguments { check: true }).await?;
                 Ok(None)
             }
+            Self::Alerts => alerts().await,
             Self::Tests => {
                 cargo(&["test", "--workspace", "--exclude", "flippy-e2e"]).await?;
                 // The scenarios of the end-to-end tests that need no control plane.
@@ -146,5 +150,17 @@ async fn spelling() -> Result<Option<String>> {
     let typos = command::find("typos")
         .context("typos is not installed: `cargo install --locked typos-cli`, or run .ci/run once")?;
     command::run(command::program(typos)).await?;
+    Ok(None)
+}
+
+/// Prometheus' own tests of the rules that the chart installs.
+async fn alerts() -> Result<Option<String>> {
+    let promtool = command::find("promtool")
+        .context("promtool is not installed: it comes with Prometheus (`apt-get install prometheus`)")?;
+    for arguments in [["check", "charts/flippy/rules/flippy.yaml"], ["test", "e2e/rules/flippy.yaml"]] {
+        let mut command = command::program(&promtool);
+        command.args([arguments[0], "rules", arguments[1]]);
+        command::run(command).await?;
+    }
     Ok(None)
 }

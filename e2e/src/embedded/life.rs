@@ -58,6 +58,7 @@ impl Life {
                 election,
                 health_address: None,
                 metrics_address: None,
+                metrics_protection: flippy_operator::MetricsProtection::default(),
             },
             clock: Clock::starting_at(cluster.now()),
         };

@@ -117,6 +117,11 @@ fn an_option_adds_exactly_the_rights_that_it_is_about() -> Result<()> {
             only(("a", "/configmaps/b", "get list watch")),
         ),
         ("argoRollouts.enabled=false,secrets[0].namespace=a,secrets[0].name=b", only(("a", "/secrets/b", "get"))),
+        (
+            "argoRollouts.enabled=false,metrics.authorization=true,metrics.tlsSecret=a",
+            &only(("*", "authentication.k8s.io/tokenreviews", "create"))
+                | &only(("*", "authorization.k8s.io/subjectaccessreviews", "create")),
+        ),
     ] {
         let with = rights(&["--set", option])?;
         assert_eq!(with.difference(&without).cloned().collect::<BTreeSet<_>>(), added, "{option}");

@@ -18,6 +18,8 @@ mod futility;
 mod gates;
 mod gitops;
 mod held;
+mod metrics;
+mod notifications;
 mod order;
 mod original;
 mod outcome;

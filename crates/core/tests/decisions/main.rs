@@ -18,6 +18,7 @@ mod gate;
 mod image;
 mod mark;
 mod mirror;
+mod notice;
 mod pace;
 mod plan;
 mod progress;

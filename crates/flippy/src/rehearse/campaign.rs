@@ -86,6 +86,7 @@ fn operator(cluster: &SimCluster, options: &ConversionOptions) -> Operator {
             election: None,
             health_address: None,
             metrics_address: None,
+            metrics_protection: flippy_operator::MetricsProtection::default(),
         },
         clock: Clock::starting_at(cluster.now()),
     }

@@ -48,6 +48,7 @@ impl Replica {
                 }),
                 health_address: None,
                 metrics_address: None,
+                metrics_protection: flippy_operator::MetricsProtection::default(),
             },
             clock: Clock::starting_at(cluster.now()),
         };
