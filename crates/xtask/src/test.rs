@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use crate::{command, deny, e2e, generate, go, simulate};
+use crate::{command, deny, e2e, generate, go, image, simulate};
 
 /// What is checked, in this order.
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step::Format,
     Step::Spelling,
     Step::Dependencies,
@@ -15,6 +15,7 @@ const STEPS: [Step; 10] = [
     Step::Docs,
     Step::Generated,
     Step::Tests,
+    Step::Image,
     Step::Simulation,
     Step::ControlPlane,
     Step::EndToEnd,
@@ -32,6 +33,7 @@ enum Step {
     Docs,
     Generated,
     Tests,
+    Image,
     Simulation,
     ControlPlane,
     EndToEnd,
@@ -88,6 +90,7 @@ impl Step {
             Self::Docs => "docs",
             Self::Generated => "generated",
             Self::Tests => "tests",
+            Self::Image => "image",
             Self::Simulation => "simulation",
             Self::ControlPlane => "control plane",
             Self::EndToEnd => "end to end",
@@ -111,6 +114,7 @@ impl Step {
                 // The scenarios of the end-to-end tests that need no control plane.
                 cargo(&["test", "--package", "flippy-e2e", e2e::EMBEDDED]).await
             }
+            Self::Image => image::check().await,
             Self::Simulation => {
                 simulate::run(&simulate::Arguments::of(&["--seeds", SEEDS])).await?;
                 Ok(Some(format!("seeds {SEEDS} and the regressions")))
