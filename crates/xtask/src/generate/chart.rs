@@ -91,9 +91,9 @@ fn yaml_files(directory: &str) -> Result<Vec<String>> {
         .with_context(|| format!("cannot read the directory {directory}"))?;
     let mut files = Vec::new();
     for entry in entries {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".yaml") {
-            files.push(format!("{directory}/{name}"));
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == "yaml") {
+            files.push(format!("{directory}/{}", path.file_name().unwrap_or_default().to_string_lossy()));
         }
     }
     Ok(files)
