@@ -2,8 +2,12 @@
 # One static binary and nothing else. Built on the machine's own architecture for any other: emulation is slow.
 # docs/image.md has the commands.
 FROM --platform=$BUILDPLATFORM docker.io/library/rust:1.95-bookworm AS build
-RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates gcc-aarch64-linux-gnu gcc-x86-64-linux-gnu \
+RUN case "$(dpkg --print-architecture)" in \
+    amd64) cross="gcc-aarch64-linux-gnu libc6-dev-arm64-cross" ;; \
+    *) cross="gcc-x86-64-linux-gnu libc6-dev-amd64-cross" ;; \
+    esac \
+    && apt-get update \
+    && apt-get install -y --no-install-recommends ca-certificates $cross \
     && rm -rf /var/lib/apt/lists/*
 RUN cargo install --locked cargo-auditable@0.7.7
 WORKDIR /src

@@ -25,12 +25,7 @@ const HEAD: &str = "# Rendered from charts/flippy by `cargo xtask generate`: cha
 
 /// The files of `deploy/`, and those in it that are none.
 pub(super) async fn manifests() -> Result<Files> {
-    let mut files = Files::new();
-    for directory in ["deploy", "deploy/optional"] {
-        for file in yaml_files(directory)? {
-            files.insert(file, None);
-        }
-    }
+    let mut files: Files = yaml_files("deploy")?.into_iter().map(|file| (file, None)).collect();
     // Written by itself.
     files.remove("deploy/crd.yaml");
     let mut listed = BTreeSet::from(["crd".to_owned()]);
