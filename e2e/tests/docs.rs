@@ -76,12 +76,33 @@ fn no_document_has_commands_that_nobody_runs() -> Result<()> {
     for file in std::fs::read_dir(docs)? {
         let file = file?.path();
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if !name.ends_with(".md") {
+        if file.extension().is_none_or(|ending| ending != "md") {
             continue;
         }
         let blocks = blocks(&std::fs::read_to_string(&file)?).with_context(|| name.clone())?;
         let commands = blocks.iter().find(|block| matches!(block.purpose, Purpose::Run | Purpose::Converse));
         ensure!(commands.is_none() || run.contains(name.as_str()), "docs/{name} has commands: name it in {}", file!());
+    }
+    Ok(())
+}
+
+#[test]
+fn every_link_in_the_docs_leads_to_a_file() -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut documents = vec![root.join("README.md"), root.join("charts/flippy/README.md")];
+    for file in std::fs::read_dir(root.join("docs"))? {
+        documents.push(file?.path());
+    }
+    for document in documents.iter().filter(|document| document.extension().is_some_and(|ending| ending == "md")) {
+        let text = std::fs::read_to_string(document)?;
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link) {
+            let file = link.split('#').next().unwrap_or_default();
+            if file.is_empty() || link.contains("://") {
+                continue;
+            }
+            let path = document.parent().unwrap_or(&root).join(file);
+            ensure!(path.exists(), "{} links to {link}, which does not exist", document.display());
+        }
     }
     Ok(())
 }

@@ -24,7 +24,7 @@ use crate::wait;
 const LIMIT_SECONDS: &str = "180";
 
 /// Namespaces that are there before the reader comes.
-const STAYS: [&str; 8] = [
+const STAYS: [&str; 9] = [
     "default",
     "istio-system",
     "istio-probe",
@@ -33,6 +33,7 @@ const STAYS: [&str; 8] = [
     "kube-system",
     "kube-public",
     "kube-node-lease",
+    "no-mesh",
 ];
 
 /// A reader with a shell, in a copy of the repository.
@@ -118,7 +119,7 @@ impl Reader {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         for namespace in namespaces.list(&ListParams::default()).await? {
             let name = namespace.name_any();
-            if STAYS.contains(&name.as_str()) || name == "no-mesh" {
+            if STAYS.contains(&name.as_str()) {
                 continue;
             }
             namespaces.delete(&name, &DeleteParams::default()).await?;

@@ -85,9 +85,8 @@ async fn synchronise(s: &Scenario, workload: &WorkloadRef, manifest: &Value) -> 
     manifest["spec"]["template"]["metadata"]["labels"][flippy_e2e::scenario::SCENARIO_LABEL] = json!(s.id());
     // Argo Rollouts writes the first into a spec that lacks it, and takes the second out.
     manifest["spec"]["template"]["spec"]["containers"][0]["resources"] = json!({});
-    let template = &mut manifest["spec"]["template"]["metadata"];
-    if template["annotations"] == json!({}) {
-        template["annotations"].take();
+    if let Some(template) = manifest.pointer_mut("/spec/template/metadata").and_then(Value::as_object_mut) {
+        template.retain(|_, value| *value != json!({}));
     }
     let parameters = PatchParams::apply("gitops").force();
     Ok(observe::api(&s.client(), workload).patch(&workload.name, &parameters, &Patch::Apply(manifest)).await?)

@@ -26,12 +26,7 @@ const HEAD: &str = "# Rendered from charts/flippy by `cargo xtask generate`: cha
 
 /// The files of `deploy/`, and those in it that are none.
 pub(super) async fn manifests() -> Result<Files> {
-    let mut files = Files::new();
-    for directory in ["deploy", "deploy/optional"] {
-        for file in yaml_files(directory)? {
-            files.insert(file, None);
-        }
-    }
+    let mut files: Files = yaml_files("deploy")?.into_iter().map(|file| (file, None)).collect();
     // Written by itself.
     files.remove("deploy/crd.yaml");
     let mut listed = BTreeSet::from(["crd".to_owned()]);
@@ -92,9 +87,9 @@ fn yaml_files(directory: &str) -> Result<Vec<String>> {
         .with_context(|| format!("cannot read the directory {directory}"))?;
     let mut files = Vec::new();
     for entry in entries {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".yaml") {
-            files.push(format!("{directory}/{name}"));
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == "yaml") {
+            files.push(format!("{directory}/{}", path.file_name().unwrap_or_default().to_string_lossy()));
         }
     }
     Ok(files)

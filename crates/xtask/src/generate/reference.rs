@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::workspace;
 
-/// The reference of FlippyConfig, from its definition.
+/// The reference of `FlippyConfig`, from its definition.
 pub(super) fn of_configs(definition: &str) -> Result<String> {
     let documents = apply::parse(definition)?;
     let schema = documents[0].pointer("/spec/versions/0/schema/openAPIV3Schema/properties");
