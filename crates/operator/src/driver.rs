@@ -176,7 +176,7 @@ impl Driver {
             return None;
         }
         for config in self.world.configs.iter() {
-            self.reports.adopt(&config.name, &config.uid, config.status.as_deref());
+            self.reports.adopt(config);
         }
         self.reports.retain(|name| self.world.configs.get(name).is_some());
         self.notifier.retain(|name, uid| self.world.configs.get(name).is_some_and(|config| *config.uid == *uid));

@@ -10,6 +10,7 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 use tokio::sync::mpsc;
 
+use crate::event_limit::EventLimit;
 use crate::lease::Mandate;
 use crate::metrics::{EventLabels, Metrics};
 
@@ -103,9 +104,14 @@ async fn send_all(
     metrics: Metrics,
 ) {
     let client = mandate.guard(&client);
+    let mut limit = EventLimit::default();
     while let Some((reference, note)) = waiting.recv().await {
         if !mandate.is_held() {
             return;
+        }
+        if !limit.admits(reference.uid.as_deref().unwrap_or_default()) {
+            metrics.events.get_or_create(&EventLabels { outcome: "dropped" }).inc();
+            continue;
         }
         let namespace = reference.namespace.clone().unwrap_or_default();
         let event = event(reference, note, &instance);

@@ -15,6 +15,7 @@ mod clock;
 mod configs;
 mod decide;
 mod driver;
+mod event_limit;
 mod events;
 mod feed;
 mod feeds;

@@ -103,7 +103,7 @@ impl Metrics {
                 "max_starts_per_pass",
                 "Restarts that one pass may start for one config: fewer while the API server is in trouble",
             ),
-            events: new.family("events", "Kubernetes events by outcome: sent, failed, dropped (too many waited)"),
+            events: new.family("events", "Kubernetes events by outcome: sent, failed, dropped (too many waited, or were about one object)"),
             notifications: new.family(
                 "notifications",
                 "Notices to receivers of spec.Notifications by outcome: sent, retried (it did not get through, and is tried \

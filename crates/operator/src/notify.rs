@@ -8,6 +8,7 @@ use flippy_core::{Ledger, Notice, Notification, PolicyName, Timestamp, notices};
 use kube::Client;
 use tokio::task::{AbortHandle, JoinSet};
 
+use crate::clock::Clock;
 use crate::configs::ConfigRecord;
 use crate::decide::Decided;
 use crate::events::{Events, Severity};
@@ -27,6 +28,7 @@ const OUTCOMES: [&str; 3] = ["sent", "retried", "failed"];
 pub(crate) struct Notifier {
     /// For Secrets that hold addresses.
     kubernetes: Client,
+    clock: Clock,
     events: Events,
     mandate: Mandate,
     metrics: Metrics,
@@ -48,15 +50,15 @@ struct Errand {
 struct Ended {
     config: PolicyName,
     errand: Errand,
-    at: Timestamp,
     /// Why it was given up.
     outcome: Result<(), String>,
 }
 
 impl Notifier {
-    pub(crate) fn new(kubernetes: Client, events: Events, mandate: Mandate, metrics: Metrics) -> Self {
+    pub(crate) fn new(kubernetes: Client, clock: Clock, events: Events, mandate: Mandate, metrics: Metrics) -> Self {
         Self {
             kubernetes,
+            clock,
             events,
             mandate,
             metrics,
@@ -162,7 +164,7 @@ impl Notifier {
     }
 
     fn note(&mut self, ended: Ended) {
-        let Ended { config, errand, at, outcome } = ended;
+        let Ended { config, errand, outcome } = ended;
         let key = (config, errand.receiver.name.clone());
         if self.on_their_way.get(&key).is_some_and(|(current, _)| *current == errand) {
             self.on_their_way.remove(&key);
@@ -172,7 +174,9 @@ impl Notifier {
             let text = format!("{} was not told to {receiver}: {why}", errand.happening);
             tracing::warn!(%config, notification = %receiver, error = why, "a notification was given up");
             let reason = "NotificationFailed".to_owned();
-            self.events.on_config(&config, &errand.uid, at, Severity::Warning, reason, text);
+            // Not that of the letter: the event of the turn itself is named for that.
+            let now = self.clock.now();
+            self.events.on_config(&config, &errand.uid, now, Severity::Warning, reason, text);
         }
         let held = self.ledgers.get_mut(&config).filter(|(uid, _)| *uid == errand.uid);
         if let Some((_, ledger)) = held {
@@ -230,7 +234,7 @@ async fn deliver(kubernetes: Client, mandate: Mandate, metrics: Metrics, errand:
         }
     };
     count(if outcome.is_ok() { "sent" } else { "failed" });
-    Ended { config: letter.config.clone(), errand, at: letter.at, outcome }
+    Ended { config: letter.config, errand, outcome }
 }
 
 #[cfg(test)]

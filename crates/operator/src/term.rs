@@ -24,6 +24,7 @@ impl Driver {
         // Letters of an earlier term are dropped: this one's leader tells what is still due.
         self.notifier = Notifier::new(
             self.mandate.guard(watching),
+            self.clock.clone(),
             self.events.clone(),
             self.mandate.clone(),
             self.metrics.clone(),

@@ -51,6 +51,7 @@ fn install(world: &mut World, policy: Policy) {
         name: policy.name.clone(),
         uid: "uid".into(),
         generation: 1,
+        version: None,
         status: None,
         policy: Ok(Arc::new(policy)),
     };

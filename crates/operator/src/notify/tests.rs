@@ -40,7 +40,7 @@ fn nowhere() -> Client {
 
 fn notifier(metrics: &Metrics) -> Notifier {
     let (events, _) = Events::start(nowhere(), "flippy-0".to_owned(), Mandate::Unlimited, metrics.clone());
-    Notifier::new(nowhere(), events, Mandate::Unlimited, metrics.clone())
+    Notifier::new(nowhere(), Clock::System, events, Mandate::Unlimited, metrics.clone())
 }
 
 fn config(urls: &[&str], status: &FlippyConfigStatus) -> ConfigRecord {
