@@ -56,11 +56,16 @@ fn shortened(text: &str) -> String {
     text.chars().take(60).map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
 }
 
-/// Whether every number in an object is one that Kubernetes has: 32 bits, except generations.
+/// Whether an object has the shape of one, and every number in it is one that Kubernetes has: 32 bits, except generations.
 ///
 /// # Errors
 /// The field that is beyond.
 pub(super) fn check(object: &Value) -> Result<(), String> {
+    for path in ["/metadata", "/spec", "/status", "/spec/template", "/spec/template/metadata", "/spec/template/spec"] {
+        if object.pointer(path).is_some_and(|part| !part.is_object()) {
+            return Err(format!("{} is no object", path[1..].replace('/', ".")));
+        }
+    }
     let generation = object["metadata"]["generation"].as_i64().unwrap_or(0);
     if !(0..=1 << 53).contains(&generation) {
         return Err(format!("metadata.generation is {generation}, which it cannot have reached"));
