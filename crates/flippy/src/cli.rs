@@ -48,8 +48,8 @@ Exit codes:
   1  error: something is wrong with what was given or found
   2  wrong usage, or the cluster cannot be reached
   3  not done yet: with `plan --exit-code` there are stale workloads, with `explain` it is one, with
-     `status --until` the time was over
-  4  `explain`, `status --until`: it needs a person";
+     `status --until` the time was over; `rehearse`: workloads would be left behind
+  4  `explain`, `status --until`: it needs a person; `rehearse`: it would halt";
 
 /// Which cluster.
 #[derive(Args, Clone, Debug, Default)]

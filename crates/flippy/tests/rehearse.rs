@@ -275,3 +275,19 @@ fn a_config_of_the_dump_is_rehearsed_by_its_name() {
     let stderr = String::from_utf8_lossy(&missing.stderr).into_owned();
     assert!(stderr.contains("there is no FlippyConfig mash; there is istio-system/mesh"), "{stderr}");
 }
+
+#[test]
+fn the_example_in_the_readme_is_what_is_printed() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let readme = std::fs::read_to_string(root.join("README.md")).expect("there is one");
+    let mut lines = readme.lines().skip_while(|line| !line.starts_with("    $ flippy rehearse "));
+    let command = lines.next().expect("there is an example").trim_start_matches("    $ flippy ");
+    let shown: Vec<&str> = lines.take_while(|line| !line.starts_with('`')).map(str::trim).collect();
+    let output = cargo_bin_cmd!("flippy").env_clear().current_dir(&root).args(command.split(' ')).output();
+    let output = String::from_utf8(output.expect("flippy starts").stdout).expect("flippy writes text");
+    let mut printed = output.lines().map(str::trim);
+    let shown = shown.into_iter().filter(|line| !line.is_empty() && *line != "…");
+    for line in shown {
+        assert!(printed.any(|printed| printed == line), "{line} is not in {output}");
+    }
+}

@@ -49,7 +49,7 @@ pub(super) fn told(stage: &Stage, what_if: &WhatIf, changes: Vec<String>) -> Vec
 
 /// What was not understood, or is missing.
 pub(super) fn notes(material: &Material, subject: &Subject) -> Vec<String> {
-    let mut notes = Vec::new();
+    let mut notes = material.notes.clone();
     let ignored: usize = material.ignored.values().sum();
     if ignored > 0 {
         let kinds: Vec<String> = material.ignored.iter().map(|(kind, count)| format!("{count} {kind}")).collect();

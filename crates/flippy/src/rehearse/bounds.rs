@@ -19,6 +19,38 @@ const MAX_NAME: usize = 253;
 /// Percentages beyond are no use to anybody.
 const MAX_PERCENT: i64 = 100_000;
 
+/// What is an object wherever it is there.
+const OBJECTS: [&str; 16] = [
+    "/metadata",
+    "/spec",
+    "/status",
+    "/spec/template",
+    "/spec/template/metadata",
+    "/spec/template/metadata/labels",
+    "/spec/template/metadata/annotations",
+    "/spec/template/spec",
+    "/spec/selector",
+    "/spec/selector/matchLabels",
+    "/spec/strategy",
+    "/spec/strategy/rollingUpdate",
+    "/spec/strategy/canary",
+    "/spec/updateStrategy",
+    "/spec/updateStrategy/rollingUpdate",
+    "/spec/workloadRef",
+];
+
+/// What is a list of objects wherever it is there.
+const LISTS: [&str; 8] = [
+    "/metadata/ownerReferences",
+    "/spec/containers",
+    "/spec/initContainers",
+    "/spec/template/spec/containers",
+    "/spec/template/spec/initContainers",
+    "/status/conditions",
+    "/status/containerStatuses",
+    "/status/initContainerStatuses",
+];
+
 /// `Deployment shop/cart`
 ///
 /// # Errors
@@ -56,11 +88,22 @@ fn shortened(text: &str) -> String {
     text.chars().take(60).map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
 }
 
-/// Whether every number in an object is one that Kubernetes has: 32 bits, except generations.
+/// Whether an object has the shape of one, and every number in it is one that Kubernetes has: 32 bits, except generations.
 ///
 /// # Errors
 /// The field that is beyond.
 pub(super) fn check(object: &Value) -> Result<(), String> {
+    for path in OBJECTS {
+        if object.pointer(path).is_some_and(|part| !part.is_object()) {
+            return Err(format!("{} is no object", path[1..].replace('/', ".")));
+        }
+    }
+    for path in LISTS {
+        let is_sound = |list: &Value| list.as_array().is_some_and(|items| items.iter().all(Value::is_object));
+        if object.pointer(path).is_some_and(|list| !is_sound(list)) {
+            return Err(format!("{} is no list of objects", path[1..].replace('/', ".")));
+        }
+    }
     let generation = object["metadata"]["generation"].as_i64().unwrap_or(0);
     if !(0..=1 << 53).contains(&generation) {
         return Err(format!("metadata.generation is {generation}, which it cannot have reached"));

@@ -33,12 +33,18 @@ const LISTS: [(&str, bool, &str); 8] = [
 pub(super) async fn list(
     client: &Client,
     server: &str,
+    needs_rollouts: bool,
     material: &mut Material,
     mut progress: impl FnMut(&str, usize),
 ) -> Result<(), Failure> {
     for (path, optional, kind) in LISTS {
         match one(client, path, kind, material, &mut progress).await {
             Err(Trouble::Refused(kube::Error::Api(status))) if optional && status.code == 404 => {}
+            Err(Trouble::Refused(kube::Error::Api(status))) if optional && status.code == 403 && !needs_rollouts => {
+                material
+                    .notes
+                    .push(format!("without ArgoRollouts, which the config does not name: {}", status.message));
+            }
             Err(Trouble::Refused(error)) => return Err(refusal::failure(&error, server)),
             Err(Trouble::Odd(why)) => return Err(Failure::error(format!("the cluster at {server} sent {why}"))),
             Ok(()) => {}

@@ -31,6 +31,8 @@ pub(super) struct Material {
     pub(super) ignored: BTreeMap<String, usize>,
     /// Objects that were there twice: the last one counts.
     pub(super) repeated: usize,
+    /// What is missing, for people.
+    pub(super) notes: Vec<String>,
     known: HashMap<(String, String, String), usize>,
     /// The newest time on any object that has passed: the cluster was seen then, or a little later.
     pub(super) seen_at: Option<Timestamp>,

@@ -6,6 +6,8 @@ mod bounds;
 mod campaign;
 pub(crate) mod conclude;
 mod dump;
+#[cfg(test)]
+mod hostile;
 mod images;
 mod live;
 mod material;
@@ -64,12 +66,20 @@ pub(crate) fn rehearse(args: RehearseArgs, connection: &Connection) -> Result<Ex
     let (mut material, subject) = runtime.block_on(load(&args, connection, &options, now, &progress))?;
     material.forget_empty_sets();
     let loaded = loaded.elapsed();
+    let objects = material.objects.len();
     let start = start(&args, &material, now)?;
+    let begun = Instant::now();
     let played = flippy_sim::run(perform(&args, &options, material, subject, start, &stop, &progress));
     runtime.shutdown_background();
     progress.bar.finish_and_clear();
     let Some(campaign) = played? else { return Ok(INTERRUPTED.into()) };
-    tracing::debug!(?loaded, "loaded");
+    // Not part of the result, which is the same every time.
+    eprintln!(
+        "note: {objects} objects read in {:.1} s, {} of cluster time played in {:.1} s",
+        loaded.as_secs_f64(),
+        report::words::spoken(Duration::from_secs(campaign.seconds().unsigned_abs())),
+        begun.elapsed().as_secs_f64()
+    );
     if let Some(path) = &args.report {
         report::write(&campaign, path)?;
     }
@@ -112,7 +122,7 @@ async fn load(
         let subject = Subject::choose(from_file, args, &mut material)?;
         live::sources(&cluster.client, &cluster.server, &subject.configs, &mut material).await?;
         let told = |kind: &str, count| progress.say(&format!("listing {kind}s: {count}"));
-        live::list(&cluster.client, &cluster.server, &mut material, told).await?;
+        live::list(&cluster.client, &cluster.server, subject.names_rollouts(), &mut material, told).await?;
         material.seen_at = Some(now);
         return Ok((material, subject));
     }

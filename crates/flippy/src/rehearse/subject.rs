@@ -48,6 +48,18 @@ impl Subject {
     }
 }
 
+impl Subject {
+    /// Whether any of them is about ArgoRollouts.
+    pub(super) fn names_rollouts(&self) -> bool {
+        let is_rollout = |kind: &str| kind.eq_ignore_ascii_case("ArgoRollout") || kind.eq_ignore_ascii_case("Rollout");
+        self.configs.iter().map(|config| &config.spec).any(|spec| {
+            let first = spec.post_filter_restarts.iter().chain(&spec.preconditions).map(|named| &named.k8s);
+            spec.restart_objects.iter().any(|object| is_rollout(&object.r#type))
+                || first.chain([&spec.process_filter.pre_process_restart]).any(|named| is_rollout(&named.r#type))
+        })
+    }
+}
+
 fn named(installed: &[FlippyConfig], args: &RehearseArgs) -> Result<FlippyConfig, Failure> {
     let name = args.name.as_deref().unwrap_or_default();
     let in_place = |config: &&FlippyConfig| {

@@ -37,7 +37,7 @@ fn headline(campaign: &Campaign, look: Look) -> String {
     let took = spoken(Duration::from_secs(campaign.seconds().unsigned_abs()));
     let (colour, would) = match campaign.outcome {
         Outcome::Finished => (AnsiColor::Green, format!("It would finish after {took}")),
-        Outcome::Blocked => (AnsiColor::Yellow, format!("It would end after {took}, and leave workloads behind")),
+        Outcome::Blocked => (AnsiColor::Yellow, format!("It would end after {took}")),
         Outcome::Halted => (AnsiColor::Red, format!("It would halt after {took}")),
         Outcome::UnderWay => (AnsiColor::Red, "It would not come to an end".to_owned()),
     };

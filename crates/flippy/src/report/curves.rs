@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::model::Campaign;
 use super::scale::Scale;
-use super::timeline::{LABELS, WIDTH, px};
+use super::timeline::{LABELS, MARGIN, WIDTH, px};
 
 /// Of both, with what is between them.
 pub(super) const HEIGHT: f64 = 172.0;
@@ -32,19 +32,19 @@ fn curve(values: &[usize], most: usize, top: f64, label: &str, at_most: usize) -
         let x = LABELS + at as f64;
         path.push_str(&format!("L{} {}", px(x), px(bottom - height(*value))));
     }
-    path.push_str(&format!("L{} {}Z", px(WIDTH - 8.0), px(bottom)));
+    path.push_str(&format!("L{} {}Z", px(WIDTH - MARGIN), px(bottom)));
     html! {
         text class="label" x=(LABELS - 10.0) y=(px(top + 12.0)) text-anchor="end" { (label) }
         text class="label strong" x=(LABELS - 10.0) y=(px(top + 28.0)) text-anchor="end" { "at most " (at_most) }
         path class="area" d=(path) {}
-        line class="axis" x1=(LABELS) x2=(WIDTH - 8.0) y1=(px(bottom)) y2=(px(bottom)) {}
+        line class="axis" x1=(LABELS) x2=(WIDTH - MARGIN) y1=(px(bottom)) y2=(px(bottom)) {}
     }
 }
 
 /// For each unit of the picture: the most that were under way, and how many were over.
 fn counted(campaign: &Campaign, scale: &Scale) -> (Vec<usize>, Vec<usize>) {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a width, and places on it
-    let columns = (WIDTH - LABELS - 8.0) as usize;
+    let columns = (WIDTH - LABELS - MARGIN) as usize;
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // places on the picture
     let column = |at| (scale.x(at).max(0.0) as usize).min(columns);
     let mut turns: Vec<(i64, i32, usize)> = Vec::new();

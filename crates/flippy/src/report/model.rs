@@ -203,3 +203,48 @@ impl Campaign {
 
 /// Annotations that tell of a restart, on the template or, for a Rollout, on the object.
 pub(crate) const MARK: (&str, &str) = (annotation::RESTARTED_FOR, annotation::RESTARTED_AT);
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A campaign of these restarts that began at a fixed time.
+    pub(in crate::report) fn campaign(restarts: Vec<Restart>) -> Campaign {
+        let begun_at = at(0);
+        let ended_at = restarts.iter().filter_map(Restart::over_at).max().unwrap_or(begun_at);
+        Campaign {
+            source: Source::Demo,
+            configs: Vec::new(),
+            begun_at,
+            ended_at,
+            outcome: Outcome::Finished,
+            message: String::new(),
+            restarts,
+            waves: Vec::new(),
+            holds: Vec::new(),
+            workloads: Vec::new(),
+            disruption: None,
+            deadlocks: Vec::new(),
+            assumptions: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// A restart that was started and took so many seconds.
+    pub(in crate::report) fn restart(namespace: &str, started: i64, took: i64) -> Restart {
+        Restart {
+            workload: Named { kind: "Deployment".to_owned(), namespace: namespace.to_owned(), name: "cart".to_owned() },
+            wave: None,
+            started_at: at(started),
+            ready_at: Some(at(started + took)),
+            failed_at: None,
+            state: RestartState::Ready,
+            message: String::new(),
+            pods: 1,
+        }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_767_600_000 + second).expect("it is a time")
+    }
+}

@@ -77,11 +77,11 @@ fn names(campaign: &Campaign) -> String {
 fn head(campaign: &Campaign) -> Markup {
     let (class, sign, word) = match (campaign.outcome, campaign.source) {
         (Outcome::Finished, Source::Rehearsal) => ("good", "✓", "It would finish."),
-        (Outcome::Blocked, Source::Rehearsal) => ("fair", "!", "It would end, and leave workloads behind."),
+        (Outcome::Blocked, Source::Rehearsal) => ("fair", "!", "It would end."),
         (Outcome::Halted, Source::Rehearsal) => ("bad", "✕", "It would halt."),
         (Outcome::UnderWay, Source::Rehearsal) => ("bad", "…", "It would not come to an end."),
         (Outcome::Finished, _) => ("good", "✓", "Finished."),
-        (Outcome::Blocked, _) => ("fair", "!", "Over, with workloads left behind."),
+        (Outcome::Blocked, _) => ("fair", "!", "Over."),
         (Outcome::Halted, _) => ("bad", "✕", "Halted."),
         (Outcome::UnderWay, _) => ("", "…", "Under way."),
     };

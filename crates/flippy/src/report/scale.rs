@@ -175,3 +175,50 @@ fn placed(cuts: &[(i64, i64, bool)], width: f64) -> Vec<Piece> {
     };
     cuts.iter().map(place).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::model::tests::{campaign, restart};
+    use super::*;
+
+    const WIDTH: f64 = 800.0;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_767_600_000 + second).expect("it is a time")
+    }
+
+    #[test]
+    fn a_long_wait_is_drawn_short_and_the_rest_to_scale() {
+        let night = 36_000;
+        let scale = Scale::of(&campaign(vec![restart("a", night, 600), restart("b", night + 600, 600)]), WIDTH);
+        let gaps: Vec<i64> = scale.gaps().map(Piece::milliseconds).collect();
+        assert_eq!(gaps, [night * 1_000]);
+        let (first, half, end) = (scale.x(at(night)), scale.x(at(night + 600)), scale.x(at(night + 1_200)));
+        assert!(first < WIDTH * 0.1, "{first}");
+        assert!((half - first - (end - half)).abs() < 0.01, "{first} {half} {end}");
+    }
+
+    #[test]
+    fn a_campaign_without_a_break_has_no_gap() {
+        let restarts = (0..10).map(|number| restart("a", number * 60, 60)).collect();
+        assert_eq!(Scale::of(&campaign(restarts), WIDTH).gaps().count(), 0);
+    }
+
+    #[test]
+    fn ticks_stand_apart_and_in_order_however_long_it_takes() {
+        for seconds in [1, 40, 4_000, 400_000, 40_000_000] {
+            let scale = Scale::of(&campaign(vec![restart("a", 0, seconds)]), WIDTH);
+            let ticks = scale.ticks();
+            assert!(!ticks.is_empty() && ticks.len() <= 12, "{seconds}: {}", ticks.len());
+            assert!(ticks.windows(2).all(|two| two[1].x - two[0].x >= 50.0), "{seconds}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_drawn_beside_the_picture() {
+        let scale = Scale::of(&campaign(vec![restart("a", 10, 100)]), WIDTH);
+        for second in [-100, 0, 10, 60, 110, 100_000] {
+            assert!((0.0..=WIDTH).contains(&scale.x(at(second))), "{second}");
+        }
+    }
+}

@@ -13,10 +13,14 @@ use super::{curves, text};
 /// Units of the picture.
 pub(super) const WIDTH: f64 = 1_120.0;
 pub(super) const LABELS: f64 = 236.0;
+/// Room for the sign of a bar that ends with the campaign.
+pub(super) const MARGIN: f64 = 22.0;
 const TOP: f64 = 46.0;
 const ROW: f64 = 17.0;
 /// More restarts than this are drawn by namespace.
 const SINGLE_ROWS: usize = 150;
+/// Rows of one picture, at most.
+const ROWS: usize = 42;
 /// Namespaces with a row of their own.
 const NAMESPACES: usize = 60;
 /// Letters that a label has room for.
@@ -30,15 +34,24 @@ struct Row<'a> {
     restarts: Vec<&'a Restart>,
 }
 
-/// Draws it.
+/// Draws it: in several pictures, one below the other, so that paper can break between them, and each with the times on top.
 pub(super) fn timeline(campaign: &Campaign) -> Markup {
-    let scale = Scale::of(campaign, WIDTH - LABELS - 8.0);
+    let scale = Scale::of(campaign, WIDTH - LABELS - MARGIN);
     let is_dense = campaign.restarts.len() > SINGLE_ROWS;
     let rows = if is_dense { by_namespace(campaign) } else { one_each(campaign) };
-    let curves_height = if is_dense { curves::HEIGHT } else { 0.0 };
-    let body = TOP + curves_height;
-    #[allow(clippy::cast_precision_loss)] // at most a few hundred rows
-    let bottom = body + ROW * rows.len() as f64 + 6.0;
+    // Of about the same height.
+    let pictures = rows.len().div_ceil(ROWS).max(1);
+    let each = rows.len().div_ceil(pictures).max(1);
+    html! {
+        @for (number, rows) in rows.chunks(each).enumerate() {
+            (picture(rows, campaign, &scale, number == 0, is_dense))
+        }
+    }
+}
+
+fn picture(rows: &[Row<'_>], campaign: &Campaign, scale: &Scale, is_first: bool, is_dense: bool) -> Markup {
+    let body = TOP + if is_first && is_dense { curves::HEIGHT } else { 0.0 };
+    let bottom = body + ROW * row_number(rows.len()) + 4.0;
     let describe = format!(
         "{} restarts from {} to {}. The table of restarts below has the same as text.",
         campaign.restarts.len(),
@@ -46,35 +59,53 @@ pub(super) fn timeline(campaign: &Campaign) -> Markup {
         campaign.ended_at
     );
     html! {
-        svg class="timeline" viewBox=(format!("0 0 {WIDTH} {bottom:.0}")) width=(WIDTH) height=(format!("{bottom:.0}"))
-            role="img" aria-labelledby="timeline-title timeline-desc" {
-            title id="timeline-title" { "Timeline of restarts" }
-            desc id="timeline-desc" { (describe) }
-            (patterns())
-            (gaps(&scale, bottom))
-            @for hold in &campaign.holds { (band(hold, &scale, bottom)) }
-            (axis(&scale, bottom))
-            @for wave in &campaign.waves {
-                @if let Some(at) = wave.started_at {
-                    @let x = LABELS + scale.x(at);
-                    line class="wave" x1=(px(x)) x2=(px(x)) y1="24" y2=(px(bottom)) {}
-                    text class="wave-name" x=(px(x + 4.0)) y="14" { "wave " (text::shown(&wave.name)) }
-                }
+        svg class="timeline" viewBox=(format!("0 0 {WIDTH} {bottom:.0}")) width=(WIDTH) height=(format!("{bottom:.0}")) role="img" {
+            title { "Timeline of restarts" @if !is_first { ", continued" } }
+            desc { (describe) }
+            @if is_first { (patterns()) }
+            @for number in (1..rows.len()).step_by(2) {
+                rect class="stripe" x="0" y=(px(body + ROW * row_number(number))) width=(WIDTH) height=(ROW) {}
             }
-            @if is_dense { (curves::curves(campaign, &scale, TOP)) }
+            (gaps(scale, bottom))
+            @for hold in &campaign.holds { (band(hold, scale, bottom)) }
+            (axis(scale, bottom))
+            (waves(campaign, scale, bottom))
+            @if is_first && is_dense { (curves::curves(campaign, scale, TOP)) }
             @for (number, row) in rows.iter().enumerate() {
                 @let y = body + ROW * row_number(number);
-                @if number % 2 == 1 {
-                    rect class="stripe" x="0" y=(px(y)) width=(WIDTH) height=(ROW) {}
-                }
                 text class="label" x=(LABELS - 10.0) y=(px(y + 12.0)) text-anchor="end" {
                     title { (text::shown(&row.label)) }
                     (shortened(&row.label))
                 }
-                @if is_dense { (merged_bars(row, campaign, &scale, y)) } @else {
-                    @for restart in &row.restarts { (bar(restart, campaign, &scale, y)) }
+                @if is_dense { (merged_bars(row, campaign, scale, y)) } @else {
+                    @for restart in &row.restarts { (bar(restart, campaign, scale, y)) }
                 }
             }
+        }
+    }
+}
+
+/// Where each wave begins. Names that would lie on one another are left out: the table has them all.
+fn waves(campaign: &Campaign, scale: &Scale, bottom: f64) -> Markup {
+    let mut starts: Vec<(f64, &str)> = campaign
+        .waves
+        .iter()
+        .filter_map(|wave| Some((LABELS + scale.x(wave.started_at?), wave.name.as_str())))
+        .collect();
+    starts.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let mut free = 0.0;
+    let named = starts.into_iter().map(|(x, name)| {
+        let name = shortened(name);
+        let has_room = x >= free;
+        if has_room {
+            free = x + 50.0 + 6.5 * row_number(name.chars().count());
+        }
+        (x, name, has_room)
+    });
+    html! {
+        @for (x, name, has_room) in named {
+            line class="wave" x1=(px(x)) x2=(px(x)) y1="6" y2=(px(bottom)) {}
+            @if has_room { text class="wave-name" x=(px(x + 4.0)) y="15" { "wave " (name) } }
         }
     }
 }
@@ -115,7 +146,7 @@ fn axis(scale: &Scale, bottom: f64) -> Markup {
             line class="grid" x1=(px(x)) x2=(px(x)) y1="40" y2=(px(bottom)) {}
             text class="tick" x=(px(x + 3.0)) y="34" { (tick.label) }
         }
-        line class="axis" x1=(LABELS) x2=(WIDTH - 8.0) y1="40" y2="40" {}
+        line class="axis" x1=(LABELS) x2=(WIDTH - MARGIN) y1="40" y2="40" {}
     }
 }
 
@@ -190,7 +221,7 @@ fn sign(state: RestartState, x: f64, y: f64) -> Markup {
         RestartState::Futile => "↺",
         RestartState::UnderWay => "…",
     };
-    html! { text class=(format!("sign {}", class_of(state))) x=(px(x.min(WIDTH - 12.0))) y=(px(y + 12.5)) { (sign) } }
+    html! { text class=(format!("sign {}", class_of(state))) x=(px(x.min(WIDTH - 14.0))) y=(px(y + 12.5)) { (sign) } }
 }
 
 /// Bars of one state that touch are one: nobody can tell a hundred of them apart.
@@ -242,4 +273,43 @@ fn shortened(label: &str) -> String {
     }
     let end: String = label.chars().skip(count - LETTERS + 1).collect();
     format!("…{end}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::model::tests::{campaign, restart};
+    use super::*;
+
+    fn drawn(count: i64) -> String {
+        let one = |number: i64| restart(&format!("team-{:02}", number % 30), number / 20 * 30, 25);
+        timeline(&campaign((0..count).map(one).collect())).into_string()
+    }
+
+    #[test]
+    fn a_few_restarts_have_a_row_each() {
+        for count in [5, 80] {
+            assert_eq!(drawn(count).matches("class=\"ready\"").count(), usize::try_from(count).unwrap_or(0));
+        }
+    }
+
+    #[test]
+    fn many_restarts_have_a_row_for_each_namespace_and_curves() {
+        let drawn = drawn(2_000);
+        assert_eq!(drawn.matches("team-").count(), 2 * 30, "a label and its title for each namespace");
+        assert!(drawn.contains("under way at once") && drawn.contains("at most 20"), "{drawn}");
+        assert!(drawn.len() < 400_000, "{}", drawn.len());
+    }
+
+    #[test]
+    fn a_picture_is_no_taller_than_a_sheet_of_paper() {
+        assert_eq!(drawn(80).matches("<svg").count(), 2);
+        assert_eq!(drawn(40).matches("<svg").count(), 1);
+    }
+
+    #[test]
+    fn what_went_wrong_has_a_sign_of_its_own() {
+        let mut failed = restart("a", 0, 10);
+        failed.state = RestartState::Failed;
+        assert!(timeline(&campaign(vec![failed])).into_string().contains('✕'));
+    }
 }
