@@ -1,5 +1,7 @@
 //! The world: the store, the controllers' work, and the one place where both advance.
 
+use std::collections::HashMap;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -40,6 +42,8 @@ pub(crate) struct World {
     pub(crate) scalers: Vec<Scaler>,
     pub(crate) actors: Vec<Actor>,
     pub(crate) digests: Digests,
+    /// The hash of the template of each workload, by its uid, and of which generation.
+    pub(crate) template_hashes: HashMap<String, (i64, String)>,
     /// When the driver will look next, in milliseconds since the start.
     pub(crate) driver_until: u64,
 }
@@ -65,6 +69,7 @@ impl World {
             scalers: Vec::new(),
             actors: Vec::new(),
             digests: Digests::default(),
+            template_hashes: HashMap::new(),
             driver_until: u64::MAX,
         }
     }
