@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use flippy_sim::{Faults, History, SimCluster};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use crate::checker::{self, Finding};
@@ -110,6 +110,7 @@ async fn quiet(
     shown: impl Fn(Timestamp) -> Timestamp,
 ) -> Result<(), Vec<Finding>> {
     let mut quiet_since: Option<Instant> = None;
+    let mut turn_at = Timestamp::MIN;
     loop {
         let now = Instant::now();
         let view = View::of(cluster);
@@ -117,14 +118,18 @@ async fn quiet(
         if now >= tried_again && !refused.is_empty() {
             return Err(refused);
         }
-        let open = checker::unexplained(&view, shown(cluster.now()));
+        let shows = shown(cluster.now());
+        let open = checker::unexplained(&view, shows);
         match (open.is_empty(), quiet_since) {
-            // As long as patience lasts, what waits for a window has to go on once that opens.
-            (true, Some(since))
-                if now >= since + QUIET
-                    && (now >= calm_at + PATIENCE || !checker::waits_for_window(&view, shown(cluster.now()))) =>
-            {
-                return Ok(());
+            // As long as patience lasts, what waits for a window has to go on once that opens. One that does not open
+            // before shows nothing.
+            (true, Some(since)) if now >= since + QUIET && shows >= turn_at => {
+                let patience = SignedDuration::try_from((calm_at + PATIENCE).saturating_duration_since(now));
+                let until = shows + patience.unwrap_or_default();
+                match checker::next_turn(&view, shows, until) {
+                    Some(turn) => turn_at = turn,
+                    None => return Ok(()),
+                }
             }
             (true, None) => quiet_since = Some(now),
             (true, Some(_)) => {}

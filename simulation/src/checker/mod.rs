@@ -32,7 +32,7 @@ use crate::record::{Record, Restart};
 use crate::scenario::Scenario;
 use wish::Wish;
 
-pub(crate) use liveness::{still_refused, unexplained, waits_for_window};
+pub(crate) use liveness::{next_turn, still_refused, unexplained};
 
 /// What must hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

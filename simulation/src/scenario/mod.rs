@@ -54,6 +54,11 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// How many workloads there are from the beginning.
+    pub fn workloads(&self) -> usize {
+        self.objects.iter().filter(|object| !object["spec"]["template"].is_null()).count()
+    }
+
     /// Draws the day of a seed.
     pub fn draw(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed ^ 0x00f1_1bb7);

@@ -46,6 +46,11 @@ fn the_next_starts_when_the_last_has_stayed_complete_for_long_enough() {
 }
 
 #[test]
+fn a_clock_that_is_behind_keeps_nothing_under_way_that_is_complete_and_need_not_stay_so() {
+    assert_eq!(starts_at(&policy(), ready_since(20), 10), ["a/a"]);
+}
+
+#[test]
 fn a_restart_that_soaks_is_under_way_and_looked_at_again_when_it_is_over() {
     let pass = pass(&soaking(60), &cluster([ready_since(20)]), 30);
     assert_eq!(pass.only_verdict().as_str(), "InFlight");
