@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::life::{is_operator, life_of};
+use crate::prometheus::Asked;
 use crate::scenario::Clocks;
 
 /// The kinds of workload.
@@ -29,6 +30,8 @@ pub(crate) struct Version {
 /// Every version of every object, and what led to them.
 pub(crate) struct Record<'a> {
     pub(crate) history: &'a History,
+    /// What the Prometheus server was asked.
+    pub(crate) asked: &'a [Asked],
     pub(crate) clocks: &'a Clocks,
     began_at: Timestamp,
     versions: HashMap<Resource, BTreeMap<Key, Vec<Version>>>,
@@ -49,9 +52,9 @@ pub(crate) struct Restart<'a> {
 }
 
 impl<'a> Record<'a> {
-    pub(crate) fn new(history: &'a History, clocks: &'a Clocks, began_at: Timestamp) -> Self {
-        let mut record =
-            Self { history, clocks, began_at, versions: HashMap::new(), told: HashMap::new(), restarts: Vec::new() };
+    pub(crate) fn new(history: &'a History, asked: &'a [Asked], clocks: &'a Clocks, began_at: Timestamp) -> Self {
+        let (versions, told, restarts) = (HashMap::new(), HashMap::new(), Vec::new());
+        let mut record = Self { history, asked, clocks, began_at, versions, told, restarts };
         for mutation in &history.mutations {
             record.take(mutation);
         }

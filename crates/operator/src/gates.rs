@@ -13,6 +13,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::ask::Asker;
 use crate::clock::Clock;
 use crate::decide::{Decided, Findings};
+use crate::dial::Dialer;
 use crate::metrics::{GateLabels, Metrics};
 use crate::world::World;
 
@@ -68,6 +69,7 @@ impl Histories {
 /// The tasks.
 pub(crate) struct Gates {
     client: Client,
+    dialer: Dialer,
     clock: Clock,
     metrics: Metrics,
     tell: mpsc::Sender<Answered>,
@@ -80,9 +82,19 @@ pub(crate) struct Gates {
 }
 
 impl Gates {
-    pub(crate) fn new(client: Client, clock: Clock, metrics: Metrics) -> Self {
+    pub(crate) fn new(client: Client, dialer: Dialer, clock: Clock, metrics: Metrics) -> Self {
         let (tell, told) = mpsc::channel(ANSWERS);
-        Self { client, clock, metrics, tell, told, running: BTreeMap::new(), tasks: 0, counted: BTreeSet::new() }
+        Self {
+            client,
+            dialer,
+            clock,
+            metrics,
+            tell,
+            told,
+            running: BTreeMap::new(),
+            tasks: 0,
+            counted: BTreeSet::new(),
+        }
     }
 
     /// Waits for the next answer; for ever while nothing is asked.
@@ -122,6 +134,7 @@ impl Gates {
         let stop = CancellationToken::new();
         let task = Task {
             client: self.client.clone(),
+            dialer: self.dialer.clone(),
             clock: self.clock.clone(),
             policy: policy.clone(),
             number: self.tasks,
@@ -160,6 +173,7 @@ fn labels(policy: &PolicyName, fact: &QueryGateFact) -> GateLabels {
 /// Whoever asks one gate.
 struct Task {
     client: Client,
+    dialer: Dialer,
     clock: Clock,
     policy: PolicyName,
     number: u64,
@@ -169,7 +183,7 @@ struct Task {
 impl Task {
     async fn run(self, gate: QueryGate) {
         tracing::debug!(config = %self.policy, gate = %gate.name, "asking");
-        let asker = Asker::new(self.client.clone(), self.policy.namespace.clone(), gate.query);
+        let asker = Asker::new(self.client.clone(), &self.dialer, self.policy.namespace.clone(), gate.query);
         let mut due = interval(Duration::try_from(gate.interval).unwrap_or(Duration::from_mins(1)));
         due.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

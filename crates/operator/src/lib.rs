@@ -14,6 +14,7 @@ mod backoff;
 mod clock;
 mod configs;
 mod decide;
+mod dial;
 mod driver;
 mod events;
 mod feed;
@@ -35,6 +36,7 @@ mod world;
 
 pub use act::FIELD_MANAGER;
 pub use clock::{Clock, Jump};
+pub use dial::Dialer;
 pub use list::list_snapshot;
 pub use operator::{Clients, Operator, Settings, StartError};
 pub use sources::Sources;

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::acting::Acting;
 use crate::clock::Clock;
+use crate::dial::Dialer;
 use crate::driver::Driver;
 use crate::events::Events;
 use crate::feeds::Feeds;
@@ -26,7 +27,7 @@ use crate::world::World;
 /// Deltas that wait for the loop. A full channel slows the watches down; nothing is dropped.
 const DELTAS: usize = 4096;
 
-/// The two ways to the API server.
+/// The ways to the API server, and to others.
 #[derive(Clone)]
 pub struct Clients {
     /// For watches, statuses and events.
@@ -34,6 +35,8 @@ pub struct Clients {
     /// For restarts and the lease. It must not retry by itself (`kube::Config::default_retry = false`): a restart whose answer was
     /// lost is decided anew on what the cluster then shows.
     pub acting: Client,
+    /// For gates that ask a Prometheus server.
+    pub prometheus: Dialer,
 }
 
 /// What can be set.
@@ -120,7 +123,7 @@ impl Operator {
             clock: clock.clone(),
             acting_client: nobody.guard(&clients.acting),
             feeds,
-            gates: Gates::new(clients.watching.clone(), clock, metrics.clone()),
+            gates: Gates::new(clients.watching.clone(), clients.prometheus.clone(), clock, metrics.clone()),
             source_feeds,
             reports: Reports::new(nobody.guard(&clients.watching), events.clone()),
             events,

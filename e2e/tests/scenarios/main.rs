@@ -26,5 +26,6 @@ mod replicas;
 mod scope;
 mod sources;
 mod thousand;
+mod tolerance;
 mod waves;
 mod windows;

@@ -30,7 +30,7 @@ fn gates() -> Gates {
     let nowhere = tower::service_fn(|_| {
         std::future::ready(Err::<http::Response<kube::client::Body>, _>(std::io::Error::other("nobody is there")))
     });
-    Gates::new(Client::new(nowhere, "default"), Clock::System, Metrics::new())
+    Gates::new(Client::new(nowhere, "default"), Dialer::tcp(), Clock::System, Metrics::new())
 }
 
 fn policy(url: &str, query: &str) -> Policy {
