@@ -36,8 +36,8 @@ pub(crate) struct View {
 }
 
 impl View {
-    /// Everything, as it is.
-    pub(crate) fn of(cluster: &SimCluster) -> Self {
+    /// Everything, as it is, and will be as far as Prometheus is concerned.
+    pub(crate) fn of(cluster: &SimCluster, mood: Mood) -> Self {
         let list = |resource: Resource| cluster.list(resource).into_iter().map(|object| (key(&object), object));
         let view = Self::new(
             list(Resource::Namespaces).collect(),
@@ -47,7 +47,7 @@ impl View {
             list(Resource::ReplicaSets).map(|(_, object)| object),
             list(Resource::Pods).map(|(_, object)| object),
         );
-        Self { refused: cluster.webhook().map(|webhook| (webhook.resource, webhook.key)), ..view }
+        Self { refused: cluster.webhook().map(|webhook| (webhook.resource, webhook.key)), mood, ..view }
     }
 
     /// What the life of the operator that made a restart knew when it had been told this, and nothing later; and of the

@@ -98,10 +98,9 @@ async fn answer(mut wire: DuplexStream, question: &Asked) -> Option<()> {
             return None;
         }
     }
-    let gone = |mut wire: DuplexStream| async move { while wire.read_u8().await.is_ok() {} };
     let (status, body) = match question.mood {
         Mood::Hangs => {
-            gone(wire).await;
+            while wire.read_u8().await.is_ok() {}
             return None;
         }
         Mood::Slow(milliseconds) => {

@@ -115,7 +115,7 @@ async fn quiet(
     let mut quiet_since: Option<Instant> = None;
     loop {
         let now = Instant::now();
-        let view = View { mood, ..View::of(cluster) };
+        let view = View::of(cluster, mood);
         let refused = checker::still_refused(&view, cluster.now());
         if now >= tried_again && !refused.is_empty() {
             return Err(refused);

@@ -149,7 +149,8 @@ fn moods(rng: &mut Rng, calm_at: u64) -> Moods {
         // Mostly well, or nothing would ever start.
         let mood = if percent(rng, 55) { Mood::Calm } else { bad_mood(rng) };
         moods.push((at, mood));
-        at += rng.u64(3_000..[15_000, 60_000, 300_000][rng.usize(..3)]);
+        let longest = [15_000, 60_000, 300_000][rng.usize(..3)];
+        at += rng.u64(3_000..longest);
     }
     let last = if percent(rng, 85) { Mood::Calm } else { [Mood::Firing, Mood::Refuses, Mood::Hangs][rng.usize(..3)] };
     moods.push((calm_at, last));
