@@ -23,6 +23,7 @@ pub(crate) const UNHEALTHY_BEFORE: &str = "flippy.keikoproj.io/unhealthy-before"
 /// What an object became, and as of when.
 pub(crate) struct Version {
     pub(crate) revision: u64,
+    pub(crate) at: Timestamp,
     /// None: it is gone.
     pub(crate) object: Option<Arc<Value>>,
 }
@@ -81,7 +82,7 @@ impl<'a> Record<'a> {
             return;
         }
         let versions = self.versions.entry(resource).or_default().entry(mutation.key.clone()).or_default();
-        versions.push(Version { revision: mutation.revision, object: mutation.after.clone() });
+        versions.push(Version { revision: mutation.revision, at: mutation.at, object: mutation.after.clone() });
         self.take_restart(mutation);
     }
 
@@ -113,6 +114,16 @@ impl<'a> Record<'a> {
     pub(crate) fn versions(&self, resource: Resource, key: &Key) -> impl Iterator<Item = &Arc<Value>> {
         let versions = self.versions.get(&resource).and_then(|versions| versions.get(key));
         versions.into_iter().flatten().filter_map(|version| version.object.as_ref())
+    }
+
+    /// The same, and since when it was so.
+    pub(crate) fn timed_versions(
+        &self,
+        resource: Resource,
+        key: &Key,
+    ) -> impl Iterator<Item = (Timestamp, &Arc<Value>)> {
+        let versions = self.versions.get(&resource).and_then(|versions| versions.get(key));
+        versions.into_iter().flatten().filter_map(|version| Some((version.at, version.object.as_ref()?)))
     }
 
     /// All objects of a resource as of a revision.

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::facts::{Rollout, has_landed, name, rollout_of};
 use super::selector::selects;
+use super::standstill::stands_still;
 use super::wish::Check;
 use super::{Case, Invariant, Objection};
 use crate::knowledge::View;
@@ -147,7 +148,7 @@ fn is_under_way(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value
         let over = mark.at.saturating_add(windows.min().unwrap_or(CERTAINLY_UNDER_WAY)).unwrap_or(case.now);
         case.now < over && !has_landed(case.view, resource, workload, mark)
     };
-    rollout_of(resource, workload) == Rollout::UnderWay
+    (rollout_of(resource, workload) == Rollout::UnderWay && !stands_still(case, resource, key, workload))
         || mark(resource, workload).is_some_and(|mark| is_ours(&mark))
         || was_just_sent(case, resource, key, workload)
 }

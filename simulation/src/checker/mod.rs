@@ -18,6 +18,7 @@ mod scope;
 mod selector;
 mod serial;
 mod single;
+mod standstill;
 mod statuses;
 mod strategy;
 mod trouble;

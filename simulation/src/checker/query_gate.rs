@@ -11,6 +11,7 @@ use crate::prometheus::Asked;
 
 /// An answer counts for so many intervals.
 const COUNTS_FOR: i32 = 3;
+const INSTANT: SignedDuration = SignedDuration::from_millis(1);
 
 /// One of a config's `Gates`.
 pub(crate) struct QueryGate {
@@ -41,7 +42,9 @@ pub(super) fn objection(case: &Case<'_>) -> Option<Objection> {
     let decided = at.saturating_sub(DECIDING).unwrap_or(at);
     let shut = case.wish.gates.iter().find(|gate| {
         let meanwhile = answers(case, gate).map(|asked| asked.answered_at).filter(|answered| *answered > decided);
-        !meanwhile.chain([decided, at]).filter(|moment| *moment <= at).any(|moment| is_open(case, gate, moment))
+        let mut moments = meanwhile.chain([decided, at]).filter(|moment| *moment <= at);
+        // What is answered in the very instant of a decision may come after it.
+        !moments.any(|moment| [moment, moment - INSTANT].into_iter().any(|known| is_open(case, gate, known, moment)))
     })?;
     let last = answers(case, shut).take_while(|asked| asked.answered_at <= at).last();
     let said = last.map_or("nothing".to_owned(), |asked| {
@@ -62,12 +65,12 @@ fn answers<'a>(case: &'a Case<'_>, gate: &'a QueryGate) -> impl Iterator<Item = 
     case.record.asked.iter().filter(move |asked| asked.user == *user && asked.host == gate.host)
 }
 
-/// By the clock of that life.
-fn is_open(case: &Case<'_>, gate: &QueryGate, moment: Timestamp) -> bool {
+/// By the clock of that life, and what it knew until then.
+fn is_open(case: &Case<'_>, gate: &QueryGate, known: Timestamp, moment: Timestamp) -> bool {
     let shown = |at: Timestamp| case.record.shown(case.restart.request, at);
     let counts_until = |asked: Timestamp| asked + gate.interval * COUNTS_FOR;
     let (mut last, mut good_since): (Option<Timestamp>, Option<Timestamp>) = (None, None);
-    for asked in answers(case, gate).take_while(|asked| asked.answered_at <= moment) {
+    for asked in answers(case, gate).take_while(|asked| asked.answered_at <= known) {
         let at = shown(asked.asked_at);
         let is_unbroken = last.is_some_and(|last| at <= counts_until(last));
         good_since = asked.is_good.then(|| good_since.filter(|_| is_unbroken).unwrap_or(at));
