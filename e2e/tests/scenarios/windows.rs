@@ -82,9 +82,9 @@ async fn nothing_is_restarted_outside_the_allowed_windows_until_one_is_open(s: &
 async fn nothing_is_restarted_that_is_not_expected_to_finish_before_the_window_ends(s: &Scenario) -> Result<()> {
     let workloads = two_stale_workloads(s).await?;
     let _operator = s.operator().await?;
-    // One to two hours are left of it, less than a restart has to stay ready.
-    let hour = s.now().to_zoned(TimeZone::UTC).hour();
-    let window = json!({"Type": "Allow", "Schedule": format!("0 {hour} * * *"), "Duration": "2h"});
+    // One to two hours are left of it, less than a restart has to stay ready; the next one is long enough.
+    let begun = (s.now().to_zoned(TimeZone::UTC).hour() + 23) % 24;
+    let window = json!({"Type": "Allow", "Schedule": format!("0 {begun} * * *"), "Duration": "3h"});
     let mut spec = within(s, &json!([window]));
     spec["Strategy"] = json!({"MinReadySeconds": 2 * 3600});
     s.config(s.system(), MESH, spec).await?;
