@@ -7,7 +7,7 @@ use std::time::Duration;
 use flippy_core::{PolicyName, QueryAnswer, QueryGate, QueryGateFact, QueryHistory, QueryState};
 use kube::Client;
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::ask::Asker;
@@ -19,6 +19,9 @@ use crate::world::World;
 
 /// Answers that wait for the loop.
 const ANSWERS: usize = 64;
+/// A gate is asked for as long as its `For` after the last restart that waited for it, and for at most so long. A workload that
+/// is to be restarted now and then, because its pods come and go, would otherwise begin the count anew each time, for ever.
+const MAX_LINGER: Duration = Duration::from_mins(10);
 
 /// An answer, to which gate, and by which task.
 pub(crate) struct Answered {
@@ -74,11 +77,18 @@ pub(crate) struct Gates {
     metrics: Metrics,
     tell: mpsc::Sender<Answered>,
     told: mpsc::Receiver<Answered>,
-    /// By gate; the task ends when its guard is dropped.
-    running: BTreeMap<(PolicyName, Arc<str>), DropGuard>,
+    running: BTreeMap<(PolicyName, Arc<str>), Running>,
     tasks: u64,
     /// Gates that are in the metrics.
     counted: BTreeSet<GateLabels>,
+}
+
+/// A task that asks a gate.
+struct Running {
+    /// It ends when this is dropped.
+    _guard: DropGuard,
+    /// When nobody wants its answers any more.
+    wanted_until: Instant,
 }
 
 impl Gates {
@@ -119,13 +129,22 @@ impl Gates {
         let wanted: BTreeMap<(PolicyName, Arc<str>), &QueryGate> = asking
             .flat_map(|one| gates_of(&one.name).iter().map(|gate| ((one.name.clone(), gate.name.clone()), gate)))
             .collect();
-        self.running.retain(|key, _| wanted.contains_key(key) && answers.asked.contains_key(key));
+        let now = Instant::now();
+        let is_judged = |policy: &PolicyName| decided.iter().any(|one| one.name == *policy);
+        self.running.retain(|key, running| {
+            let lingers = now < running.wanted_until && is_judged(&key.0);
+            (wanted.contains_key(key) || lingers) && answers.asked.contains_key(key)
+        });
         for (key, gate) in wanted {
-            if !self.running.contains_key(&key) {
-                self.tasks += 1;
-                self.running.insert(key.clone(), self.start(&key.0, gate.clone()));
-                answers.asked.insert(key, (gate.clone(), self.tasks));
+            let wanted_until = now + Duration::try_from(gate.open_for).unwrap_or_default().min(MAX_LINGER);
+            if let Some(running) = self.running.get_mut(&key) {
+                running.wanted_until = wanted_until;
+                continue;
             }
+            self.tasks += 1;
+            let running = Running { _guard: self.start(&key.0, gate.clone()), wanted_until };
+            self.running.insert(key.clone(), running);
+            answers.asked.insert(key, (gate.clone(), self.tasks));
         }
         self.count(decided);
     }
