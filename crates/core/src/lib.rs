@@ -31,6 +31,7 @@ mod plan;
 mod pod;
 mod policy;
 mod progress;
+mod query;
 mod query_gate;
 mod question;
 mod reason;
@@ -68,9 +69,9 @@ pub use plan::{FirstRestart, FirstState, Plan, PlanEntry, plan};
 pub use pod::{Container, Pod, PodState};
 pub use policy::{Policy, PolicyName, Precondition, RestartFirst, RestartObject, SpecNote, Waiting};
 pub use progress::{Progress, progress_of};
+pub use query::{Comparison, PrometheusQuery, QueryAnswer, Reading, SecretKey, Threshold};
 pub use query_gate::{
-    Comparison, PrometheusQuery, QueryAnswer, QueryGate, QueryGateFact, QueryHistory, QueryState, Reading, SecretKey,
-    Threshold, are_gates_asked, query_gates, query_gates_as_told,
+    QueryGate, QueryGateFact, QueryHistory, QueryState, are_gates_asked, query_gates, query_gates_as_told,
 };
 pub use question::{Lacking, ScopeLink, ScopeQuestion};
 pub use reason::{Place, REASONS, Reason};

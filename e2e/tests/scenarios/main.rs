@@ -33,5 +33,6 @@ mod scope;
 mod sources;
 mod tenancy;
 mod thousand;
+mod tolerance;
 mod waves;
 mod windows;
