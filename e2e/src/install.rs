@@ -14,7 +14,7 @@ use crate::apply;
 use crate::scenario::SCENARIO_LABEL;
 
 /// Kinds that would run the operator inside the cluster, and what it would have there.
-const LEFT_OUT: [&str; 4] = ["Deployment", "PodDisruptionBudget", "Service", "ServiceAccount"];
+const LEFT_OUT: [&str; 5] = ["Deployment", "NetworkPolicy", "PodDisruptionBudget", "Service", "ServiceAccount"];
 
 /// Applies the shipped manifests: the custom resource definition, the namespace, the roles. Those of the operator's own
 /// namespace come with [`bind`], which knows it.

@@ -44,10 +44,12 @@ pub mod assets;
 pub mod audit;
 mod backend;
 pub mod certificates;
+pub mod chart;
 pub mod cluster;
 pub mod components;
 pub mod config;
 pub mod control_plane;
+pub mod docs;
 #[cfg(feature = "embedded")]
 mod embedded;
 pub mod frame;

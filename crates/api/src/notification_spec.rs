@@ -34,7 +34,7 @@ pub struct Webhook {
     #[serde(rename = "URL", deserialize_with = "null_is_default", skip_serializing_if = "String::is_empty")]
     pub url: String,
     /// A Secret of the config's own namespace that holds the address, https only, for example that of an incoming webhook of
-    /// Slack. Flippy needs the right to get that Secret: see deploy/optional/notification-secret-role.yaml.
+    /// Slack. Flippy needs the right to get that Secret: see deploy/optional/secret-role.yaml.
     #[serde(rename = "URLSecret", skip_serializing_if = "Option::is_none")]
     pub url_secret: Option<SecretKey>,
     /// JSON or Slack: an object for programs, or a text as Slack's incoming webhooks take it. Default: JSON.

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::notified::NotifiedStatus;
 use crate::wave_status::WaveStatus;
 
+/// What `observedGeneration` is while no operator has looked at a config: the API server writes it into new objects.
+pub(crate) const UNSEEN_GENERATION: i64 = -1;
+
 /// What was found, and how far it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use crate::query_gate::SecretKey;
+use crate::query::SecretKey;
 use crate::status::{Condition, ConditionStatus, StatusFacts};
 use crate::waves::WaveState;
 

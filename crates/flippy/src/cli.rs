@@ -12,6 +12,8 @@ use crate::election::ElectionArgs;
 use crate::explain::ExplainArgs;
 use crate::go_duration;
 use crate::metrics_args::MetricsArgs;
+use crate::rehearse::RehearseArgs;
+use crate::report::ReportArgs;
 use crate::status::StatusArgs;
 use crate::verbs::VerbArgs;
 
@@ -30,6 +32,7 @@ Examples:
   flippy demo                        see it at work, without a cluster
   flippy plan                        what the FlippyConfigs of the current cluster would restart
   flippy plan -f config.yaml         the same for a file, before anything is installed
+  flippy rehearse mesh               what a campaign would be like, on a copy of the cluster in memory
   flippy status mesh --watch         how the campaign of a FlippyConfig stands, live
   flippy pause mesh                  let no further restart start; `resume` takes it back
   flippy explain deploy/cart -n shop why this one is, or is not, restarted
@@ -45,8 +48,8 @@ Exit codes:
   1  error: something is wrong with what was given or found
   2  wrong usage, or the cluster cannot be reached
   3  not done yet: with `plan --exit-code` there are stale workloads, with `explain` it is one, with
-     `status --until` the time was over
-  4  `explain`, `status --until`: it needs a person";
+     `status --until` the time was over; `rehearse`: workloads would be left behind
+  4  `explain`, `status --until`: it needs a person; `rehearse`: it would halt";
 
 /// Which cluster.
 #[derive(Args, Clone, Debug, Default)]
@@ -71,6 +74,10 @@ pub(crate) enum Command {
     Run(Box<RunArgs>),
     /// Show every workload in scope and what would be done with it; changes nothing
     Plan(PlanArgs),
+    /// Play a campaign on a copy of the cluster in memory, and show what would happen; changes nothing
+    Rehearse(Box<RehearseArgs>),
+    /// Write down what happened in a campaign, as one page for browsers and printers
+    Report(ReportArgs),
     /// Tell why one workload is, or is not, restarted, link by link; changes nothing
     Explain(ExplainArgs),
     /// Show how FlippyConfigs stand, once or live

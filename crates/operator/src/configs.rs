@@ -81,7 +81,7 @@ impl ConfigRecord {
 }
 
 /// The version of an object, as a number.
-pub(crate) fn version(config: &DeserializeGuard<FlippyConfig>) -> Option<u64> {
+pub(crate) fn version(config: &impl ResourceExt) -> Option<u64> {
     config.resource_version()?.parse().ok()
 }
 

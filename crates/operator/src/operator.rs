@@ -10,8 +10,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::acting::Acting;
 use crate::clock::Clock;
-use crate::driver::{Acting, Driver};
+use crate::dial::Dialer;
+use crate::driver::Driver;
 use crate::events::Events;
 use crate::feeds::Feeds;
 use crate::figures::Figures;
@@ -29,7 +31,7 @@ use crate::world::World;
 /// Deltas that wait for the loop. A full channel slows the watches down; nothing is dropped.
 const DELTAS: usize = 4096;
 
-/// The two ways to the API server.
+/// The ways to the API server, and to others.
 #[derive(Clone)]
 pub struct Clients {
     /// For watches, statuses and events.
@@ -37,6 +39,8 @@ pub struct Clients {
     /// For restarts and the lease. It must not retry by itself (`kube::Config::default_retry = false`): a restart whose answer was
     /// lost is decided anew on what the cluster then shows.
     pub acting: Client,
+    /// For gates that ask a Prometheus server.
+    pub prometheus: Dialer,
 }
 
 /// What can be set.
@@ -109,8 +113,11 @@ impl Operator {
             not_ready: Some("the first lists are not complete yet".to_owned()),
         });
         let metrics = Metrics::new();
-        let clients =
-            Clients { watching: observed(&clients.watching, &metrics), acting: observed(&clients.acting, &metrics) };
+        let clients = Clients {
+            watching: observed(&clients.watching, &metrics),
+            acting: observed(&clients.acting, &metrics),
+            prometheus: clients.prometheus,
+        };
         if let Some(address) = settings.health_address {
             let listener = listen(address, "health probes", "--health-probe-bind-address").await?;
             tokio::spawn(serve::health(listener, health_seen, stop.child_token()));
@@ -141,7 +148,7 @@ impl Operator {
             clock: clock.clone(),
             acting_client: nobody.guard(&clients.acting),
             feeds,
-            gates: Gates::new(clients.watching.clone(), clock.clone(), metrics.clone()),
+            gates: Gates::new(clients.watching.clone(), clients.prometheus.clone(), clock.clone(), metrics.clone()),
             source_feeds,
             notifier: Notifier::new(clients.watching.clone(), clock, events.clone(), nobody.clone(), metrics.clone()),
             reports: Reports::new(nobody.guard(&clients.watching), events.clone()),

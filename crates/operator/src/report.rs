@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::future::pending;
 use std::time::Duration;
 
-use flippy_api::{FlippyConfig, FlippyConfigStatus, Turn};
+use flippy_api::{FlippyConfigStatus, Turn};
 use flippy_core::{Ledger, PolicyName, SignedDuration, Timestamp};
 use kube::api::{Patch, PatchParams};
-use kube::core::DeserializeGuard;
 use kube::{Api, Client};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -17,6 +16,7 @@ use crate::backoff::Backoff;
 use crate::configs::{self, ConfigRecord, NoPolicy};
 use crate::decide::{Decided, Findings};
 use crate::events::{Events, Severity};
+use crate::slim::SlimConfig;
 
 /// A change of a condition is written at most this often.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
@@ -206,7 +206,7 @@ async fn write(
     at: Timestamp,
 ) -> Write {
     // The answer may hold a spec that does not decode, which is then just what was reported.
-    let api = Api::<DeserializeGuard<FlippyConfig>>::namespaced(client, &name.namespace);
+    let api = Api::<SlimConfig>::namespaced(client, &name.namespace);
     let (params, patch) = if fits_schema {
         (PatchParams::apply(FIELD_MANAGER).force(), Patch::Apply(flippy_api::status_patch(&name, &status)))
     } else {

@@ -6,16 +6,19 @@ use kube::{Api, Client};
 
 use crate::ask::causes;
 
-/// What a key of a Secret holds. It is read each time: secrets are rotated. `role` is the manifest that allows it.
+/// What a key of a Secret holds. It is read each time: secrets are rotated.
 ///
 /// # Errors
 /// When it cannot be read, in one line that quotes nothing of it.
-pub(crate) async fn value(client: &Client, namespace: &str, key: &SecretKey, role: &str) -> Result<Vec<u8>, String> {
+pub(crate) async fn value(client: &Client, namespace: &str, key: &SecretKey) -> Result<Vec<u8>, String> {
     let SecretKey { name, key } = key;
     let secret = Api::<Secret>::namespaced(client.clone(), namespace).get(name).await;
     let secret = secret.map_err(|error| match error {
         kube::Error::Api(status) if status.code == 403 => {
-            format!("Flippy may not get Secret {namespace}/{name}: allow it with a Role as in deploy/optional/{role}")
+            format!(
+                "Flippy may not get Secret {namespace}/{name}: allow it with a Role as in \
+                 deploy/optional/secret-role.yaml"
+            )
         }
         kube::Error::Api(status) if status.code == 404 => format!("there is no Secret {namespace}/{name}"),
         error => format!("cannot get Secret {namespace}/{name}: {}", causes(&error)),

@@ -13,8 +13,8 @@ use hyper_util::rt::TokioExecutor;
 use kube::Client;
 use serde_json::json;
 
-use crate::ask::{AGENT, causes, tls};
-use crate::secret;
+use crate::ask::{AGENT, causes};
+use crate::{secret, trust};
 
 const TIME_OUT: Duration = Duration::from_secs(10);
 
@@ -49,7 +49,8 @@ pub(crate) async fn post(kubernetes: &Client, webhook: &Webhook, letter: &Letter
 
 async fn post_without_limit(kubernetes: &Client, webhook: &Webhook, letter: &Letter) -> Result<(), Undelivered> {
     let uri = address(kubernetes, &letter.config.namespace, &webhook.address).await.map_err(Undelivered::ForNow)?;
-    let tls = tls(uri.scheme_str().unwrap_or_default(), webhook.ca_bundle.as_deref()).map_err(Undelivered::ForNow)?;
+    let tls =
+        trust::tls(uri.scheme_str().unwrap_or_default(), webhook.ca_bundle.as_deref()).map_err(Undelivered::ForNow)?;
     let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
     let http = HttpClient::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
     let request = Request::post(uri).header(CONTENT_TYPE, "application/json").header(USER_AGENT, AGENT);
@@ -77,7 +78,7 @@ async fn address(kubernetes: &Client, namespace: &str, address: &WebhookAddress)
         WebhookAddress::Url(url) => return flippy_api::webhook_url(url).map_err(|why| format!("URL {why}")),
         WebhookAddress::Secret(key) => key,
     };
-    let value = secret::value(kubernetes, namespace, key, "notification-secret-role.yaml").await?;
+    let value = secret::value(kubernetes, namespace, key).await?;
     let place = format!("key {} of Secret {namespace}/{}", key.key, key.name);
     let text = std::str::from_utf8(value.trim_ascii()).map_err(|_| format!("{place} is no text"))?;
     if !text.starts_with("https://") {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use crate::{command, deny, e2e, generate, go, simulate};
+use crate::{command, deny, e2e, generate, go, image, simulate};
 
 /// What is checked, in this order.
 const STEPS: [Step; 11] = [
@@ -16,6 +16,7 @@ const STEPS: [Step; 11] = [
     Step::Generated,
     Step::Alerts,
     Step::Tests,
+    Step::Image,
     Step::Simulation,
     Step::ControlPlane,
     Step::EndToEnd,
@@ -34,6 +35,7 @@ enum Step {
     Generated,
     Alerts,
     Tests,
+    Image,
     Simulation,
     ControlPlane,
     EndToEnd,
@@ -91,6 +93,7 @@ impl Step {
             Self::Generated => "generated",
             Self::Alerts => "alerts",
             Self::Tests => "tests",
+            Self::Image => "image",
             Self::Simulation => "simulation",
             Self::ControlPlane => "control plane",
             Self::EndToEnd => "end to end",
@@ -115,6 +118,7 @@ impl Step {
                 // The scenarios of the end-to-end tests that need no control plane.
                 cargo(&["test", "--package", "flippy-e2e", e2e::EMBEDDED]).await
             }
+            Self::Image => image::check().await,
             Self::Simulation => {
                 simulate::run(&simulate::Arguments::of(&["--seeds", SEEDS])).await?;
                 Ok(Some(format!("seeds {SEEDS} and the regressions")))

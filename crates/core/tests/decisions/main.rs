@@ -28,6 +28,7 @@ mod reasons;
 mod scope;
 mod snapshot;
 mod source;
+mod standstill;
 mod status;
 mod strategy;
 mod waves;

@@ -122,7 +122,7 @@ async fn secret_refused(status: u16, answer: &Value) -> String {
 async fn an_address_in_a_secret_is_told_to_nobody_whatever_is_wrong_with_it() {
     let forbidden = json!({"kind": "Status", "status": "Failure", "code": 403, "message": "no"});
     let why = secret_refused(403, &forbidden).await;
-    assert!(why.contains("mesh/slack") && why.contains("deploy/optional/notification-secret-role.yaml"), "{why}");
+    assert!(why.contains("mesh/slack") && why.contains("deploy/optional/secret-role.yaml"), "{why}");
     // `http://hush.example.com` and `https://hush@example.com`, in base 64.
     for (value, expected) in [
         ("aHR0cDovL2h1c2guZXhhbXBsZS5jb20=", "holds no https address"),
