@@ -11,6 +11,7 @@ use crate::demo::DemoArgs;
 use crate::election::ElectionArgs;
 use crate::explain::ExplainArgs;
 use crate::go_duration;
+use crate::metrics_args::MetricsArgs;
 use crate::rehearse::RehearseArgs;
 use crate::report::ReportArgs;
 use crate::status::StatusArgs;
@@ -108,9 +109,6 @@ pub(crate) struct ReadingArgs {
 #[derive(Args, Debug)]
 #[command(after_help = RUN_AFTER_HELP)]
 pub(crate) struct RunArgs {
-    /// Address of /metrics; 0: none
-    #[arg(long, value_name = "ADDRESS", default_value = ":8080", value_parser = address::parse, env = "FLIPPY_METRICS_BIND_ADDRESS")]
-    pub(crate) metrics_bind_address: ListenAddress,
     /// Address of /healthz and /readyz; 0: none
     #[arg(long, value_name = "ADDRESS", default_value = ":8081", value_parser = address::parse, env = "FLIPPY_HEALTH_PROBE_BIND_ADDRESS")]
     pub(crate) health_probe_bind_address: ListenAddress,
@@ -121,6 +119,8 @@ pub(crate) struct RunArgs {
     pub(crate) reading: ReadingArgs,
     #[command(flatten)]
     pub(crate) election: ElectionArgs,
+    #[command(flatten)]
+    pub(crate) metrics: MetricsArgs,
     #[command(flatten)]
     pub(crate) zap: ZapArgs,
 }
@@ -301,7 +301,7 @@ mod tests {
     #[test]
     fn the_defaults_are_the_original_ones() {
         let args = run(&[]);
-        assert_eq!(args.metrics_bind_address.0.map(|address| address.port()), Some(8080));
+        assert_eq!(args.metrics.metrics_bind_address.0.map(|address| address.port()), Some(8080));
         assert_eq!(args.health_probe_bind_address.0.map(|address| address.port()), Some(8081));
         assert_eq!(args.reconciler_time, Duration::from_hours(10));
         assert_eq!(args.reading.flippy_ignore_key, "flippy-ignore");

@@ -13,6 +13,7 @@ mod explain;
 mod go_args;
 mod go_duration;
 mod logging;
+mod metrics_args;
 mod near;
 mod plan;
 mod refusal;

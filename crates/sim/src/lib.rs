@@ -49,6 +49,7 @@ mod service;
 mod shared;
 mod signal;
 mod store;
+mod text;
 mod watch;
 mod webhook;
 mod world;

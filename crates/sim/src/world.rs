@@ -45,6 +45,8 @@ pub(crate) struct World {
     pub(crate) scalers: Vec<Scaler>,
     pub(crate) actors: Vec<Actor>,
     pub(crate) digests: Digests,
+    /// The hash of the template of each workload, by its uid, and of which generation.
+    pub(crate) template_hashes: HashMap<String, (i64, String)>,
     /// When the driver will look next, in milliseconds since the start.
     pub(crate) driver_until: u64,
 }
@@ -71,6 +73,7 @@ impl World {
             scalers: Vec::new(),
             actors: Vec::new(),
             digests: Digests::default(),
+            template_hashes: HashMap::new(),
             driver_until: u64::MAX,
         }
     }

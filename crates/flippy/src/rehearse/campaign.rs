@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use flippy_api::{ConversionOptions, FlippyConfigStatus};
 use flippy_core::annotation::APPROVE_PREFIX;
-use flippy_operator::{Clients, Clock, Operator, Settings};
+use flippy_operator::{Clients, Clock, Dialer, MetricsProtection, Operator, Settings};
 use flippy_sim::{Resource, SimCluster};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -78,7 +78,7 @@ pub(super) async fn play(
 /// The operator as `flippy run` starts it. Only the way to the API server and the clock are different.
 fn operator(cluster: &SimCluster, options: &ConversionOptions) -> Operator {
     Operator {
-        clients: Clients { watching: cluster.client(USER), acting: cluster.client(USER) },
+        clients: Clients { watching: cluster.client(USER), acting: cluster.client(USER), prometheus: Dialer::tcp() },
         settings: Settings {
             conversion: options.clone(),
             resync: RESYNC,
@@ -86,6 +86,7 @@ fn operator(cluster: &SimCluster, options: &ConversionOptions) -> Operator {
             election: None,
             health_address: None,
             metrics_address: None,
+            metrics_protection: MetricsProtection::default(),
         },
         clock: Clock::starting_at(cluster.now()),
     }
