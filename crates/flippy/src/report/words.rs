@@ -22,10 +22,9 @@ pub(crate) fn spoken(elapsed: Duration) -> String {
     }
 }
 
-/// The same for milliseconds; less than a second is a second.
+/// The same for milliseconds, to the nearest second.
 pub(crate) fn spoken_milliseconds(milliseconds: i64) -> String {
-    let milliseconds = milliseconds.max(0).unsigned_abs();
-    spoken(Duration::from_secs(milliseconds.div_ceil(1_000)))
+    spoken(Duration::from_secs((milliseconds.max(0).unsigned_abs() + 500) / 1_000))
 }
 
 #[cfg(test)]
