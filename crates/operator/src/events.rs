@@ -10,6 +10,7 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 use tokio::sync::mpsc;
 
+use crate::audience::{Audience, News};
 use crate::lease::Mandate;
 
 /// Events that wait to be sent. They are a courtesy: past this they are dropped, with a line in the log.
@@ -29,6 +30,7 @@ pub(crate) enum Severity {
 #[derive(Clone)]
 pub(crate) struct Events {
     queue: mpsc::Sender<(ObjectReference, Note)>,
+    audience: Audience,
 }
 
 struct Note {
@@ -40,12 +42,22 @@ struct Note {
 
 impl Events {
     /// Starts the task; it ends when every handle is dropped and the queue is empty, or with the mandate.
-    pub(crate) fn start(client: Client, instance: String, mandate: Mandate) -> (Self, tokio::task::JoinHandle<()>) {
+    pub(crate) fn start(
+        client: Client,
+        instance: String,
+        mandate: Mandate,
+        audience: Audience,
+    ) -> (Self, tokio::task::JoinHandle<()>) {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        (Self { queue }, tokio::spawn(send_all(client, instance, mandate, waiting)))
+        (Self { queue, audience }, tokio::spawn(send_all(client, instance, mandate, waiting)))
     }
 
     pub(crate) fn on_workload(&self, id: &WorkloadRef, at: Timestamp, reason: &str, text: String) {
+        if let Audience::Person(person) = &self.audience {
+            let (workload, reason) = (id.named.clone(), reason.to_owned());
+            // A person who reads too slowly misses a line; the counters of the next status are right all the same.
+            let _ = person.try_send(News::OfWorkload { workload, at, reason, message: text.clone() });
+        }
         let (api_version, kind) = match id.named.kind {
             Kind::ArgoRollout => ("argoproj.io/v1alpha1", "Rollout"),
             kind => ("apps/v1", kind.as_str()),

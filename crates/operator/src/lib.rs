@@ -9,7 +9,9 @@
 
 mod act;
 mod ask;
+mod audience;
 mod backoff;
+mod campaign;
 mod clock;
 mod configs;
 mod decide;
@@ -18,6 +20,7 @@ mod events;
 mod feed;
 mod feeds;
 mod gates;
+mod given;
 mod interner;
 pub mod lease;
 mod list;
@@ -32,6 +35,8 @@ mod term;
 mod world;
 
 pub use act::FIELD_MANAGER;
+pub use audience::News;
+pub use campaign::Campaign;
 pub use clock::{Clock, Jump};
 pub use list::list_snapshot;
 pub use operator::{Clients, Operator, Settings, StartError};

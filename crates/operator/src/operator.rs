@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::audience::Audience;
 use crate::clock::Clock;
 use crate::driver::{Acting, Driver};
 use crate::events::Events;
@@ -23,7 +24,7 @@ use crate::source_feeds::SourceFeeds;
 use crate::world::World;
 
 /// Deltas that wait for the loop. A full channel slows the watches down; nothing is dropped.
-const DELTAS: usize = 4096;
+pub(crate) const DELTAS: usize = 4096;
 
 /// The two ways to the API server.
 #[derive(Clone)]
@@ -112,31 +113,18 @@ impl Operator {
             }
             None => (None, watch::channel(Mandate::Unlimited).1),
         };
-        let nobody = Mandate::none();
-        let (events, sending_events) =
-            Events::start(clients.watching.clone(), settings.instance.clone(), nobody.clone());
-        let driver = Driver {
-            clock: clock.clone(),
-            acting_client: nobody.guard(&clients.acting),
-            feeds,
-            gates: Gates::new(clients.watching.clone(), clock, metrics.clone()),
-            source_feeds,
-            reports: Reports::new(nobody.guard(&clients.watching), events.clone()),
-            events,
-            sending_events,
+        let driver = Driver::new(Parts {
             clients,
+            clock,
             instance: settings.instance,
+            audience: Audience::Cluster,
             leadership,
-            mandate: nobody,
+            feeds,
+            source_feeds,
             metrics,
             health,
             resync: settings.resync,
-            world: World::default(),
-            unmet_since: std::collections::BTreeMap::new(),
-            wave_memories: std::collections::BTreeMap::new(),
-            acting: Acting::default(),
-            counted: std::collections::BTreeSet::new(),
-        };
+        });
         let resign = CancellationToken::new();
         let acting = async {
             driver.run(told, stop).await;
@@ -149,6 +137,52 @@ impl Operator {
             None => acting.await,
         }
         Ok(())
+    }
+}
+
+/// What a driver is made of. The rest begins with its first term.
+pub(crate) struct Parts {
+    pub(crate) clients: Clients,
+    pub(crate) clock: Clock,
+    pub(crate) instance: String,
+    pub(crate) audience: Audience,
+    pub(crate) leadership: watch::Receiver<Mandate>,
+    pub(crate) feeds: Feeds,
+    pub(crate) source_feeds: SourceFeeds,
+    pub(crate) metrics: Metrics,
+    pub(crate) health: watch::Sender<Health>,
+    pub(crate) resync: Duration,
+}
+
+impl Driver {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { clients, clock, instance, audience, leadership, .. } = parts;
+        let nobody = Mandate::none();
+        let (events, sending_events) =
+            Events::start(clients.watching.clone(), instance.clone(), nobody.clone(), audience.clone());
+        Self {
+            acting_client: nobody.guard(&clients.acting),
+            feeds: parts.feeds,
+            gates: Gates::new(clients.watching.clone(), clock.clone(), parts.metrics.clone()),
+            source_feeds: parts.source_feeds,
+            reports: Reports::new(nobody.guard(&clients.watching), events.clone(), audience.clone()),
+            events,
+            sending_events,
+            clock,
+            clients,
+            instance,
+            audience,
+            leadership,
+            mandate: nobody,
+            metrics: parts.metrics,
+            health: parts.health,
+            resync: parts.resync,
+            world: World::default(),
+            unmet_since: std::collections::BTreeMap::new(),
+            wave_memories: std::collections::BTreeMap::new(),
+            acting: Acting::default(),
+            counted: std::collections::BTreeSet::new(),
+        }
     }
 }
 

@@ -9,10 +9,12 @@ use flippy_core::{PolicyName, SignedDuration, Timestamp};
 use kube::api::{Patch, PatchParams};
 use kube::core::DeserializeGuard;
 use kube::{Api, Client};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::act::FIELD_MANAGER;
+use crate::audience::{Audience, News};
 use crate::backoff::Backoff;
 use crate::configs::NoPolicy;
 use crate::decide::{Decided, Findings};
@@ -28,6 +30,7 @@ const TIME_OUT: Duration = Duration::from_secs(10);
 pub(crate) struct Reports {
     client: Client,
     events: Events,
+    audience: Audience,
     by_config: BTreeMap<PolicyName, Report>,
     writes: JoinSet<Write>,
 }
@@ -61,8 +64,8 @@ struct Write {
 }
 
 impl Reports {
-    pub(crate) fn new(client: Client, events: Events) -> Self {
-        Self { client, events, by_config: BTreeMap::new(), writes: JoinSet::new() }
+    pub(crate) fn new(client: Client, events: Events, audience: Audience) -> Self {
+        Self { client, events, audience, by_config: BTreeMap::new(), writes: JoinSet::new() }
     }
 
     /// What is known to be written for a config.
@@ -95,6 +98,9 @@ impl Reports {
     pub(crate) fn report(&mut self, decided: &Decided, now: Timestamp) -> Option<Instant> {
         let report = self.by_config.get_mut(&decided.name)?;
         let status = status(report.written.as_ref(), decided, now);
+        if let Audience::Person(person) = &self.audience {
+            return report.tell(person, &decided.name, status);
+        }
         let is_written = report.written.as_ref() == Some(&status) && !report.is_unsure;
         if is_written || report.is_writing {
             return None;
@@ -156,6 +162,32 @@ impl Reports {
         let delay = if write.status.is_some() { MIN_INTERVAL } else { report.backoff.after_failure() };
         report.not_before = Instant::now() + delay;
         report.written = write.status.or(report.written.take());
+    }
+}
+
+impl Report {
+    /// Says it to a person instead of writing it, each time that it is news. Returns when to come again if the person
+    /// does not keep up.
+    fn tell(
+        &mut self,
+        person: &mpsc::Sender<News>,
+        name: &PolicyName,
+        status: FlippyConfigStatus,
+    ) -> Option<Instant> {
+        // What was found in the config was not said to this person.
+        if self.is_own && self.written.as_ref() == Some(&status) {
+            return None;
+        }
+        self.is_own = true;
+        let news = News::OfConfig { config: name.clone(), status: Box::new(status.clone()) };
+        match person.try_send(news) {
+            Err(mpsc::error::TrySendError::Full(_)) => Some(Instant::now() + MIN_INTERVAL),
+            // Nobody listens any more: it is over in a moment.
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {
+                self.written = Some(status);
+                None
+            }
+        }
     }
 }
 

@@ -24,8 +24,8 @@ impl Driver {
         self.acting_client = self.mandate.guard(&self.clients.acting);
         let watching = &self.clients.watching;
         (self.events, self.sending_events) =
-            Events::start(watching.clone(), self.instance.clone(), self.mandate.clone());
-        self.reports = Reports::new(self.mandate.guard(watching), self.events.clone());
+            Events::start(watching.clone(), self.instance.clone(), self.mandate.clone(), self.audience.clone());
+        self.reports = Reports::new(self.mandate.guard(watching), self.events.clone(), self.audience.clone());
         self.metrics.leader.set(i64::from(self.mandate.is_held()));
     }
 }
