@@ -24,6 +24,7 @@ mod progress;
 mod properties;
 mod query_gate;
 mod reasons;
+mod retry;
 mod scope;
 mod snapshot;
 mod source;
