@@ -38,6 +38,6 @@ pub use act::FIELD_MANAGER;
 pub use audience::News;
 pub use campaign::Campaign;
 pub use clock::{Clock, Jump};
-pub use list::list_snapshot;
+pub use list::{NamespaceSnapshot, list_namespace, list_snapshot};
 pub use operator::{Clients, Operator, Settings, StartError};
 pub use sources::Sources;

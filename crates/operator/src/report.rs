@@ -168,12 +168,7 @@ impl Reports {
 impl Report {
     /// Says it to a person instead of writing it, each time that it is news. Returns when to come again if the person
     /// does not keep up.
-    fn tell(
-        &mut self,
-        person: &mpsc::Sender<News>,
-        name: &PolicyName,
-        status: FlippyConfigStatus,
-    ) -> Option<Instant> {
+    fn tell(&mut self, person: &mpsc::Sender<News>, name: &PolicyName, status: FlippyConfigStatus) -> Option<Instant> {
         // What was found in the config was not said to this person.
         if self.is_own && self.written.as_ref() == Some(&status) {
             return None;

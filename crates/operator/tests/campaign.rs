@@ -128,7 +128,10 @@ fn nothing_of_flippy_is_needed_in_the_cluster_and_nothing_but_restarts_is_left_t
         let (status, restarted) = heard.until(is_all_fresh).await;
         assert_eq!(status.workloads.expect("it counts").fresh, 6);
         assert_eq!(restarted.len(), WORKLOADS, "{restarted:?}");
-        assert_eq!(cluster.images("istio-proxy").into_values().collect::<BTreeSet<_>>(), BTreeSet::from([NEW.to_owned()]));
+        assert_eq!(
+            cluster.images("istio-proxy").into_values().collect::<BTreeSet<_>>(),
+            BTreeSet::from([NEW.to_owned()])
+        );
         heard.stop().await;
         let expected = BTreeSet::from([(Verb::Patch, Resource::Deployments), (Verb::Create, Resource::Events)]);
         assert_eq!(written(&cluster), expected);

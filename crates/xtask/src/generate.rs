@@ -20,6 +20,7 @@ struct Generated {
 /// Everything that is generated.
 const GENERATED: &[Generated] = &[
     Generated { file: "deploy/crd.yaml", cargo: &["run", "--quiet", "--package", "flippy", "--", "crd"] },
+    Generated { file: "docs/cli.md", cargo: &["run", "--quiet", "--package", "flippy", "--", "reference", "markdown"] },
     Generated {
         file: "docs/reasons.md",
         cargo: &["run", "--quiet", "--package", "flippy-core", "--example", "reasons"],
