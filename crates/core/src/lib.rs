@@ -35,6 +35,7 @@ mod query;
 mod query_gate;
 mod question;
 mod reason;
+mod retry;
 mod scope;
 mod selector;
 mod snapshot;
@@ -75,6 +76,7 @@ pub use query_gate::{
 };
 pub use question::{Lacking, ScopeLink, ScopeQuestion};
 pub use reason::{Place, REASONS, Reason};
+pub use retry::{Retries, Retry, RetryParseError};
 pub use scope::{Scope, is_ignored};
 pub use selector::{Requirement, Selector};
 pub use snapshot::{PodIndex, Refusal, ReplicaSet, Snapshot};

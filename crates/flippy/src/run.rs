@@ -64,7 +64,8 @@ pub(crate) fn conversion(args: ReadingArgs) -> flippy_api::ConversionOptions {
     }
 }
 
-fn instance() -> String {
+/// Who this is, in events.
+pub(crate) fn instance() -> String {
     let hostname = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned());
     environment("POD_NAME").or_else(|| environment("HOSTNAME")).or_else(hostname).unwrap_or_else(|| "flippy".to_owned())
 }

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::act::Outcome;
 use crate::acting::{Acting, Answer, MAX_RETRY};
+use crate::audience::Audience;
 use crate::clock::Clock;
 use crate::configs::ConfigRecord;
 use crate::decide::{Decided, UnmetSince, WaveMemories, decide};
@@ -50,6 +51,8 @@ pub(crate) struct Driver {
     pub(crate) clients: Clients,
     /// Who this is, in events.
     pub(crate) instance: String,
+    /// Who is told what was found and done.
+    pub(crate) audience: Audience,
     /// Tells of new terms.
     pub(crate) leadership: watch::Receiver<Mandate>,
     /// That of the present term.
@@ -156,7 +159,7 @@ impl Driver {
                 }
             }
         }
-        self.stop().await;
+        self.stop(answered).await;
     }
 
     /// One pass over all configs. Returns when to make the next although nothing was seen to change.
@@ -359,7 +362,7 @@ impl Driver {
     }
 
     /// Starts nothing more, and waits a little for what is on its way: its answer would otherwise be lost.
-    async fn stop(mut self) {
+    async fn stop(mut self, mut answered: mpsc::Receiver<Answer>) {
         self.acting.revoke(|_| true);
         let on_their_way = async {
             while self.acting.ended().await.is_some() {}
@@ -369,6 +372,10 @@ impl Driver {
             tracing::warn!(
                 "stopped although requests were on their way; what they did is read from the cluster next time"
             );
+        }
+        // What was carried out in the last moment is told like everything else.
+        while let Ok((start, outcome)) = answered.try_recv() {
+            self.note(&start, outcome);
         }
         // Without a handle left the task ends once it has sent everything.
         drop((self.events, self.reports, self.notifier));

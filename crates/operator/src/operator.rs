@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::acting::Acting;
+use crate::audience::Audience;
 use crate::clock::Clock;
 use crate::dial::Dialer;
 use crate::driver::Driver;
@@ -29,7 +30,7 @@ use crate::watches::Watches;
 use crate::world::World;
 
 /// Deltas that wait for the loop. A full channel slows the watches down; nothing is dropped.
-const DELTAS: usize = 4096;
+pub(crate) const DELTAS: usize = 4096;
 
 /// The ways to the API server, and to others.
 #[derive(Clone)]
@@ -141,33 +142,18 @@ impl Operator {
             }
             None => (None, watch::channel(Mandate::Unlimited).1),
         };
-        let nobody = Mandate::none();
-        let (events, sending_events) =
-            Events::start(clients.watching.clone(), settings.instance.clone(), nobody.clone(), metrics.clone());
-        let driver = Driver {
-            clock: clock.clone(),
-            acting_client: nobody.guard(&clients.acting),
-            feeds,
-            gates: Gates::new(clients.watching.clone(), clients.prometheus.clone(), clock.clone(), metrics.clone()),
-            source_feeds,
-            notifier: Notifier::new(clients.watching.clone(), clock, events.clone(), nobody.clone(), metrics.clone()),
-            reports: Reports::new(nobody.guard(&clients.watching), events.clone()),
-            events,
-            sending_events,
+        let driver = Driver::new(Parts {
             clients,
+            clock,
             instance: settings.instance,
+            audience: Audience::Cluster,
             leadership,
-            mandate: nobody,
-            metrics: metrics.clone(),
+            feeds,
+            source_feeds,
+            metrics,
             health,
             resync: settings.resync,
-            world: World::default(),
-            unmet_since: std::collections::BTreeMap::new(),
-            wave_memories: std::collections::BTreeMap::new(),
-            acting: Acting::default(),
-            figures: Figures::new(metrics.clone()),
-            watches: Watches::new(metrics.clone()),
-        };
+        });
         let resign = CancellationToken::new();
         let acting = async {
             Box::pin(driver.run(told, stop)).await;
@@ -180,6 +166,55 @@ impl Operator {
             None => acting.await,
         }
         Ok(())
+    }
+}
+
+/// What a driver is made of. The rest begins with its first term.
+pub(crate) struct Parts {
+    pub(crate) clients: Clients,
+    pub(crate) clock: Clock,
+    pub(crate) instance: String,
+    pub(crate) audience: Audience,
+    pub(crate) leadership: watch::Receiver<Mandate>,
+    pub(crate) feeds: Feeds,
+    pub(crate) source_feeds: SourceFeeds,
+    pub(crate) metrics: Metrics,
+    pub(crate) health: watch::Sender<Health>,
+    pub(crate) resync: Duration,
+}
+
+impl Driver {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { clients, clock, instance, audience, leadership, .. } = parts;
+        let nobody = Mandate::none();
+        let (watching, metrics) = (&clients.watching, parts.metrics);
+        let (events, sending_events) =
+            Events::start(watching.clone(), instance.clone(), nobody.clone(), metrics.clone(), audience.clone());
+        Self {
+            acting_client: nobody.guard(&clients.acting),
+            feeds: parts.feeds,
+            gates: Gates::new(watching.clone(), clients.prometheus.clone(), clock.clone(), metrics.clone()),
+            source_feeds: parts.source_feeds,
+            notifier: Notifier::new(watching.clone(), clock.clone(), events.clone(), nobody.clone(), metrics.clone()),
+            reports: Reports::new(nobody.guard(watching), events.clone(), audience.clone()),
+            events,
+            sending_events,
+            clock,
+            clients,
+            instance,
+            audience,
+            leadership,
+            mandate: nobody,
+            figures: Figures::new(metrics.clone()),
+            watches: Watches::new(metrics.clone()),
+            metrics,
+            health: parts.health,
+            resync: parts.resync,
+            world: World::default(),
+            unmet_since: std::collections::BTreeMap::new(),
+            wave_memories: std::collections::BTreeMap::new(),
+            acting: Acting::default(),
+        }
     }
 }
 

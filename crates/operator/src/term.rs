@@ -18,9 +18,14 @@ impl Driver {
         self.figures.retain(|_| false);
         self.acting_client = self.mandate.guard(&self.clients.acting);
         let watching = &self.clients.watching;
-        (self.events, self.sending_events) =
-            Events::start(watching.clone(), self.instance.clone(), self.mandate.clone(), self.metrics.clone());
-        self.reports = Reports::new(self.mandate.guard(watching), self.events.clone());
+        (self.events, self.sending_events) = Events::start(
+            watching.clone(),
+            self.instance.clone(),
+            self.mandate.clone(),
+            self.metrics.clone(),
+            self.audience.clone(),
+        );
+        self.reports = Reports::new(self.mandate.guard(watching), self.events.clone(), self.audience.clone());
         // Letters of an earlier term are dropped: this one's leader tells what is still due.
         self.notifier = Notifier::new(
             self.mandate.guard(watching),

@@ -3,8 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::own_restart::OwnRestart;
+use super::retry::Again;
 use super::tally::Tally;
-use super::{CLOCKS_DIFFER_BY, PlanEntry, UnderWay};
+use super::{CLOCKS_DIFFER_BY, PlanEntry, UnderWay, Wish};
 use crate::claims::Claims;
 use crate::futility::{evidence_speaks_for_retry, retry_at};
 use crate::mark::{RestartMark, RestartToken};
@@ -45,6 +46,11 @@ impl Planner<'_> {
         let unhealthy_before = workload.mark.as_ref().is_some_and(|mark| mark.unhealthy_before);
         let until = own.until();
         let verdict = self.verdict(workload, own, progress, tally);
+        let (verdict, wish, asked_at) = match self.asked_again(workload, &verdict, mark, progress, tally) {
+            Again::No => (verdict, Wish::None, None),
+            Again::At(at) => (verdict, Wish::None, Some(at)),
+            Again::Now(verdict) => (verdict, Wish::TryAgain, None),
+        };
         let refused_until = self.snapshot.refusal(workload, self.now).map(|refusal| refusal.retry_at);
         let lost_until = self.lost_until(workload);
         // Only another try tells what became of it: where there will be none, time has to.
@@ -73,7 +79,13 @@ impl Planner<'_> {
             token: RestartToken { hash: hash.into(), attempt },
             mark: mark.cloned(),
             newest_pod_at: tally.newest_pod_at,
-            recheck_at: until.or(refused_until.filter(|_| is_refused)).into_iter().chain(lost_until).min(),
+            recheck_at: until
+                .or(refused_until.filter(|_| is_refused))
+                .into_iter()
+                .chain(lost_until)
+                .chain(asked_at)
+                .min(),
+            wish,
             fresh_since_restart: tally.fresh_since_restart,
             restarted_at: workload.mark.as_ref().map(|mark| mark.at),
             took: mark.and_then(|mark| self.took(mark, own, tally)).filter(|took| *took <= waiting.window()),
@@ -156,7 +168,7 @@ impl Planner<'_> {
         } else if self.now >= retry_at || evidence_speaks_for_retry(mark, newest_fresh_at) {
             entry.verdict = Verdict::Restart(reason.clone());
         } else {
-            entry.recheck_at = Some(retry_at);
+            entry.recheck_at = entry.recheck_at.into_iter().chain([retry_at]).min();
         }
     }
 }

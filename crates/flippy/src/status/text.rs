@@ -14,7 +14,7 @@ use crate::render::{Look, printable};
 const MAX_LISTED: usize = 10;
 
 /// One config in full, several as a table.
-pub(super) fn text(views: &[StatusView], look: Look) -> String {
+pub(crate) fn text(views: &[StatusView], look: Look) -> String {
     match views {
         [] => "no FlippyConfig: apply one, or look elsewhere with -n or -A\n".to_owned(),
         [one] => full(one, look),
@@ -23,7 +23,7 @@ pub(super) fn text(views: &[StatusView], look: Look) -> String {
 }
 
 /// One change in one line.
-pub(super) fn line(view: &StatusView) -> String {
+pub(crate) fn line(view: &StatusView) -> String {
     let mut text = format!("{} {}", view.path(), view.word());
     if let Some(counts) = &view.workloads {
         let _ = write!(text, " {} done", counts.done);
@@ -76,6 +76,14 @@ fn full(view: &StatusView, look: Look) -> String {
         (Some(started), Some(completed)) => fact("campaign", &format!("from {started} to {completed}")),
         (Some(started), None) => fact("campaign", &format!("began {started}")),
         _ => {}
+    }
+    for wave in &view.waves {
+        let left = if wave.left_behind > 0 { format!(", {} left behind", wave.left_behind) } else { String::new() };
+        fact("wave", &format!("{}: {} {}/{}{left}", wave.name, wave.state, wave.fresh, wave.total));
+    }
+    if let Some(end) = &view.estimated_end {
+        let rate = view.restarts_per_minute.as_ref().map_or_else(String::new, |rate| format!(", {rate} per minute"));
+        fact("expected end", &format!("{end}{rate}"));
     }
     if let Some(held) = &view.held {
         fact("held", &format!("{} since {}: {}", held.reason, held.since, held.message));

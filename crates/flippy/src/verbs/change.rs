@@ -32,7 +32,7 @@ pub(super) fn resume(config: &FlippyConfig, now: Timestamp) -> Change {
     }
     if is_halted(config) {
         let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
-        change.annotations.insert(annotation::RESUMED_AT.to_owned(), json!(now.to_string()));
+        change.annotate(annotation::RESUMED_AT, &now.to_string());
         change.lines.push(format!(
             "{} is {now} now: what failed before then is not counted against spec.Strategy.MaxFailures any more",
             annotation::RESUMED_AT
@@ -53,6 +53,10 @@ pub(super) fn is_halted(config: &FlippyConfig) -> bool {
 impl Change {
     pub(super) fn is_empty(&self) -> bool {
         self.lines.is_empty()
+    }
+
+    pub(super) fn annotate(&mut self, key: &str, value: &str) {
+        self.annotations.insert(key.to_owned(), json!(value));
     }
 
     fn set_suspend(&mut self, suspend: bool) {

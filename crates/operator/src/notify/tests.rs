@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::audience::Audience;
 use crate::decide::Findings;
 
 const CAMPAIGN: &str = "0123456789ab";
@@ -39,7 +40,8 @@ fn nowhere() -> Client {
 }
 
 fn notifier(metrics: &Metrics) -> Notifier {
-    let (events, _) = Events::start(nowhere(), "flippy-0".to_owned(), Mandate::Unlimited, metrics.clone());
+    let (events, _) =
+        Events::start(nowhere(), "flippy-0".to_owned(), Mandate::Unlimited, metrics.clone(), Audience::Cluster);
     Notifier::new(nowhere(), Clock::System, events, Mandate::Unlimited, metrics.clone())
 }
 
