@@ -10,8 +10,9 @@ use tokio::time::Instant;
 use crate::checker::{self, Finding};
 use crate::knowledge::View;
 use crate::life::Place;
+use crate::prometheus::Prometheus;
 use crate::replicas;
-use crate::scenario::{Deed, OLD, Scenario};
+use crate::scenario::{Deed, Mood, OLD, Scenario};
 
 /// How long after the last trouble everything must be fresh or explained.
 const PATIENCE: Duration = Duration::from_hours(8);
@@ -45,7 +46,8 @@ async fn day(scenario: &Scenario) -> Run {
     let began = Instant::now();
     let began_at = cluster.now();
     let calm_at = began + Duration::from_secs(scenario.calm_at_seconds);
-    let place = Place::of(scenario, &cluster, calm_at);
+    let prometheus = Prometheus::new(&cluster, scenario.moods.clone());
+    let place = Place::of(scenario, &cluster, &prometheus, calm_at);
     let life = place.life.clone();
     let shown = |at: Timestamp| scenario.clocks.shown(life.load(Ordering::Relaxed), began_at, at);
     let operators = replicas::live(place, scenario);
@@ -55,7 +57,7 @@ async fn day(scenario: &Scenario) -> Run {
     }
     tokio::time::sleep_until(calm_at).await;
     let tried_again = calm_at + TRIED_AGAIN + Duration::try_from(scenario.clocks.spread()).unwrap_or_default();
-    let explained = quiet(&cluster, calm_at, tried_again, shown).await;
+    let explained = quiet(&cluster, scenario.moods.last(), calm_at, tried_again, shown).await;
     if explained.is_ok() {
         tokio::time::sleep(Duration::from_secs(scenario.linger_seconds)).await;
     }
@@ -63,7 +65,7 @@ async fn day(scenario: &Scenario) -> Run {
     let died = operators.iter().any(tokio::task::JoinHandle::is_finished);
     operators.iter().for_each(tokio::task::JoinHandle::abort);
     let history = cluster.take_history();
-    let mut findings = checker::check(&history, scenario, began_at);
+    let mut findings = checker::check(&history, &prometheus.asked(), scenario, began_at);
     findings.extend(explained.err().unwrap_or_default());
     if died {
         findings.push(checker::died(cluster.now()));
@@ -105,6 +107,7 @@ fn perform(cluster: &SimCluster, deed: &Deed) {
 /// Whatever depends on the time is judged by what the operator's clock shows.
 async fn quiet(
     cluster: &SimCluster,
+    mood: Mood,
     calm_at: Instant,
     tried_again: Instant,
     shown: impl Fn(Timestamp) -> Timestamp,
@@ -113,7 +116,7 @@ async fn quiet(
     let mut turn_at = Timestamp::MIN;
     loop {
         let now = Instant::now();
-        let view = View::of(cluster);
+        let view = View::of(cluster, mood);
         let refused = checker::still_refused(&view, cluster.now());
         if now >= tried_again && !refused.is_empty() {
             return Err(refused);

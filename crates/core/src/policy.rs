@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::desired::DesiredImages;
+use crate::notice::Notification;
 use crate::query_gate::QueryGate;
 use crate::scope::Scope;
 use crate::source::ImageSource;
@@ -50,6 +51,8 @@ pub struct Policy {
     pub preconditions: Vec<Precondition>,
     /// What Prometheus must say before and during the campaign.
     pub gates: Vec<QueryGate>,
+    /// Who is told of turns of a campaign.
+    pub notifications: Vec<Notification>,
     /// What is restarted before everything else, in order, once per campaign, if anything needs a restart.
     pub restart_first: Vec<RestartFirst>,
     /// How carefully to go.

@@ -1,5 +1,7 @@
 //! Windows: when restarts may start, and when not.
 
+use std::fmt;
+
 use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp, ToSpan};
@@ -16,6 +18,10 @@ const NEAR_DAYS: i32 = 2;
 /// Edges passed in search of a change. Real windows need one or two; those that hide more from each other must not make
 /// every pass pay for it.
 const MAX_EDGES: usize = 16;
+
+/// Openings looked at to see whether any is long enough. Where none is among so many, and no window lasts longer, there
+/// will not be one for a long time.
+const OPENINGS: usize = 8;
 
 /// A span of time that begins again and again.
 ///
@@ -57,6 +63,28 @@ pub enum WindowState {
     },
 }
 
+/// Why windows will not let anything start, however long anybody waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooShort {
+    /// The longest of the openings that come.
+    pub longest: SignedDuration,
+    /// What a restart is expected to take, with the time that it has to stay complete.
+    pub needed: SignedDuration,
+}
+
+impl fmt::Display for TooShort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Rounded up: while a slow one is under way, every pass would have another answer.
+        let needed = SignedDuration::from_mins(self.needed.as_secs().saturating_add(59).div_euclid(60));
+        write!(
+            f,
+            "no window of spec.Windows is long enough: the longest that comes is open for {:#}, and a restart is expected to \
+             take up to {needed:#}: make a window longer, or lower spec.Strategy.MinReadySeconds",
+            self.longest
+        )
+    }
+}
+
 /// Asks all windows of a policy. Without any, it is always open.
 ///
 /// The times are exact, unless the windows hide more than 16 edges from each other: then they are too early, which makes
@@ -83,6 +111,28 @@ pub fn window_state(windows: &[Window], now: Timestamp) -> WindowState {
         }
     }
     WindowState::Shut { until: Some(at) }
+}
+
+/// Whether none of the windows is ever open for longer than what is needed. `None` also while nobody can say.
+pub(crate) fn too_short_for(needed: SignedDuration, windows: &[Window], now: Timestamp) -> Option<TooShort> {
+    let mut allow = windows.iter().filter(|window| window.kind == WindowKind::Allow).peekable();
+    allow.peek()?;
+    // What is denied of it is denied by somebody who knows how much is left.
+    if allow.any(|window| window.duration > needed) {
+        return None;
+    }
+    let mut longest = None;
+    let mut at = match window_state(windows, now) {
+        WindowState::Open { until } => until?,
+        WindowState::Shut { .. } => now,
+    };
+    for _ in 0..OPENINGS {
+        let WindowState::Shut { until: Some(begin) } = window_state(windows, at) else { break };
+        let WindowState::Open { until: Some(end) } = window_state(windows, begin) else { return None };
+        longest = longest.max(Some(end.duration_since(begin)));
+        at = end;
+    }
+    longest.filter(|longest| *longest <= needed).map(|longest| TooShort { longest, needed })
 }
 
 fn is_open(allow: &[&Window], deny: &[&Window], at: Timestamp) -> bool {

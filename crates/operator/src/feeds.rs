@@ -110,6 +110,11 @@ impl Feeds {
         tracing::debug!(%feed, "watching");
     }
 
+    /// What is watched now.
+    pub(crate) fn running(&self) -> impl Iterator<Item = Feed> {
+        self.running.keys().copied()
+    }
+
     /// Stops a feed.
     pub(crate) fn halt(&mut self, feed: Feed) {
         if let Some((_, stop)) = self.running.remove(&feed) {

@@ -8,31 +8,47 @@
 //! Nothing here chooses: what, when and how is decided in [`flippy_core`].
 
 mod act;
+mod acting;
 mod ask;
 mod backoff;
 mod clock;
 mod configs;
 mod decide;
+mod dial;
 mod driver;
+mod event_limit;
 mod events;
 mod feed;
 mod feeds;
+mod figures;
 mod gates;
 mod interner;
 pub mod lease;
 mod list;
 mod metrics;
+mod notify;
+mod observed;
 mod operator;
+mod record;
 mod report;
+mod rest;
+mod secret;
 mod serve;
 mod slim;
 mod source_feeds;
 mod sources;
 mod term;
+mod trust;
+mod watches;
+mod webhook;
 mod world;
 
 pub use act::FIELD_MANAGER;
 pub use clock::{Clock, Jump};
+pub use dial::Dialer;
 pub use list::list_snapshot;
-pub use operator::{Clients, Operator, Settings, StartError};
+pub use metrics::metrics_reference;
+pub use operator::{Clients, MetricsProtection, Operator, Settings, StartError};
+pub use record::{check_readable, workload_of};
+pub use serve::TlsFiles;
 pub use sources::Sources;

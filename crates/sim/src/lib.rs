@@ -16,6 +16,7 @@
 //! - Scheduling always succeeds. There are no Jobs, no services, no quotas.
 
 mod admission;
+mod adopt;
 mod apply;
 mod client;
 mod clock;

@@ -1,6 +1,7 @@
 //! The world: the store, the controllers' work, and the one place where both advance.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -37,6 +38,8 @@ pub(crate) struct World {
     /// While loading: pods are ready at once and controllers act without delay.
     pub(crate) instant: bool,
     pub(crate) nodes: u64,
+    /// Nodes of `DaemonSet`s that do not run on all of them.
+    pub(crate) daemon_nodes: HashMap<Key, Vec<Arc<str>>>,
     pub(crate) injector: Injector,
     pub(crate) pod_delays: PodDelays,
     pub(crate) scalers: Vec<Scaler>,
@@ -64,6 +67,7 @@ impl World {
             now: 0,
             instant: false,
             nodes: 3,
+            daemon_nodes: HashMap::new(),
             injector: Injector::default(),
             pod_delays: PodDelays::default(),
             scalers: Vec::new(),

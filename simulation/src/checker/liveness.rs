@@ -135,6 +135,11 @@ fn explanation_for_all(
             "PreconditionsNotMet" if any_unmet(wish, view) => return Some("preconditions"),
             "RestartsFutile" if was_futile(wish, view) => return Some("futile"),
             "OutsideWindow" if !window::is_open(&wish.windows, now) => return Some("windows"),
+            "GateShut" if wish.gates.iter().any(|gate| gate.is_shut_by(|host| view.mood.is_good(host))) => {
+                return Some("gates");
+            }
+            "PendingPods" if view.has_pods_without_node() => return Some("no room"),
+            "WindowsTooShort" if window::are_too_short(&wish.windows, longest(wish)) => return Some("windows"),
             "WindowEnds" if window::shuts_within(&wish.windows, now, longest(wish)) => return Some("windows"),
             "AwaitingApproval" if waves::waits_for_approval(wish, &view.configs[&wish.key]) => {
                 return Some("approval");
@@ -206,6 +211,7 @@ fn untrue(
     let reason = listed["reason"].as_str().unwrap_or_default();
     let true_ = match reason {
         "Paused" | "MidRollout" | "OnDelete" | "Partition" => is_held(resource, workload),
+        "NoProgress" => rollout_of(resource, workload) == Rollout::UnderWay,
         "Conflict" => wish.conflicts(wishes, view, resource, key, workload),
         "SingleReplica" => wish.strategy.holds_single && is_single(resource, workload),
         "SameImageAgain" => crate::record::mark(resource, workload).is_some(),

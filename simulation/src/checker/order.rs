@@ -98,7 +98,7 @@ fn may_be_sent_for_another(case: &Case<'_>, resource: Resource, key: &Key, workl
 /// Whether something that it shares with others keeps it from starting: also while nobody knows whether one of those was
 /// restarted.
 fn may_wait_for_others(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value) -> bool {
-    disruption::in_the_way(case, resource, key, workload).is_some()
+    disruption::in_the_way(case, disruption::Waits::May, resource, key, workload).is_some()
         || disruption::sharing(case, resource, key, workload).any(|(other, key)| was_tried(case, other, key))
 }
 

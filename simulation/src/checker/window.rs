@@ -115,6 +115,11 @@ pub(crate) fn shuts_within(windows: &[Window], at: Timestamp, within: SignedDura
     false
 }
 
+/// Whether none that lets restarts start lasts longer than they may take.
+pub(crate) fn are_too_short(windows: &[Window], may_take: SignedDuration) -> bool {
+    windows.iter().filter(|window| window.allows).all(|window| window.lasts <= may_take)
+}
+
 pub(super) fn objection(case: &Case<'_>) -> Option<Objection> {
     let windows = &case.wish.windows;
     let config = &case.wish.key;

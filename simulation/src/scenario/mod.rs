@@ -5,6 +5,7 @@ mod configs;
 mod crashes;
 mod deeds;
 mod disruption;
+mod gates;
 mod pace;
 mod replicas;
 mod trouble;
@@ -19,6 +20,7 @@ pub(crate) use clocks::Clocks;
 pub(crate) use configs::{CONFIG_NAMESPACE, IGNORE_KEY};
 pub(crate) use crashes::{Ending, How};
 pub(crate) use deeds::{Deed, Timed};
+pub(crate) use gates::{Mood, Moods};
 pub(crate) use replicas::{Cut, Replicas};
 
 /// What pods run before the mesh is upgraded.
@@ -47,6 +49,8 @@ pub struct Scenario {
     pub(crate) clocks: Clocks,
     /// What there is besides that operator: on most days nothing.
     pub(crate) replicas: Option<Replicas>,
+    /// How the Prometheus server feels that gates ask.
+    pub(crate) moods: Moods,
     /// From then on nothing goes wrong and nobody does anything, in seconds.
     pub(crate) calm_at_seconds: u64,
     /// How long to look on after everything is explained, in seconds.
@@ -80,6 +84,7 @@ impl Scenario {
         disruption::draw(seed, calm_at_seconds, &mut workloads.objects, &mut deeds);
         webhook::draw(seed, calm_at_seconds, &workloads, &mut deeds);
         waves::draw(seed, calm_at_seconds, &mut workloads.objects, &mut deeds);
+        let moods = gates::draw(seed, calm_at_seconds, &mut workloads.objects, &mut deeds);
         deeds.sort_by_key(|timed| timed.at_milliseconds);
         let linger_seconds = if rng.u8(..16) == 0 { 5400 } else { 60 };
         Self {
@@ -90,6 +95,7 @@ impl Scenario {
             endings,
             clocks,
             replicas,
+            moods,
             calm_at_seconds,
             linger_seconds,
         }
