@@ -121,15 +121,15 @@ async fn quiet(
         if now >= tried_again && !refused.is_empty() {
             return Err(refused);
         }
-        let at = shown(cluster.now());
-        let open = checker::unexplained(&view, at);
+        let clock = shown(cluster.now());
+        let open = checker::unexplained(&view, clock);
         match (open.is_empty(), quiet_since) {
             // As long as patience lasts, what waits for a window has to go on once that opens. One that does not open
             // before shows nothing.
-            (true, Some(since)) if now >= since + QUIET && at >= turn_at => {
+            (true, Some(since)) if now >= since + QUIET && clock >= turn_at => {
                 let patience = SignedDuration::try_from((calm_at + PATIENCE).saturating_duration_since(now));
-                let until = at + patience.unwrap_or_default();
-                match checker::next_turn(&view, at, until) {
+                let until = clock + patience.unwrap_or_default();
+                match checker::next_turn(&view, clock, until) {
                     Some(turn) => turn_at = turn,
                     None => return Ok(()),
                 }

@@ -1,7 +1,6 @@
 //! Campaigns over configs that are given, on a simulated cluster that has never heard of Flippy.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use flippy_api::{ConversionOptions, FlippyConfig, FlippyConfigStatus};
 use flippy_operator::{Campaign, Clients, Clock, Dialer, News};
@@ -15,7 +14,7 @@ const OLD: &str = "docker.io/istio/proxyv2:1.30.3";
 const NEW: &str = "docker.io/istio/proxyv2:1.30.4";
 const WORKLOADS: usize = 6;
 
-/// A cluster whose mesh was just upgraded. It serves neither FlippyConfigs nor Rollouts.
+/// A cluster whose mesh was just upgraded. It serves neither `FlippyConfig` nor `Rollout`.
 fn cluster() -> SimCluster {
     let cluster = SimCluster::new(7, Faults::none());
     cluster.flip_sidecar(OLD);
