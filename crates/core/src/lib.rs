@@ -18,12 +18,14 @@ mod desired;
 mod disruption;
 mod drift;
 mod eta;
+mod eviction;
 mod explain;
 mod futility;
 mod gate;
 mod image;
 mod labels;
 mod mark;
+mod method;
 mod mirror;
 mod pace;
 mod plan;
@@ -54,11 +56,13 @@ pub use desired::DesiredImages;
 pub use disruption::{DisruptionBudget, DisruptionFacts, Disrupts, MAX_GROUP_LENGTH, NoDisruption, Turn, group_name};
 pub use drift::{Drift, drift_of};
 pub use eta::{Estimate, Rate};
+pub use eviction::{Evicting, Eviction, EvictionWait, NextEviction};
 pub use explain::{ContainerFinding, Explanation, LastRestart, Link, PodFinding, Wait, explain, rollouts_made_from};
 pub use gate::{Gate, GateFact, PreconditionFact, ShutBy, preconditions};
 pub use image::{ImageParseError, ImageRef};
 pub use labels::{Labels, contains_all};
 pub use mark::{RestartMark, RestartToken, TokenParseError, annotation};
+pub use method::{Method, MethodChoice};
 pub use mirror::{ImagePrefix, MAX_MIRRORS, Mirror, MirrorError, Mirrors, PrefixParseError};
 pub use pace::{Decision, Hold, MAX_STARTS_PER_PASS, Start, pace};
 pub use plan::{FirstRestart, FirstState, Plan, PlanEntry, plan};
@@ -84,7 +88,7 @@ pub use waves::{WaveFact, WaveHold, WaveState, Waves, waves};
 pub use window::{Window, WindowKind, WindowState, window_state};
 pub use workload::{
     ArgoPhase, ArgoRolloutFacts, DaemonSetFacts, DeploymentFacts, Kind, KindParseError, NamedWorkload, Owner,
-    RolloutFacts, StatefulSetFacts, UpdateStrategy, Workload, WorkloadRef,
+    ReplicasFacts, RolloutFacts, StatefulSetFacts, UpdateStrategy, Workload, WorkloadRef,
 };
 
 pub use jiff::tz::TimeZone;

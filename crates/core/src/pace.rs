@@ -7,8 +7,10 @@ use jiff::Timestamp;
 
 use crate::budget::{Budget, will_hold_up_others};
 use crate::disruption::Turn;
+use crate::eviction::{Evicting, Eviction, evictions};
 use crate::gate::GateFact;
 use crate::mark::RestartToken;
+use crate::method::Method;
 use crate::plan::{FirstRestart, FirstState, Plan, PlanEntry, UnderWay};
 use crate::policy::Policy;
 use crate::strategy::Strategy;
@@ -16,7 +18,7 @@ use crate::turns::Taken;
 use crate::verdict::{BlockedReason, Verdict};
 use crate::waves::{WaveHold, Waves};
 use crate::window::{WindowState, window_state};
-use crate::workload::{Kind, NamedWorkload, WorkloadRef};
+use crate::workload::{NamedWorkload, WorkloadRef};
 
 /// Restarts that one pass may start. A kind that is not waited for has no other bound; this one keeps the queue of
 /// patches short, and the next pass, a moment later, goes on.
@@ -27,6 +29,8 @@ pub const MAX_STARTS_PER_PASS: usize = 50;
 pub struct Decision {
     /// Restarts to start, in order.
     pub starts: Vec<Start>,
+    /// Pods of restarts that are under way by eviction, to be evicted now: at most one of each workload.
+    pub evictions: Vec<Eviction>,
     /// Why the rest waits, if anything is left to restart.
     pub hold: Option<Hold>,
     /// When to decide again although nothing was seen to change.
@@ -53,10 +57,14 @@ pub struct Start {
     pub id: WorkloadRef,
     /// The generation that the decision was taken on.
     pub generation: i64,
+    /// How.
+    pub method: Method,
     /// What it is marked with.
     pub token: RestartToken,
     /// The time that it is marked with; for an Argo Rollout also `spec.restartAt`.
     pub at: Timestamp,
+    /// When it is restarted by eviction: pods that were created until then are to go.
+    pub evicts_until: Option<Timestamp>,
     /// Whether it is unhealthy before.
     pub unhealthy_before: bool,
     /// Why, for people.
@@ -133,8 +141,12 @@ pub fn pace(
     now: Timestamp,
 ) -> Decision {
     let recheck_at = earliest_recheck(plan, gate).into_iter().chain(waves.recheck_at()).min();
-    let mut decision = Decision { recheck_at, ..Decision::default() };
+    let (evictions, held) = evictions(policy, plan, gate, now);
+    let mut decision = Decision { evictions, recheck_at, ..Decision::default() };
     if !plan.needs_restart() {
+        let until = held.as_ref().and_then(Hold::until);
+        decision.recheck_at = decision.recheck_at.into_iter().chain(until).min();
+        decision.hold = held;
         return decision;
     }
     match forbidden(policy, plan, gate, now) {
@@ -162,7 +174,7 @@ fn slow_down(decision: &mut Decision, gate: &GateFact, now: Timestamp) {
 }
 
 /// Why nothing may start, whatever is under way.
-fn forbidden(policy: &Policy, plan: &Plan, gate: &GateFact, now: Timestamp) -> Option<Hold> {
+pub(crate) fn forbidden(policy: &Policy, plan: &Plan, gate: &GateFact, now: Timestamp) -> Option<Hold> {
     if policy.suspended {
         return Some(Hold::Suspended);
     }
@@ -352,8 +364,10 @@ fn start_first<'a>(
                 decision.starts.push(Start {
                     id: id.clone(),
                     generation: *generation,
+                    method: first.method,
                     token: token.clone(),
-                    at: restart_time(id.named.kind, *newest_pod_at, now),
+                    at: restart_time(first.method, *newest_pod_at, now),
+                    evicts_until: evicts_until(first.method, *newest_pod_at, now),
                     unhealthy_before: !healthy,
                     because: "it is restarted before the workloads in scope".to_owned(),
                 });
@@ -437,8 +451,10 @@ fn start_of(entry: &PlanEntry, now: Timestamp) -> Option<Start> {
     Some(Start {
         id: entry.id.clone(),
         generation: entry.generation,
+        method: entry.method,
         token: entry.token.clone(),
-        at: restart_time(entry.id.named.kind, entry.newest_pod_at, now),
+        at: restart_time(entry.method, entry.newest_pod_at, now),
+        evicts_until: evicts_until(entry.method, entry.newest_pod_at, now),
         unhealthy_before: !entry.healthy,
         because: reason.to_string(),
     })
@@ -469,13 +485,18 @@ fn first_under_way(plan: &Plan, sending: &BTreeSet<Arc<str>>) -> Option<String> 
 
 /// Argo replaces pods created *before* `restartAt`, and creation times are whole seconds: a pod made in the same second
 /// would be passed over, so the restart is set after the newest pod.
-fn restart_time(kind: Kind, newest_pod_at: Option<Timestamp>, now: Timestamp) -> Timestamp {
+fn restart_time(method: Method, newest_pod_at: Option<Timestamp>, now: Timestamp) -> Timestamp {
     let whole_second = Timestamp::from_second(now.as_second()).unwrap_or(now);
-    if kind != Kind::ArgoRollout {
+    if method != Method::RestartAt {
         return now;
     }
     let after_newest = newest_pod_at.and_then(|at| at.saturating_add(jiff::SignedDuration::from_secs(1)).ok());
     after_newest.map_or(whole_second, |at| at.max(whole_second))
+}
+
+/// The pods that are there are to go. Those that come while nobody has seen them yet are judged once they are seen.
+fn evicts_until(method: Method, newest_pod_at: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+    (method == Method::Evict).then(|| newest_pod_at.unwrap_or(now))
 }
 
 fn earliest_recheck(plan: &Plan, gate: &GateFact) -> Option<Timestamp> {
@@ -485,5 +506,6 @@ fn earliest_recheck(plan: &Plan, gate: &GateFact) -> Option<Timestamp> {
         FirstState::Refused { retry_at, .. } => Some(retry_at),
         _ => None,
     });
-    entries.chain(first).chain(gate.recheck_at).min()
+    let evicting = plan.evicting().filter_map(Evicting::recheck_at);
+    entries.chain(first).chain(evicting).chain(gate.recheck_at).min()
 }

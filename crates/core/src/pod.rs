@@ -18,6 +18,9 @@ pub struct Pod {
     pub name: Arc<str>,
     /// The controller that owns it: a `ReplicaSet`, `StatefulSet`, `DaemonSet`, `Job`, … Absent for a bare pod.
     pub owner: Option<Owner>,
+    /// `metadata.resourceVersion`: an eviction applies only to the pod as it was seen. Not compared by
+    /// [`crate::Snapshot::upsert_pod`]: most changes of a pod are nobody's business here. 0: not known.
+    pub revision: u64,
     /// `metadata.creationTimestamp`: whole seconds, by the API server's clock.
     pub created_at: Timestamp,
     /// Where it is in its life.
@@ -59,6 +62,35 @@ pub struct Container {
 }
 
 impl Pod {
+    /// Whether this is the other pod, but for a change that decides nothing.
+    pub(crate) fn says_the_same_as(&self, other: &Self) -> bool {
+        let Self {
+            uid,
+            namespace,
+            name,
+            owner,
+            revision: _,
+            created_at,
+            state,
+            ready,
+            ready_changed_at,
+            unscheduled,
+            restart_token,
+            containers,
+        } = self;
+        *uid == other.uid
+            && *namespace == other.namespace
+            && *name == other.name
+            && *owner == other.owner
+            && *created_at == other.created_at
+            && *state == other.state
+            && *ready == other.ready
+            && *ready_changed_at == other.ready_changed_at
+            && *unscheduled == other.unscheduled
+            && *restart_token == other.restart_token
+            && *containers == other.containers
+    }
+
     /// Whether it counts: not terminating, not finished.
     pub fn is_live(&self) -> bool {
         self.state == PodState::Live

@@ -186,6 +186,13 @@ pub const REASONS: &[Reason] = &[
         "A workload that is to be restarted first does not exist.",
         "Correct its name in `PreProcessRestart` or `PostFilterRestarts`.",
     ),
+    reason(
+        "NoRollout",
+        &[Workload],
+        "It is a ReplicaSet or ReplicationController, whose changed template replaces no pod, and `spec.Strategy.Method` is \
+         `Patch`.",
+        "Set `spec.Strategy.Method` to `Auto`, or delete its pods one by one.",
+    ),
     reason("NotStalled", &[Stalled], "Nothing needs a person.", NOTHING),
     reason(
         "NotWatched",
@@ -196,8 +203,8 @@ pub const REASONS: &[Reason] = &[
     reason(
         "OnDelete",
         &[Workload],
-        "Its update strategy is `OnDelete`: a changed template replaces no pod.",
-        "Delete its pods one by one, or change the strategy.",
+        "Its update strategy is `OnDelete`, so a changed template replaces no pod, and `spec.Strategy.Method` is `Patch`.",
+        "Set `spec.Strategy.Method` to `Auto`, delete its pods one by one, or change the strategy.",
     ),
     reason("Open", &[RestartsAllowed], "Restarts may start.", NOTHING),
     reason(
@@ -209,8 +216,9 @@ pub const REASONS: &[Reason] = &[
     reason(
         "Partition",
         &[Workload],
-        "Its update strategy has a partition: pods below that ordinal would not be replaced.",
-        "Set `spec.updateStrategy.rollingUpdate.partition` of the workload to 0.",
+        "Its update strategy has a partition, so pods below that ordinal would not be replaced, and `spec.Strategy.Method` is \
+         `Patch`.",
+        "Set `spec.Strategy.Method` to `Auto`, or `spec.updateStrategy.rollingUpdate.partition` of the workload to 0.",
     ),
     reason("Paused", &[Workload], "It is paused: a changed template would wait.", "Resume the workload."),
     reason(
@@ -250,7 +258,8 @@ pub const REASONS: &[Reason] = &[
         "RevertedByOwner",
         &[Workload],
         "Its restart was taken back, for example by a GitOps tool.",
-        "Let that tool ignore the annotations `flippy.keikoproj.io/*` of the pod template, or restart it there.",
+        "Let that tool ignore the annotations `flippy.keikoproj.io/*` of the pod template, set `spec.Strategy.Method` to `Evict`, \
+         which touches no template, or restart it there.",
     ),
     reason(
         "SameImageAgain",

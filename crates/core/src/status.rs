@@ -253,7 +253,7 @@ fn stalled(
         let message = format!("{why}; until it is there again nothing starts, and what is under way goes on");
         return Some(("ImageSourceUnavailable", message));
     }
-    if plan.needs_restart() && gate.gate == Gate::Shut && gate.overdue {
+    if plan.has_work() && gate.gate == Gate::Shut && gate.overdue {
         return Some(("PreconditionsNotMet", format!("{}; restarts start by themselves once it is met", gate.message)));
     }
     if decision.hold == Some(Hold::Futile) || (counters.futile > 0 && plan.proof.is_futile()) {
@@ -379,7 +379,10 @@ fn listed(
 }
 
 fn listed_entry(entry: &PlanEntry) -> ListedWorkload {
-    let (reason, message) = listed_verdict(&entry.verdict);
+    let (reason, mut message) = listed_verdict(&entry.verdict);
+    if let Some(evicting) = &entry.evicting {
+        message = format!("{message}: {evicting}");
+    }
     ListedWorkload { workload: entry.id.to_string(), reason: reason.to_owned(), message }
 }
 

@@ -341,6 +341,7 @@ fn holds_up_later_waves(entry: &PlanEntry) -> bool {
             | BlockedReason::MidRollout
             | BlockedReason::OnDelete
             | BlockedReason::Partition
+            | BlockedReason::NoRollout
             | BlockedReason::SingleReplica
             | BlockedReason::RevertedByOwner
             | BlockedReason::Conflict(_) => false,

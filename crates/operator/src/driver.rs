@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ahash::HashMap;
-use flippy_core::{Kind, Policy, PolicyName, Refusal, SignedDuration, Start, Timestamp};
+use flippy_core::{Eviction, Kind, Policy, PolicyName, Refusal, SignedDuration, Start, Timestamp};
 use kube::Client;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -18,10 +18,11 @@ use crate::clock::Clock;
 use crate::configs::ConfigRecord;
 use crate::decide::{Decided, UnmetSince, VERDICTS, WaveMemories, decide};
 use crate::events::Events;
+use crate::evict::{Evicted, Evictions};
 use crate::feeds::Feeds;
 use crate::gates::Gates;
 use crate::lease::Mandate;
-use crate::metrics::{FeedLabels, Metrics, RestartLabels, VerdictLabels};
+use crate::metrics::{EvictionLabels, FeedLabels, Metrics, RestartLabels, VerdictLabels};
 use crate::operator::Clients;
 use crate::report::Reports;
 use crate::serve::Health;
@@ -39,6 +40,8 @@ const MIN_REST: Duration = Duration::from_millis(20);
 const MAX_REST: Duration = Duration::from_millis(250);
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 const MAX_RETRY: Duration = Duration::from_mins(5);
+/// A budget allows an eviction again whenever a pod becomes ready: it is asked more often.
+const MAX_WAIT_FOR_BUDGET: Duration = Duration::from_secs(30);
 /// Lost answers in a row after which a workload no longer holds up others: about a minute.
 const MAX_UNANSWERED: u32 = 5;
 /// How long a stopping operator waits for requests that are on their way.
@@ -88,6 +91,9 @@ pub(crate) struct Acting {
     /// order of the plan.
     busy: BTreeMap<PolicyName, CancellationToken>,
     batches: JoinSet<PolicyName>,
+    /// Uids of workloads of which a pod is being evicted.
+    evicting: BTreeSet<Arc<str>>,
+    evictions: Evictions,
     /// Refusals in a row, per workload.
     refusals: HashMap<Arc<str>, u32>,
     /// While the API server is in trouble nothing is sent.
@@ -171,6 +177,10 @@ impl Driver {
                     }
                     pass_due.get_or_insert_with(Instant::now);
                 }
+                (eviction, evicted) = self.acting.evictions.answered() => {
+                    self.note_eviction(&eviction, evicted);
+                    pass_due.get_or_insert_with(Instant::now);
+                }
                 answered = self.gates.answered() => {
                     self.world.answers.note(answered);
                     pass_due.get_or_insert_with(Instant::now);
@@ -208,14 +218,19 @@ impl Driver {
             batch.cancel();
         }
         let mut sending = self.acting.sending.clone();
-        let decided = decide(&self.world, &mut self.unmet_since, &mut self.wave_memories, &mut sending, now);
+        let mut evicting = self.acting.evicting.clone();
+        let decided =
+            decide(&self.world, &mut self.unmet_since, &mut self.wave_memories, &mut sending, &mut evicting, now);
         self.gates.follow(&mut self.world, &decided);
         self.metrics.max_starts_per_pass.set(i64::try_from(self.world.throttle.max_starts(now)).unwrap_or(i64::MAX));
         // While nothing may be sent, what starts next waits for that, however soon it could be decided.
         let may_send = self.acting.not_before.is_none_or(|at| at <= Instant::now());
         let mut recheck_at: Option<Instant> = None;
         let mut sooner = |at: Instant| recheck_at = Some(recheck_at.map_or(at, |held| held.min(at)));
-        for one in decided {
+        for mut one in decided {
+            if may_send {
+                self.evict(std::mem::take(&mut one.evictions));
+            }
             // While a batch is being sent, its end wakes the loop.
             let is_busy = self.acting.busy.contains_key(&one.name) || !may_send;
             let is_sending = is_busy && !one.starts.is_empty();
@@ -273,6 +288,56 @@ impl Driver {
         None
     }
 
+    /// Sends evictions, each of another workload.
+    fn evict(&mut self, evictions: Vec<Eviction>) {
+        for eviction in evictions {
+            self.acting.evicting.insert(eviction.workload.uid.clone());
+            self.acting.evictions.send(self.acting_client.clone(), eviction);
+        }
+    }
+
+    /// Notes what became of an eviction.
+    fn note_eviction(&mut self, eviction: &Eviction, evicted: Evicted) {
+        let Eviction { workload, pod_name, pod_uid, .. } = eviction;
+        self.acting.evicting.remove(&workload.uid);
+        let refused = |message: String, retry_after, most| (message, retry_after, most);
+        let (label, refused) = match evicted {
+            Evicted::Done => {
+                tracing::info!(%workload, pod = %pod_name, "evicted");
+                self.acting.refusals.remove(&workload.uid);
+                self.world.snapshot.forget_refusal(&workload.uid);
+                self.world.snapshot.note_eviction(pod_uid);
+                ("evicted", None)
+            }
+            Evicted::Gone => {
+                self.world.snapshot.note_eviction(pod_uid);
+                ("gone", None)
+            }
+            // Until the watch shows what it is now, the same decision would be taken and fail again.
+            Evicted::Outdated => {
+                let message = format!("pod {pod_name} changed while it was about to be evicted");
+                ("outdated", Some(refused(message, None, MAX_RETRY)))
+            }
+            Evicted::ForbiddenByBudget { message, retry_after } => {
+                tracing::debug!(%workload, pod = %pod_name, message, "a disruption budget forbids an eviction; waiting");
+                ("waiting", Some(refused(message, retry_after, MAX_WAIT_FOR_BUDGET)))
+            }
+            Evicted::Refused { message, retry_after, transient } => {
+                tracing::warn!(%workload, pod = %pod_name, error = message, "the API server did not evict a pod; trying again later");
+                if transient {
+                    self.acting.pause(retry_after);
+                    self.world.throttle.note_trouble(&message, self.clock.now());
+                    self.metrics.throttled.inc();
+                }
+                ("refused", Some(refused(message, retry_after, MAX_RETRY)))
+            }
+        };
+        if let Some((message, retry_after, most)) = refused {
+            self.put_off(&workload.uid, eviction.generation, &message, retry_after.unwrap_or_default(), most, false);
+        }
+        self.metrics.evictions.get_or_create(&EvictionLabels { outcome: label }).inc();
+    }
+
     /// Notes what became of a restart.
     fn note(&mut self, start: &Start, outcome: Outcome) {
         self.acting.sending.remove(&start.id.uid);
@@ -318,19 +383,32 @@ impl Driver {
     }
 
     fn refuse(&mut self, start: &Start, message: &str, retry_after: Option<Duration>, unanswered: bool) {
-        let refusals = self.acting.refusals.entry(start.id.uid.clone()).or_insert(0);
-        let delay =
-            FIRST_RETRY.saturating_mul(1 << (*refusals).min(8)).max(retry_after.unwrap_or_default()).min(MAX_RETRY);
+        let retry_after = retry_after.unwrap_or_default();
+        self.put_off(&start.id.uid, start.generation, message, retry_after, MAX_RETRY, unanswered);
+    }
+
+    /// Notes when to try again what was not carried out.
+    fn put_off(
+        &mut self,
+        uid: &Arc<str>,
+        generation: i64,
+        message: &str,
+        retry_after: Duration,
+        most: Duration,
+        unanswered: bool,
+    ) {
+        let refusals = self.acting.refusals.entry(uid.clone()).or_insert(0);
+        let delay = FIRST_RETRY.saturating_mul(1 << (*refusals).min(8)).max(retry_after).min(most);
         *refusals += 1;
         let delay = SignedDuration::try_from(delay).unwrap_or(SignedDuration::MAX);
         let refusal = Refusal {
-            generation: start.generation,
+            generation,
             message: message.into(),
             // Not for ever: one that never gets an answer must not hold up all others.
             unanswered: unanswered && *refusals <= MAX_UNANSWERED,
             retry_at: self.clock.now().saturating_add(delay).unwrap_or(Timestamp::MAX),
         };
-        self.world.snapshot.note_refusal(start.id.uid.clone(), refusal);
+        self.world.snapshot.note_refusal(uid.clone(), refusal);
     }
 
     /// Says whether there is anything to decide anew.
@@ -424,6 +502,7 @@ impl Driver {
         self.acting.busy.values().for_each(CancellationToken::cancel);
         let on_their_way = async {
             while self.acting.batches.join_next().await.is_some() {}
+            self.acting.evictions.finish().await;
             self.reports.finish().await;
         };
         if tokio::time::timeout(FAREWELL, on_their_way).await.is_err() {

@@ -15,6 +15,7 @@ mod configs;
 mod decide;
 mod driver;
 mod events;
+mod evict;
 mod feed;
 mod feeds;
 mod gates;

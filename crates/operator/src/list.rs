@@ -8,8 +8,8 @@ use kube::{Api, Client};
 
 use crate::interner::Interner;
 use crate::slim::{
-    SlimDaemonSet, SlimDeployment, SlimDisruptionBudget, SlimNamespace, SlimPod, SlimReplicaSet, SlimRollout,
-    SlimStatefulSet, SlimWorkload,
+    SlimDaemonSet, SlimDeployment, SlimDisruptionBudget, SlimNamespace, SlimOwnReplicaSet, SlimPod, SlimReplicaSet,
+    SlimReplicationController, SlimRollout, SlimStatefulSet, SlimWorkload,
 };
 
 const PAGE_SIZE: u32 = 2000;
@@ -41,6 +41,10 @@ pub async fn list_snapshot(
                 Err(kube::Error::Api(status)) if status.code == 404 => {}
                 other => other?,
             },
+            Kind::ReplicaSet => workloads::<SlimOwnReplicaSet>(&all, &mut snapshot, &mut interner).await?,
+            Kind::ReplicationController => {
+                workloads::<SlimReplicationController>(&all, &mut snapshot, &mut interner).await?;
+            }
         }
     }
     if disruption_budgets {
@@ -66,7 +70,10 @@ async fn workloads<K: SlimWorkload>(
     interner: &mut Interner,
 ) -> Result<(), kube::Error> {
     each(client.clone(), |object: K| {
-        snapshot.upsert_workload(object.record(interner));
+        let workload = object.record(interner);
+        if !workload.is_a_part() {
+            snapshot.upsert_workload(workload);
+        }
     })
     .await
 }

@@ -17,6 +17,7 @@ use prometheus_client::registry::{Registry, Unit};
 pub(crate) struct Metrics {
     pub(crate) leader: Gauge,
     pub(crate) restarts: Family<RestartLabels, Counter>,
+    pub(crate) evictions: Family<EvictionLabels, Counter>,
     pub(crate) workloads: Family<VerdictLabels, Gauge>,
     pub(crate) pass_seconds: Histogram,
     pub(crate) feed_synced: Family<FeedLabels, Gauge>,
@@ -30,6 +31,11 @@ pub(crate) struct Metrics {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct RestartLabels {
     pub(crate) kind: &'static str,
+    pub(crate) outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct EvictionLabels {
     pub(crate) outcome: &'static str,
 }
 
@@ -67,6 +73,8 @@ impl Metrics {
         registry.register("leader", "Whether this replica acts (1) or watches (0)", leader.clone());
         let restarts = Family::default();
         registry.register("restarts", "Restarts by kind of workload and outcome of the request", restarts.clone());
+        let evictions = Family::default();
+        registry.register("evictions", "Pods evicted, by outcome of the request", evictions.clone());
         let workloads = Family::default();
         registry.register("workloads", "Workloads in scope by config and verdict", workloads.clone());
         let pass_seconds = Histogram::new(exponential_buckets(0.0001, 4.0, 8));
@@ -105,6 +113,7 @@ impl Metrics {
         Self {
             leader,
             restarts,
+            evictions,
             workloads,
             pass_seconds,
             feed_synced,

@@ -1,6 +1,7 @@
 //! The plan: every workload in scope, once, with a verdict, in the order in which restarts happen.
 
 mod disruption;
+mod evicting;
 mod first;
 mod own_restart;
 mod planner;
@@ -11,8 +12,10 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::claims::Claims;
+use crate::eviction::Evicting;
 use crate::futility::Proof;
 use crate::mark::{RestartMark, RestartToken};
+use crate::method::Method;
 use crate::policy::{Policy, Waiting};
 use crate::snapshot::{PodIndex, Snapshot};
 use crate::turns::Turns;
@@ -52,6 +55,12 @@ pub struct PlanEntry {
     pub generation: i64,
     /// What is to happen with it.
     pub verdict: Verdict,
+    /// How it is restarted.
+    pub method: Method,
+    /// Why so, for people.
+    pub why_method: &'static str,
+    /// What is left, while it is restarted by eviction and pods are.
+    pub evicting: Option<Evicting>,
     /// Whether its rollout is complete. Unhealthy ones are restarted last.
     pub healthy: bool,
     /// Live pods with a container of interest.
@@ -117,6 +126,17 @@ impl Plan {
     /// Whether anything is to be restarted.
     pub fn needs_restart(&self) -> bool {
         self.entries.iter().any(|entry| matches!(entry.verdict, Verdict::Restart(_)))
+    }
+
+    /// Workloads that are under way by eviction, with pods left.
+    pub(crate) fn evicting(&self) -> impl Iterator<Item = &Evicting> {
+        let first = self.first.iter().filter_map(|first| first.evicting.as_ref());
+        first.chain(self.entries.iter().filter_map(|entry| entry.evicting.as_ref()))
+    }
+
+    /// Whether anything is to be restarted, or pods are still to be evicted: whatever forbids the one forbids the other.
+    pub fn has_work(&self) -> bool {
+        self.needs_restart() || self.evicting().next().is_some()
     }
 
     /// Workloads of which a share is meant when a limit is a percentage: those in scope that have running pods.

@@ -11,6 +11,7 @@ mod disruption;
 mod disruption_properties;
 mod drift;
 mod eta;
+mod eviction;
 mod explain;
 mod first;
 mod futility;

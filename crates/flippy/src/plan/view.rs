@@ -1,7 +1,7 @@
 //! A plan as it is shown: what people read in the table is what programs read as JSON.
 
 use flippy_core::{
-    Counters, Decision, DriftReason, FirstRestart, FirstState, Hold, NamedWorkload, Plan, PlanEntry, Policy,
+    Counters, Decision, DriftReason, FirstRestart, FirstState, Hold, Method, NamedWorkload, Plan, PlanEntry, Policy,
     PolicyName, PreconditionFact, QueryGateFact, QueryState, StatusFacts, Verdict, Waves, annotation,
 };
 use serde::Serialize;
@@ -105,6 +105,8 @@ pub(crate) struct WorkloadView {
     pub(crate) pods: usize,
     pub(crate) stale_pods: usize,
     pub(crate) healthy: bool,
+    /// How it is restarted.
+    pub(crate) method: &'static str,
     /// The how-manieth restart for these images the next one would be.
     pub(crate) attempt: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -218,6 +220,7 @@ fn workload(entry: &PlanEntry, waves: &Waves, decision: &Decision) -> WorkloadVi
         pods: entry.pods,
         stale_pods: entry.stale_pods,
         healthy: entry.healthy,
+        method: entry.method.as_str(),
         attempt: entry.token.attempt,
         restarted_at: entry.mark.as_ref().map(|mark| mark.at.to_string()),
         until: entry.recheck_at.map(|at| at.to_string()),
@@ -234,7 +237,15 @@ fn waits_for(entry: &PlanEntry, waves: &Waves, decision: &Decision) -> Option<Ho
 
 /// What it waits for, and until when.
 pub(crate) fn message(entry: &PlanEntry) -> String {
-    let message = entry.verdict.to_string();
+    let mut message = entry.verdict.to_string();
+    match &entry.evicting {
+        Some(evicting) => message = format!("{message}: {evicting}"),
+        // What is not done as usual is said.
+        None if matches!(entry.verdict, Verdict::Restart(_)) && entry.method == Method::Evict => {
+            message = format!("{message}; its pods are to be evicted one by one, because {}", entry.why_method);
+        }
+        None => {}
+    }
     match (&entry.verdict, entry.recheck_at) {
         (Verdict::InFlight, Some(until)) => format!("{message}, until {until} at most"),
         (Verdict::Blocked(_) | Verdict::Futile(_), Some(at)) => format!("{message}; next try at {at}"),

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use serde::Deserialize;
 
-use super::meta::{controller, created_at, slim_meta, text};
+use super::meta::{controller, created_at, revision, slim_meta, text};
 use crate::interner::Interner;
 
 #[derive(kube::Resource, Deserialize, Clone, Debug)]
@@ -74,6 +74,7 @@ impl SlimPod {
             name: meta.name.as_deref().unwrap_or_default().into(),
             namespace: text(meta.namespace.as_ref(), interner),
             owner: controller(meta, interner),
+            revision: revision(meta),
             created_at: created_at(meta),
             state: self.state(),
             ready,

@@ -35,6 +35,7 @@ use crate::world::World;
 pub(crate) enum Controller {
     Deployment,
     ReplicaSet,
+    ReplicationController,
     StatefulSet,
     DaemonSet,
     Rollout,
@@ -46,6 +47,7 @@ impl Controller {
         match self {
             Self::Deployment => Resource::Deployments,
             Self::ReplicaSet => Resource::ReplicaSets,
+            Self::ReplicationController => Resource::ReplicationControllers,
             Self::StatefulSet => Resource::StatefulSets,
             Self::DaemonSet => Resource::DaemonSets,
             Self::Rollout => Resource::Rollouts,
@@ -57,6 +59,7 @@ impl Controller {
         match resource {
             Resource::Deployments => Some(Self::Deployment),
             Resource::ReplicaSets => Some(Self::ReplicaSet),
+            Resource::ReplicationControllers => Some(Self::ReplicationController),
             Resource::StatefulSets => Some(Self::StatefulSet),
             Resource::DaemonSets => Some(Self::DaemonSet),
             Resource::Rollouts => Some(Self::Rollout),
@@ -71,7 +74,10 @@ pub(crate) fn reconcile(world: &mut World, controller: Controller, key: &Key) {
     let Some(object) = world.store.get(controller.resource(), key).cloned() else { return };
     let again = match controller {
         Controller::Deployment => deployment::reconcile(world, key, &object),
-        Controller::ReplicaSet => replicaset::reconcile(world, key, &object),
+        Controller::ReplicaSet => replicaset::reconcile(world, Resource::ReplicaSets, key, &object),
+        Controller::ReplicationController => {
+            replicaset::reconcile(world, Resource::ReplicationControllers, key, &object)
+        }
         Controller::StatefulSet => statefulset::reconcile(world, key, &object),
         Controller::DaemonSet => daemonset::reconcile(world, key, &object),
         Controller::Rollout => rollout::reconcile(world, key, &object),
