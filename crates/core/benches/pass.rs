@@ -151,6 +151,7 @@ fn snapshot(policies: &[Policy]) -> Snapshot {
                 ready: true,
                 ready_changed_at: now() - SignedDuration::from_secs(3600),
                 unscheduled: false,
+                stray: None,
                 restart_token: is_done.then(|| token_text.clone()),
                 containers: containers.clone(),
             });

@@ -24,6 +24,7 @@ mod futility;
 mod gate;
 mod image;
 mod labels;
+mod left_alone;
 mod mark;
 mod method;
 mod mirror;
@@ -61,6 +62,7 @@ pub use explain::{ContainerFinding, Explanation, LastRestart, Link, PodFinding, 
 pub use gate::{Gate, GateFact, PreconditionFact, ShutBy, preconditions};
 pub use image::{ImageParseError, ImageRef};
 pub use labels::{Labels, contains_all};
+pub use left_alone::{LeftAlone, StrayFacts, WhyLeftAlone, is_of_known_kind};
 pub use mark::{RestartMark, RestartToken, TokenParseError, annotation};
 pub use method::{Method, MethodChoice};
 pub use mirror::{ImagePrefix, MAX_MIRRORS, Mirror, MirrorError, Mirrors, PrefixParseError};

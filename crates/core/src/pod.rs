@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::image::ImageRef;
+use crate::left_alone::StrayFacts;
 use crate::workload::Owner;
 
 /// One pod of a [`crate::Snapshot`]. A hundred thousand of these are held: everything that repeats is shared.
@@ -33,6 +34,8 @@ pub struct Pod {
     pub unscheduled: bool,
     /// The restart token that its template carried when it was created.
     pub restart_token: Option<Arc<str>>,
+    /// What is known of it if no workload of a known kind owns it.
+    pub stray: Option<Box<StrayFacts>>,
     /// Containers and init containers, in the order of the spec, init containers last.
     pub containers: Arc<[Container]>,
 }
@@ -76,6 +79,7 @@ impl Pod {
             ready_changed_at,
             unscheduled,
             restart_token,
+            stray,
             containers,
         } = self;
         *uid == other.uid
@@ -88,6 +92,7 @@ impl Pod {
             && *ready_changed_at == other.ready_changed_at
             && *unscheduled == other.unscheduled
             && *restart_token == other.restart_token
+            && *stray == other.stray
             && *containers == other.containers
     }
 

@@ -26,6 +26,8 @@ pub enum Place {
     RestartsAllowed,
     /// A workload in the lists of a status and in a plan.
     Workload,
+    /// Stale pods that are left alone, in a status and in a plan.
+    LeftAlone,
     /// Why a plan starts no more restarts.
     Hold,
     /// An event on a workload.
@@ -41,6 +43,7 @@ impl Place {
             Self::Stalled => "condition Stalled",
             Self::RestartsAllowed => "condition RestartsAllowed",
             Self::Workload => "workload",
+            Self::LeftAlone => "pods that are left alone",
             Self::Hold => "hold of a plan",
             Self::Event => "event",
         }
@@ -51,7 +54,7 @@ const fn reason(word: &'static str, places: &'static [Place], meaning: &'static 
     Reason { word, places, meaning, remedy }
 }
 
-use Place::{Event, Hold, Ready, Reconciling, RestartsAllowed, Stalled, Workload};
+use Place::{Event, Hold, LeftAlone, Ready, Reconciling, RestartsAllowed, Stalled, Workload};
 
 const NOTHING: &str = "Nothing.";
 
@@ -69,6 +72,12 @@ pub const REASONS: &[Reason] = &[
         &[Ready, RestartsAllowed, Hold, Event],
         "The turn of a wave has come whose `Approval` is `Manual`.",
         "`flippy approve CONFIG WAVE`, once whoever has to decide has looked.",
+    ),
+    reason(
+        "BarePod",
+        &[LeftAlone],
+        "A stale pod that nobody owns. It is never taken away, because nobody would create it again.",
+        "If it does not end by itself, delete it and create it anew when that suits.",
     ),
     reason(
         "Conflict",
@@ -149,6 +158,12 @@ pub const REASONS: &[Reason] = &[
         &[Ready, Stalled, RestartsAllowed],
         "The spec cannot be followed; the message says where it is wrong.",
         "Correct the field that the message names. Other configs are not disturbed.",
+    ),
+    reason(
+        "JobPod",
+        &[LeftAlone],
+        "Stale pods of a Job, or of a CronJob's Job. They are never taken away, because their work would be lost.",
+        "Wait: they end when their work is done, and later ones get a new sidecar.",
     ),
     reason(
         "MaxConcurrent",
@@ -281,6 +296,12 @@ pub const REASONS: &[Reason] = &[
     ),
     reason("StaleImage", &[Workload], "A pod of it runs an image that is not wanted.", "Wait: it is to be restarted."),
     reason(
+        "StaticPod",
+        &[LeftAlone],
+        "A stale pod that the kubelet runs from a file on its node.",
+        "Change that file.",
+    ),
+    reason(
         "Suspended",
         &[Ready, RestartsAllowed, Hold],
         "`spec.Suspend` is true: no restart starts.",
@@ -303,6 +324,12 @@ pub const REASONS: &[Reason] = &[
         &[Workload],
         "It was unhealthy before its restart and still is. It does not count as a failure.",
         "Look at the workload's pods.",
+    ),
+    reason(
+        "UnnamedOwner",
+        &[LeftAlone],
+        "Stale pods whose owner is of a kind that `spec.RestartObjects` does not name.",
+        "Add the `Type` that the message names, if it has a pod template; or restart it by its own means.",
     ),
     reason(
         "Unproven",

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::disruption::DisruptionBudget;
 use crate::labels::Labels;
+use crate::left_alone::StrayFacts;
 use crate::mark::RestartToken;
 use crate::pod::Pod;
 use crate::workload::{NamedWorkload, Workload};
@@ -55,12 +56,21 @@ pub struct ReplicaSet {
 }
 
 /// The live pods of each workload, found through owner references. Made once per pass.
-pub struct PodIndex<'a>(HashMap<&'a str, Vec<&'a Pod>>);
+pub struct PodIndex<'a> {
+    by_workload: HashMap<&'a str, Vec<&'a Pod>>,
+    /// Those that no workload of a known kind owns.
+    strays: Vec<&'a Pod>,
+}
 
-impl PodIndex<'_> {
+impl<'a> PodIndex<'a> {
     /// The live pods of a workload, in no particular order.
     pub fn of(&self, workload_uid: &str) -> &[&Pod] {
-        self.0.get(workload_uid).map_or(&[], Vec::as_slice)
+        self.by_workload.get(workload_uid).map_or(&[], Vec::as_slice)
+    }
+
+    /// The live pods that no workload of a known kind owns, in no particular order.
+    pub(crate) fn strays(&self) -> impl Iterator<Item = (&'a Pod, &'a StrayFacts)> {
+        self.strays.iter().filter_map(|pod| Some((*pod, &**pod.stray.as_ref()?)))
     }
 }
 
@@ -138,11 +148,15 @@ impl Snapshot {
     /// (pod → `ReplicaSet` → Deployment or Rollout; pod → `StatefulSet` or `DaemonSet`).
     pub fn pods_by_workload(&self) -> PodIndex<'_> {
         let mut index: HashMap<&str, Vec<&Pod>> = HashMap::with_capacity(self.workloads.len());
+        let mut strays = Vec::new();
         for pod in self.pods.values().filter(|pod| pod.is_live() && !self.evicted.contains(&pod.uid)) {
+            if pod.stray.is_some() {
+                strays.push(pod);
+            }
             let Some(root) = self.root_of(pod) else { continue };
             index.entry(root).or_default().push(pod);
         }
-        PodIndex(index)
+        PodIndex { by_workload: index, strays }
     }
 
     /// Uid of the object at the end of a pod's owner chain. `None` for a bare pod.

@@ -179,10 +179,12 @@ fn remembered_waves(config: &ConfigRecord) -> (Arc<str>, WaveMemory) {
 #[allow(clippy::option_option, reason = "three answers, used once")]
 fn missing_feed(policy: &Policy, world: &World) -> Option<Option<String>> {
     let mut listing = None;
-    if policy.needs_disruption_budgets() {
+    if policy.looks_at_disruption_budgets() {
         match world.state_of(Feed::DisruptionBudgets) {
             FeedState::Synced => {}
             FeedState::Listing => listing = Some(None),
+            // Whoever ignores them is told what they forbid when a pod is evicted.
+            FeedState::NotServed | FeedState::Failed(_) if !policy.needs_disruption_budgets() => {}
             // Nobody knows what they forbid.
             FeedState::NotServed | FeedState::Failed(_) => {
                 let why = world.why_not_synced(Feed::DisruptionBudgets).unwrap_or_default();

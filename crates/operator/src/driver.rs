@@ -442,9 +442,9 @@ impl Driver {
         for stopped in self.feeds.watch_kinds(&kinds) {
             self.world.forget(stopped);
         }
-        let respects =
-            |config: &ConfigRecord| config.policy.as_ref().is_ok_and(|policy| policy.needs_disruption_budgets());
-        let needed = self.world.configs.iter().any(respects);
+        let looks_at =
+            |config: &ConfigRecord| config.policy.as_ref().is_ok_and(|policy| policy.looks_at_disruption_budgets());
+        let needed = self.world.configs.iter().any(looks_at);
         if self.feeds.watch_disruption_budgets(needed) {
             self.world.forget(Feed::DisruptionBudgets);
         }

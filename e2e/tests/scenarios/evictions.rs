@@ -142,17 +142,20 @@ async fn a_deployment_is_evicted_without_a_new_revision_if_so_wished(s: &Scenari
 
 async fn an_eviction_that_a_budget_forbids_is_waited_for(s: &Scenario) -> Result<()> {
     let shop = s.namespace("shop").await?;
-    let db = s.create_all(&shop, [Workload::stateful_set("db").replicas(2).on_delete()]).await?.remove(0);
+    let slow = Workload::stateful_set("db").replicas(3).on_delete().ready_delay(Duration::from_secs(3));
+    let db = s.create_all(&shop, [slow]).await?.remove(0);
+    let _operator = s.operator().await?;
+    s.mesh().upgrade(NEW_IMAGE).await?;
+    s.config(s.system(), MESH, evicting(s, &json!({"MaxFailures": 0}))).await?;
+    a_pod_goes(s, &db).await?;
+
+    // Once the first pod is replaced, it allows no other one to go.
     let budgets: Api<PodDisruptionBudget> = Api::namespaced(s.client(), &shop);
     let budget = json!({
         "apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "db", "namespace": shop},
-        "spec": {"minAvailable": 2, "selector": {"matchLabels": {APP_LABEL: "db"}}},
+        "spec": {"minAvailable": 3, "selector": {"matchLabels": {APP_LABEL: "db"}}},
     });
     budgets.create(&PostParams::default(), &serde_json::from_value(budget)?).await?;
-    let _operator = s.operator().await?;
-    s.mesh().upgrade(NEW_IMAGE).await?;
-    // The config does not ask for budgets, but the eviction API does.
-    s.config(s.system(), MESH, evicting(s, &json!({"DisruptionBudgets": "Ignore", "MaxFailures": 0}))).await?;
 
     s.config_status(s.system(), MESH, "the budget to be waited for", LIMIT, |status| {
         let entry = listed(status, "inFlight", &db).ok_or("it is not under way")?;
@@ -161,9 +164,9 @@ async fn an_eviction_that_a_budget_forbids_is_waited_for(s: &Scenario) -> Result
         if is_said { Ok(()) } else { Err(message.to_owned()) }
     })
     .await?;
-    assert_eq!(s.requests()?.evictions().count(), 0);
+    assert_eq!(s.requests()?.evictions().count(), 1);
 
-    let change = Patch::Merge(json!({"spec": {"minAvailable": 1}}));
+    let change = Patch::Merge(json!({"spec": {"minAvailable": 2}}));
     budgets.patch("db", &PatchParams::default(), &change).await?;
 
     one_at_a_time(s, &db).await?;

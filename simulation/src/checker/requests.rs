@@ -40,6 +40,7 @@ pub(super) fn check(record: &Record<'_>, scenario: &Scenario) -> Vec<Finding> {
             | (Verb::Patch, Resource::FlippyConfigs, Part::Status) => true,
             (Verb::Get | Verb::Create | Verb::Update, Resource::Leases, Part::Main) => scenario.replicas.is_some(),
             (Verb::Patch, resource, Part::Main) => WORKLOADS.contains(resource),
+            (Verb::Create, Resource::Pods, Part::Eviction) => true,
             _ => false,
         };
         if !allowed {
@@ -67,10 +68,14 @@ fn subject(request: &RequestRecord, verb: Verb, resource: Resource, key: &Key) -
         // Its two watches of single definitions are counted together.
         (Verb::List, Resource::CustomResourceDefinitions) => (2 * LISTS, 0),
         (Verb::Watch, Resource::CustomResourceDefinitions) => (2 * WATCHES, 0),
+        // As what links pods to their workloads, and as workloads.
+        (Verb::List, Resource::ReplicaSets) => (2 * LISTS, 0),
+        (Verb::Watch, Resource::ReplicaSets) => (2 * WATCHES, 0),
         (Verb::List, _) => (LISTS, 0),
         (Verb::Watch, _) => (WATCHES, 0),
         (_, Resource::Leases) => (LEASES, 0),
         (Verb::Patch, Resource::FlippyConfigs) => (STATUSES, 0),
+        (Verb::Create, Resource::Pods) if request.outcome != Outcome::Answered(201) => (REFUSALS, 0),
         (Verb::Patch, _) if request.outcome != Outcome::Answered(200) => (REFUSALS, tested_generation(request)),
         _ => return None,
     };

@@ -5,6 +5,7 @@ mod configs;
 mod crashes;
 mod deeds;
 mod disruption;
+mod kinds;
 mod pace;
 mod replicas;
 mod trouble;
@@ -75,6 +76,7 @@ impl Scenario {
         disruption::draw(seed, calm_at_seconds, &mut workloads.objects, &mut deeds);
         webhook::draw(seed, calm_at_seconds, &workloads, &mut deeds);
         waves::draw(seed, calm_at_seconds, &mut workloads.objects, &mut deeds);
+        kinds::draw(seed, &mut workloads.objects, &mut deeds);
         deeds.sort_by_key(|timed| timed.at_milliseconds);
         let linger_seconds = if rng.u8(..16) == 0 { 5400 } else { 60 };
         Self {

@@ -78,7 +78,11 @@ impl Planner<'_> {
 
     /// What this policy has to respect of what a workload shares.
     fn shares<'b>(&self, coverage: &'b Coverage, named: &NamedWorkload) -> impl Iterator<Item = &'b Share> + use<'b> {
-        let ignores = self.policy.strategy.disruption_budgets == DisruptionBudgets::Ignore;
+        let strategy = &self.policy.strategy;
+        // An eviction that a budget forbids is refused, whoever ignores it.
+        let is_evicted =
+            self.snapshot.workload(named).map(|workload| strategy.method_of(workload).0) == Some(Method::Evict);
+        let ignores = strategy.disruption_budgets == DisruptionBudgets::Ignore && !is_evicted;
         coverage.of(named).filter(move |share| !ignores || !share.turn.is_budget())
     }
 

@@ -14,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::claims::Claims;
 use crate::eviction::Evicting;
 use crate::futility::Proof;
+use crate::left_alone::{LeftAlone, left_alone};
 use crate::mark::{RestartMark, RestartToken};
 use crate::method::Method;
 use crate::policy::{Policy, Waiting};
@@ -40,6 +41,8 @@ pub struct Plan {
     pub entries: Vec<PlanEntry>,
     /// What goes before all of them.
     pub first: Vec<FirstRestart>,
+    /// Stale pods that are left alone, because no workload of a kind that is restarted owns them.
+    pub left_alone: Vec<LeftAlone>,
     /// When a pod with a wanted image was last created in scope.
     pub newest_fresh_at: Option<Timestamp>,
     pub(crate) proof: Proof,
@@ -213,5 +216,6 @@ pub fn plan(policy: &Policy, claims: &Claims<'_>, snapshot: &Snapshot, pods: &Po
     let proof = Proof::of(&entries, newest_fresh_at);
     let mut first: Vec<FirstRestart> = policy.restart_first.iter().map(|first| planner.first(first)).collect();
     let turns = planner.respect_others(&mut entries, &mut first);
-    Plan { entries, first, newest_fresh_at, proof, turns }
+    let left_alone = left_alone(policy, snapshot, pods);
+    Plan { entries, first, left_alone, newest_fresh_at, proof, turns }
 }

@@ -1,8 +1,8 @@
 //! Restarts by eviction: pod by pod, each once the one before is replaced and ready.
 
 use flippy_core::{
-    Eviction, EvictionWait, Hold, Method, MethodChoice, NextEviction, Policy, Refusal, SingleReplica, UpdateStrategy,
-    Window, WindowKind,
+    DisruptionBudget, DisruptionBudgets, Eviction, EvictionWait, Hold, Method, MethodChoice, NextEviction, Policy,
+    Refusal, Selector, SingleReplica, UpdateStrategy, Window, WindowKind,
 };
 
 use crate::common::{
@@ -191,6 +191,30 @@ fn a_pod_that_a_budget_protects_is_waited_for_and_is_no_failure() {
     assert_eq!(*wait(&waiting), EvictionWait::Refused { message: "not now".into(), retry_at: at(10) });
     assert_eq!(waiting.decision.recheck_at, Some(at(10)));
     assert_eq!(evicted(&pass(&policy, &snapshot, 10)), ["db-1"]);
+}
+
+#[test]
+fn a_budget_that_forbids_evictions_cannot_be_ignored() {
+    let mut policy = policy();
+    policy.strategy.disruption_budgets = DisruptionBudgets::Ignore;
+    let blocked = |fixture: Fixture| {
+        let mut snapshot = cluster([fixture.pods(2, OLD)]);
+        snapshot.upsert_disruption_budget(DisruptionBudget {
+            namespace: "a".into(),
+            name: "all".into(),
+            uid: "budget".into(),
+            selector: Selector::Every(Vec::new()),
+            generation: 1,
+            observed_generation: 1,
+            allowed: 0,
+            healthy: 2,
+            desired_healthy: 2,
+            expected_pods: 2,
+        });
+        verdict(&pass(&policy, &snapshot, 0))
+    };
+    assert_eq!(blocked(on_delete("a/db")), "DisruptionBudget");
+    assert_eq!(blocked(stateful_set("a/db")), "StaleImage");
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod first;
 mod futility;
 mod gate;
 mod image;
+mod left_alone;
 mod mark;
 mod mirror;
 mod pace;

@@ -1,8 +1,8 @@
 //! A plan as it is shown: what people read in the table is what programs read as JSON.
 
 use flippy_core::{
-    Counters, Decision, DriftReason, FirstRestart, FirstState, Hold, Method, NamedWorkload, Plan, PlanEntry, Policy,
-    PolicyName, PreconditionFact, QueryGateFact, QueryState, StatusFacts, Verdict, Waves, annotation,
+    Counters, Decision, DriftReason, FirstRestart, FirstState, Hold, LeftAlone, Method, NamedWorkload, Plan, PlanEntry,
+    Policy, PolicyName, PreconditionFact, QueryGateFact, QueryState, StatusFacts, Verdict, Waves, annotation,
 };
 use serde::Serialize;
 
@@ -38,6 +38,9 @@ pub(crate) struct PlanView {
     pub(crate) gates: Vec<GateView>,
     pub(crate) restart_first: Vec<FirstView>,
     pub(crate) workloads: Vec<WorkloadView>,
+    /// Stale pods that no workload of a kind that is restarted owns, by owner.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) left_alone: Vec<LeftAloneView>,
     pub(crate) counters: CountersView,
     pub(crate) starts_now: Vec<NamedView>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -121,6 +124,14 @@ pub(crate) struct WorkloadView {
     pub(crate) waits_for: Option<HoldView>,
 }
 
+#[derive(Debug, Serialize)]
+pub(crate) struct LeftAloneView {
+    pub(crate) what: String,
+    pub(crate) pods: usize,
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
+}
+
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CountersView {
@@ -175,6 +186,7 @@ impl ConfigView {
             gates: facts.gates.iter().map(gate).collect(),
             restart_first: plan.first.iter().map(first).collect(),
             workloads: plan.entries.iter().map(|entry| workload(entry, waves, decision)).collect(),
+            left_alone: plan.left_alone.iter().map(left_alone).collect(),
             counters: counters(facts.counters),
             starts_now: decision.starts.iter().map(|start| named(&start.id.named)).collect(),
             hold: decision.hold.as_ref().map(hold),
@@ -194,6 +206,10 @@ impl ConfigView {
     pub(crate) fn has_stale_workloads(&self) -> bool {
         self.plan.iter().flat_map(|plan| &plan.workloads).any(|workload| workload.stale_pods > 0)
     }
+}
+
+fn left_alone(alone: &LeftAlone) -> LeftAloneView {
+    LeftAloneView { what: alone.what.clone(), pods: alone.pods, reason: alone.reason(), message: alone.to_string() }
 }
 
 pub(crate) fn named(workload: &NamedWorkload) -> NamedView {

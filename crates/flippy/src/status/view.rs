@@ -34,6 +34,7 @@ pub(super) struct StatusView {
     pub(super) in_flight: Vec<Listed>,
     pub(super) blocked: Vec<Listed>,
     pub(super) failed: Vec<Listed>,
+    pub(super) left_alone: Vec<Listed>,
     pub(super) preconditions: Vec<PreconditionStatus>,
 }
 
@@ -94,6 +95,7 @@ impl StatusView {
             in_flight: status.in_flight,
             blocked: status.blocked,
             failed: status.failed,
+            left_alone: status.left_alone,
             preconditions: status.preconditions,
         }
     }

@@ -152,6 +152,8 @@ async fn the_metric_shows_gates_while_they_are_asked_and_no_longer() {
             counters: flippy_core::Counters::default(),
             started_at: None,
             in_flight: Vec::new(),
+            left_alone: Vec::new(),
+            left_alone_pods: 0,
             blocked: Vec::new(),
             failed: Vec::new(),
             preconditions: Vec::new(),

@@ -257,6 +257,7 @@ impl Modelled {
             ready,
             ready_changed_at: at(created_seconds),
             unscheduled: false,
+            stray: None,
             restart_token: self.mark.as_ref().map(|mark| mark.token.to_string().into()),
             containers: [Container {
                 name: SIDECAR.into(),

@@ -295,6 +295,7 @@ impl Fixture {
                 ready_changed_at: pod.ready_changed_at,
                 unscheduled: pod.unscheduled,
                 restart_token: pod.token,
+                stray: None,
                 containers: pod.containers.into(),
             });
         }
