@@ -300,7 +300,6 @@ impl Driver {
     fn note_eviction(&mut self, eviction: &Eviction, evicted: Evicted) {
         let Eviction { workload, pod_name, pod_uid, .. } = eviction;
         self.acting.evicting.remove(&workload.uid);
-        let refused = |message: String, retry_after, most| (message, retry_after, most);
         let (label, refused) = match evicted {
             Evicted::Done => {
                 tracing::info!(%workload, pod = %pod_name, "evicted");
@@ -316,11 +315,11 @@ impl Driver {
             // Until the watch shows what it is now, the same decision would be taken and fail again.
             Evicted::Outdated => {
                 let message = format!("pod {pod_name} changed while it was about to be evicted");
-                ("outdated", Some(refused(message, None, MAX_RETRY)))
+                ("outdated", Some((message, None, MAX_RETRY)))
             }
             Evicted::ForbiddenByBudget { message, retry_after } => {
                 tracing::debug!(%workload, pod = %pod_name, message, "a disruption budget forbids an eviction; waiting");
-                ("waiting", Some(refused(message, retry_after, MAX_WAIT_FOR_BUDGET)))
+                ("waiting", Some((message, retry_after, MAX_WAIT_FOR_BUDGET)))
             }
             Evicted::Refused { message, retry_after, transient } => {
                 tracing::warn!(%workload, pod = %pod_name, error = message, "the API server did not evict a pod; trying again later");
@@ -329,7 +328,7 @@ impl Driver {
                     self.world.throttle.note_trouble(&message, self.clock.now());
                     self.metrics.throttled.inc();
                 }
-                ("refused", Some(refused(message, retry_after, MAX_RETRY)))
+                ("refused", Some((message, retry_after, MAX_RETRY)))
             }
         };
         if let Some((message, retry_after, most)) = refused {

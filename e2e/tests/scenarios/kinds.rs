@@ -15,8 +15,11 @@ flippy_e2e::scenarios! {
         pods_from_before_their_namespace_was_in_the_mesh_are_no_reason_for_a_restart,
         a_rollout_that_refers_to_a_deployment_is_restarted_in_its_place,
         a_stateful_set_whose_pods_start_in_parallel_is_restarted_through_its_template,
+        a_bare_pod_is_told_and_left_alone,
     ],
     real: [
+        // Jobs are not simulated.
+        the_pods_of_a_job_are_told_and_left_alone,
         // Not simulated: it takes Services.
         a_blue_green_rollout_is_restarted_without_a_new_revision,
     ],
@@ -78,6 +81,62 @@ async fn a_stateful_set_whose_pods_start_in_parallel_is_restarted_through_its_te
     s.fresh(&workloads, NEW_IMAGE, LIMIT).await?;
     assert_eq!(s.requests()?.evictions().count(), 0);
     restarted_once(s, &workloads).await
+}
+
+/// What the status says of one owner of stale pods, once the rest is done.
+async fn left_alone(s: &Scenario, what: &str) -> Result<Value> {
+    s.config(s.system(), MESH, wanting(s, &[NEW_IMAGE])).await?;
+    s.config_status(s.system(), MESH, &format!("{what} to be told"), LIMIT, |status| {
+        let all = status["leftAlone"].as_array().into_iter().flatten();
+        all.into_iter().find(|one| one["workload"] == what).cloned().ok_or_else(|| status.to_string())
+    })
+    .await
+}
+
+async fn a_bare_pod_is_told_and_left_alone(s: &Scenario) -> Result<()> {
+    let shop = s.namespace("shop").await?;
+    let workloads = s.create_all(&shop, [Workload::deployment("cart")]).await?;
+    let bare = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "debug", "namespace": shop},
+        "spec": {"containers": [{"name": "app", "image": "example.com/debug:1"}]},
+    });
+    flippy_e2e::apply::apply(&s.client(), &[bare]).await?;
+    let _operator = s.operator().await?;
+    s.mesh().upgrade(NEW_IMAGE).await?;
+
+    let told = left_alone(s, &format!("Pod {shop}/debug")).await?;
+
+    assert_eq!(told["reason"], "BarePod");
+    let status = ready_because(s, MESH, "AllFresh").await?;
+    assert_eq!(status["leftAlonePods"], 1, "{status}");
+    assert_eq!(s.requests()?.evictions().count(), 0);
+    restarted_once(s, &workloads).await
+}
+
+async fn the_pods_of_a_job_are_told_and_left_alone(s: &Scenario) -> Result<()> {
+    let shop = s.namespace("shop").await?;
+    let job = json!({
+        "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "report", "namespace": shop},
+        "spec": {"template": {"spec": {
+            "restartPolicy": "Never", "activeDeadlineSeconds": 3600, "terminationGracePeriodSeconds": 1,
+            "containers": [{"name": "app", "image": "example.com/report:1"}],
+        }}},
+    });
+    flippy_e2e::apply::apply(&s.client(), &[job]).await?;
+    let _operator = s.operator().await?;
+    // Its pod must be there before the mesh hands out another sidecar.
+    let pods: Api<k8s_openapi::api::core::v1::Pod> = Api::namespaced(s.client(), &shop);
+    flippy_e2e::wait::until_all(pods, kube::runtime::watcher::Config::default(), "the pod of the Job", LIMIT, |all| {
+        if all.is_empty() { Err("there is none".to_owned()) } else { Ok(()) }
+    })
+    .await?;
+    s.mesh().upgrade(NEW_IMAGE).await?;
+
+    let told = left_alone(s, &format!("Job {shop}/report")).await?;
+
+    assert_eq!(told["reason"], "JobPod");
+    assert_eq!(s.requests()?.evictions().count(), 0);
+    Ok(())
 }
 
 async fn a_blue_green_rollout_is_restarted_without_a_new_revision(s: &Scenario) -> Result<()> {

@@ -133,9 +133,30 @@ pub(crate) fn has_landed(
     mark: &Mark<'_>,
 ) -> bool {
     let pods = view.pods(workload);
+    if is_vain(wish, resource, key, workload, pods, mark) {
+        return true;
+    }
     rollout_of(resource, workload) == Rollout::Complete
         && pods.iter().all(|pod| !is_left(wish, resource, key, pod, mark))
         && (mark.evicts_until.is_none() || is_whole(resource, workload, pods))
+}
+
+/// Whether an eviction has ended itself: its replacements are stale again, and ready.
+pub(crate) fn is_vain<P: AsRef<Value>>(
+    wish: &Wish,
+    resource: Resource,
+    key: &Key,
+    workload: &Value,
+    pods: &[P],
+    mark: &Mark<'_>,
+) -> bool {
+    let since: Vec<&Value> = pods.iter().map(AsRef::as_ref).filter(|pod| !predates(resource, pod, mark)).collect();
+    let came = |fresh: bool| since.iter().any(|pod| wish.is_fresh(pod) == Some(fresh));
+    mark.evicts_until.is_some()
+        && !wish.goes_first(resource, key)
+        && came(false)
+        && !came(true)
+        && is_whole(resource, workload, pods)
 }
 
 /// Whether as many pods as there should be are there, all of them ready.

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::Case;
-use super::facts::{complete_by, has_landed, is_left, predates};
+use super::facts::{complete_by, has_landed, is_left, is_vain};
 use super::wish::Check;
 use crate::record::{Mark, mark, uid, version};
 
@@ -51,15 +51,8 @@ fn one<'a>(case: &'a Case<'a>, resource: Resource, key: &'a Key, workload: &'a V
 
 fn is_on(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value, mark: &Mark<'_>, check: Check) -> bool {
     let complete_by = complete_by(resource, case.view.pods(workload), mark, check.window());
-    if mark.evicts_until.is_some() && !case.wish.goes_first(resource, key) {
-        // A replacement that is stale again ends it.
-        let mut since = case.view.pods(workload).iter().filter(|pod| !predates(resource, pod, mark)).peekable();
-        let came_fresh = |pod: &Value| case.wish.is_fresh(pod) == Some(true);
-        let came_stale = |pod: &Value| case.wish.is_fresh(pod) == Some(false);
-        let pods: Vec<_> = std::iter::from_fn(|| since.next()).collect();
-        if pods.iter().any(|pod| came_stale(pod)) && !pods.iter().any(|pod| came_fresh(pod)) {
-            return false;
-        }
+    if is_vain(case.wish, resource, key, workload, case.view.pods(workload), mark) {
+        return false;
     }
     if !has_landed(case.wish, case.view, resource, key, workload, mark) {
         return case.now < complete_by;

@@ -59,8 +59,11 @@ impl Planner<'_> {
         let complete_by = plus(began_at, waiting.window());
         let soaked_by = plus(complete_by, self.policy.strategy.min_ready);
         // A complete status may be older than the pods we see, and the other way round: both must agree.
-        // The first replacement that is stale again says what the others would be.
-        let is_vain = by_eviction && tally.is_stale_again() && !self.policy.restarts_first(&workload.id.named);
+        // The first replacement that is stale again says what the others would be. It is over once that one is ready.
+        let is_vain = by_eviction
+            && tally.is_stale_again()
+            && is_whole(workload, tally)
+            && !self.policy.restarts_first(&workload.id.named);
         let own = if is_vain {
             OwnRestart::Failed
         } else if progress == Progress::Complete && tally.predating == 0 && self.is_seen_ready(workload, tally) {

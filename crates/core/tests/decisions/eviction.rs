@@ -268,6 +268,14 @@ fn the_first_replacement_that_is_stale_again_ends_it() {
 }
 
 #[test]
+fn a_replacement_that_is_stale_again_is_waited_for_all_the_same() {
+    let policy = policy();
+    let starting = pass(&policy, &cluster([under_way(&policy).pods(1, OLD).pod(pod(OLD).created(-10).unready())]), 0);
+    assert_eq!(verdict(&starting), "InFlight");
+    assert_eq!(starting.decision.evictions, []);
+}
+
+#[test]
 fn a_clock_that_is_ahead_does_not_take_a_replacement_for_an_old_pod() {
     let policy = policy();
     // Marked at a time at which the API server's clock will be in ten minutes.
