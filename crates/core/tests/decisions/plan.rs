@@ -1,6 +1,6 @@
 //! The plan: one verdict for each workload, in the order of restarts.
 
-use flippy_core::{Kind, Progress, RestartObject, UpdateStrategy, Verdict, progress_of};
+use flippy_core::{Kind, Progress, RestartObject, Verdict, progress_of};
 
 use crate::common::{
     Fixture, NEW, OLD, WINDOW_SECONDS, at, cluster, daemon_set, deployment, facts, pass, pod, policy,
