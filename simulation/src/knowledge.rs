@@ -14,8 +14,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::record::{Record, Restart, WORKLOADS, is_live, owner, uid, version};
+use crate::scenario::Mood;
 
-/// How long a decision may take to arrive: the operator rests at least 20 ms between two passes.
+/// How long a decision may take to arrive: the operator rests 20 ms between two passes, unless somebody waits for one.
 pub(crate) const DECIDING: SignedDuration = SignedDuration::from_millis(60);
 /// Moments that are looked at for one decision; beyond, the latest count.
 const MAX_MOMENTS: usize = 1000;
@@ -30,11 +31,13 @@ pub(crate) struct View {
     pods: HashMap<String, Vec<Arc<Value>>>,
     /// What is refused, whoever asks, if that is known.
     pub(crate) refused: Option<(Resource, Key)>,
+    /// How the Prometheus server feels from now on, if that is known.
+    pub(crate) mood: Mood,
 }
 
 impl View {
-    /// Everything, as it is.
-    pub(crate) fn of(cluster: &SimCluster) -> Self {
+    /// Everything, as it is, and will be as far as Prometheus is concerned.
+    pub(crate) fn of(cluster: &SimCluster, mood: Mood) -> Self {
         let list = |resource: Resource| cluster.list(resource).into_iter().map(|object| (key(&object), object));
         let view = Self::new(
             list(Resource::Namespaces).collect(),
@@ -44,7 +47,7 @@ impl View {
             list(Resource::ReplicaSets).map(|(_, object)| object),
             list(Resource::Pods).map(|(_, object)| object),
         );
-        Self { refused: cluster.webhook().map(|webhook| (webhook.resource, webhook.key)), ..view }
+        Self { refused: cluster.webhook().map(|webhook| (webhook.resource, webhook.key)), mood, ..view }
     }
 
     /// What the life of the operator that made a restart knew when it had been told this, and nothing later; and of the
@@ -112,7 +115,12 @@ impl View {
             by_workload.entry(root).or_default().push(pod);
         }
         let namespaces = namespaces.into_iter().map(|(key, object)| (key.name, object)).collect();
-        Self { namespaces, workloads, configs, budgets, pods: by_workload, refused: None }
+        Self { namespaces, workloads, configs, budgets, pods: by_workload, refused: None, mood: Mood::Calm }
+    }
+
+    /// Whether any pod that counts has no node.
+    pub(crate) fn has_pods_without_node(&self) -> bool {
+        self.pods.values().flatten().any(|pod| has_no_node(pod))
     }
 
     /// The pods of a workload that count: neither being deleted nor finished.
@@ -146,6 +154,12 @@ pub(crate) fn batch_began(record: &Record<'_>, restart: &Restart<'_>) -> Timesta
         }
     }
     began
+}
+
+/// Whether the scheduler has said that it finds no node for a pod.
+pub(crate) fn has_no_node(pod: &Value) -> bool {
+    let mut conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
+    conditions.any(|one| one["type"] == "PodScheduled" && one["status"] == "False")
 }
 
 fn was_answered(restart: &Restart<'_>, user: &Arc<str>, at: Timestamp) -> bool {

@@ -11,6 +11,7 @@ use crate::labels::Labels;
 use crate::left_alone::StrayFacts;
 use crate::mark::RestartToken;
 use crate::pod::Pod;
+use crate::standstill::Standstills;
 use crate::workload::{NamedWorkload, Workload};
 
 /// Namespaces, workloads, replica sets and pods, as far as decisions need them.
@@ -31,6 +32,7 @@ pub struct Snapshot {
     restarted: HashMap<Arc<str>, RestartToken>,
     /// Uids of pods whose eviction the API server has accepted, as long as the watch still shows them.
     evicted: HashSet<Arc<str>>,
+    standstills: Standstills,
 }
 
 /// A restart that the API server did not carry out.
@@ -125,6 +127,21 @@ impl Snapshot {
     /// How often in a row the restart of a workload was refused.
     pub(crate) fn refused_times(&self, uid: &str) -> u32 {
         self.refused_times.get(uid).copied().unwrap_or_default()
+    }
+
+    /// Takes note of which rollouts make progress. To be called before everything is decided on.
+    pub fn note_progress(&mut self, now: Timestamp) {
+        self.standstills.look(self.workloads.values(), now);
+    }
+
+    /// When the next rollout will have made no progress for too long, if it goes on like that.
+    pub fn next_standstill(&self, now: Timestamp) -> Option<Timestamp> {
+        self.standstills.next(now)
+    }
+
+    /// Whether a rollout that is under way has made no progress for so long that nobody waits for it any more.
+    pub(crate) fn stands_still(&self, workload: &Workload, now: Timestamp) -> bool {
+        self.standstills.is_one(workload, now)
     }
 
     /// Notes that a restart was carried out.

@@ -24,6 +24,8 @@ pub(crate) struct Decided {
     pub(crate) generation: i64,
     pub(crate) starts: Vec<Start>,
     pub(crate) evictions: Vec<Eviction>,
+    /// So many of them may be on their way at once.
+    pub(crate) sent_at_once: usize,
     /// Whether restarts that were decided before, and are not sent yet, must not be sent any more.
     pub(crate) revoked: bool,
     pub(crate) recheck_at: Option<Timestamp>,
@@ -43,6 +45,20 @@ pub(crate) enum Findings {
     ImagesUnknown(String),
     /// How it stands.
     Facts(Box<StatusFacts>),
+}
+
+impl Findings {
+    /// How it stands, or why nobody knows: in one word, and in one line for people.
+    pub(crate) fn facts(&self) -> Result<&StatusFacts, (&'static str, &str)> {
+        match self {
+            Self::Facts(facts) => Ok(facts),
+            Self::NoPolicy(NoPolicy::Invalid(message) | NoPolicy::Undecodable(message)) => {
+                Err(("InvalidSpec", message))
+            }
+            Self::NotWatched(message) => Err(("NotWatched", message)),
+            Self::ImagesUnknown(message) => Err(("ImageSourceUnavailable", message)),
+        }
+    }
 }
 
 /// Decides for every config. `sending` grows by what is decided, so that no two configs start the same restart; `evicting`, the
@@ -113,8 +129,9 @@ pub(crate) fn decide(
             revoked: decision.hold.as_ref().is_some_and(Hold::forbids_all),
             starts: decision.starts,
             evictions: decision.evictions,
+            sent_at_once: decision.sent_at_once,
             asks_gates: are_gates_asked(policy, &plan),
-            recheck_at: decision.recheck_at,
+            recheck_at: decision.recheck_at.into_iter().chain(world.snapshot.next_standstill(now)).min(),
             desired_images: Some((
                 policy.images.iter().map(ToString::to_string).collect(),
                 policy.images.hash().to_owned(),
@@ -154,6 +171,7 @@ fn decided(config: &ConfigRecord, findings: Findings) -> Decided {
         generation: config.generation,
         starts: Vec::new(),
         evictions: Vec::new(),
+        sent_at_once: 1,
         // A config that is no policy any more restarts nothing.
         revoked: true,
         recheck_at: None,

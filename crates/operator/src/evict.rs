@@ -1,5 +1,7 @@
 //! Carries out evictions: nothing else takes pods away.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use flippy_core::Eviction;
@@ -42,12 +44,20 @@ pub(crate) enum Evicted {
 /// Evictions that are on their way to the API server.
 #[derive(Default)]
 pub(crate) struct Evictions {
+    /// Uids of their workloads.
+    workloads: BTreeSet<Arc<str>>,
     tasks: JoinSet<(Eviction, Evicted)>,
 }
 
 impl Evictions {
+    /// Uids of the workloads of which a pod is being evicted.
+    pub(crate) fn workloads(&self) -> BTreeSet<Arc<str>> {
+        self.workloads.clone()
+    }
+
     /// Sends one: exactly one request.
     pub(crate) fn send(&mut self, client: Client, eviction: Eviction) {
+        self.workloads.insert(eviction.workload.uid.clone());
         self.tasks.spawn(async move {
             let evicted = evict(client, &eviction).await;
             (eviction, evicted)
@@ -57,7 +67,10 @@ impl Evictions {
     /// Waits for the next answer; for ever while none is expected.
     pub(crate) async fn answered(&mut self) -> (Eviction, Evicted) {
         match self.tasks.join_next().await {
-            Some(Ok(answer)) => answer,
+            Some(Ok(answer)) => {
+                self.workloads.remove(&answer.0.workload.uid);
+                answer
+            }
             // A bug: starting anew is safer than a workload that is never gone on with.
             Some(Err(panicked)) => std::panic::resume_unwind(panicked.into_panic()),
             None => std::future::pending().await,

@@ -148,7 +148,13 @@ impl Planner<'_> {
             (
                 OwnRestart::None | OwnRestart::Landed | OwnRestart::Unfinished,
                 Progress::NotObserved | Progress::Replacing,
-            ) => Verdict::Converging,
+            ) => {
+                if self.snapshot.stands_still(workload, self.now) {
+                    Verdict::Blocked(BlockedReason::NoProgress)
+                } else {
+                    Verdict::Converging
+                }
+            }
             _ if self.policy.strategy.single_replica == SingleReplica::Hold
                 && workload.loses_its_only_replica(method) =>
             {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use flippy_core::REASONS;
 
 /// Everything that gives reasons, as text: what is not covered by a case here is covered all the same.
-const SOURCES: [(&str, &str); 9] = [
+const SOURCES: [(&str, &str); 10] = [
     ("verdict", include_str!("../../src/verdict.rs")),
     ("status", include_str!("../../src/status.rs")),
     ("left alone", include_str!("../../src/left_alone.rs")),
@@ -13,7 +13,8 @@ const SOURCES: [(&str, &str); 9] = [
     ("waves", include_str!("../../src/waves.rs")),
     ("events of waves", include_str!("../../../api/src/wave_status.rs")),
     ("plan view", include_str!("../../../flippy/src/plan/view.rs")),
-    ("report", include_str!("../../../operator/src/report.rs")),
+    ("decide", include_str!("../../../operator/src/decide.rs")),
+    ("notify", include_str!("../../../operator/src/notify.rs")),
     ("driver", include_str!("../../../operator/src/driver.rs")),
 ];
 
