@@ -15,7 +15,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::act::{self, Outcome};
 use crate::backoff::Backoff;
-use crate::evict::Evictions;
 
 /// The longest that nothing is sent after trouble, and that one restart waits after it was refused.
 pub(crate) const MAX_RETRY: Duration = Duration::from_mins(5);
@@ -30,8 +29,6 @@ pub(crate) struct Acting {
     sending: BTreeMap<Arc<str>, PolicyName>,
     busy: BTreeMap<PolicyName, Busy>,
     batches: JoinSet<PolicyName>,
-    /// Pods of restarts that are under way.
-    pub(crate) evictions: Evictions,
     /// Refusals in a row, per workload.
     pub(crate) refusals: HashMap<Arc<str>, u32>,
     /// While the API server is in trouble nothing is sent.

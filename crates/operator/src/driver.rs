@@ -76,6 +76,8 @@ pub(crate) struct Driver {
     pub(crate) unmet_since: BTreeMap<PolicyName, UnmetSince>,
     pub(crate) wave_memories: WaveMemories,
     pub(crate) acting: Acting,
+    /// Pods of restarts that are under way.
+    pub(crate) evictions: Evictions,
     pub(crate) figures: Figures,
     pub(crate) watches: Watches,
 }
@@ -149,7 +151,7 @@ impl Driver {
                     is_urgent = true;
                     pass_due.get_or_insert_with(Instant::now);
                 }
-                (eviction, evicted) = self.acting.evictions.answered() => {
+                (eviction, evicted) = self.evictions.answered() => {
                     self.note_eviction(&eviction, evicted);
                     pass_due.get_or_insert_with(Instant::now);
                 }
@@ -193,7 +195,7 @@ impl Driver {
         self.acting.revoke(|name| self.world.configs.get(name).is_none());
         self.world.snapshot.note_progress(now);
         let mut sending = self.acting.sending();
-        let mut evicting = self.acting.evictions.workloads();
+        let mut evicting = self.evictions.workloads();
         let decided =
             decide(&self.world, &mut self.unmet_since, &mut self.wave_memories, &mut sending, &mut evicting, now);
         self.gates.follow(&mut self.world, &decided);
@@ -254,7 +256,7 @@ impl Driver {
     /// Sends evictions, each of another workload.
     fn evict(&mut self, evictions: Vec<Eviction>) {
         for eviction in evictions {
-            self.acting.evictions.send(self.acting_client.clone(), eviction);
+            self.evictions.send(self.acting_client.clone(), eviction);
         }
     }
 
@@ -437,7 +439,7 @@ impl Driver {
         self.acting.revoke(|_| true);
         let on_their_way = async {
             while self.acting.ended().await.is_some() {}
-            self.acting.evictions.finish().await;
+            self.evictions.finish().await;
             self.reports.finish().await;
         };
         if tokio::time::timeout(FAREWELL, on_their_way).await.is_err() {

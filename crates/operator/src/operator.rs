@@ -165,6 +165,7 @@ impl Operator {
             unmet_since: std::collections::BTreeMap::new(),
             wave_memories: std::collections::BTreeMap::new(),
             acting: Acting::default(),
+            evictions: crate::evict::Evictions::default(),
             figures: Figures::new(metrics.clone()),
             watches: Watches::new(metrics.clone()),
         };
