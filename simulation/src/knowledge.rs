@@ -13,7 +13,7 @@ use flippy_sim::{Delivery, Key, Outcome, Resource, SimCluster};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use crate::record::{Record, Restart, WORKLOADS, generation, is_live, owner, uid};
+use crate::record::{Record, Restart, WORKLOADS, is_live, owner, uid, version};
 use crate::scenario::Mood;
 
 /// How long a decision may take to arrive: the operator rests 20 ms between two passes, unless somebody waits for one.
@@ -64,7 +64,7 @@ impl View {
             for (key, object) in all(resource) {
                 // A stale list does not make an object older that was seen newer before.
                 let newer = newest.and_then(|newest| record.at(resource, key, newest));
-                let newer = newer.filter(|newer| uid(newer) == uid(object) && generation(newer) > generation(object));
+                let newer = newer.filter(|newer| uid(newer) == uid(object) && version(newer) > version(object));
                 workloads.insert((resource, key.clone()), newer.unwrap_or(object).clone());
             }
         }
@@ -76,7 +76,7 @@ impl View {
             let place = (own.mutation.resource, own.mutation.key.clone());
             if let Some(known) = workloads.get_mut(&place)
                 && uid(known) == own.uid()
-                && generation(known) < generation(own.after)
+                && version(known) < version(own.after)
             {
                 *known = own.after.clone();
             }
@@ -106,6 +106,9 @@ impl View {
             }
         }
         let mut by_workload: HashMap<String, Vec<Arc<Value>>> = HashMap::new();
+        let mut workloads = workloads;
+        // One that somebody owns is a part of that.
+        workloads.retain(|(resource, _), workload| *resource != Resource::ReplicaSets || owner(workload).is_none());
         for pod in pods.filter(|pod| is_live(pod)) {
             let Some(owner) = owner(&pod) else { continue };
             let root = roots.get(owner).map_or(owner, String::as_str).to_owned();

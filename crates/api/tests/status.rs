@@ -23,6 +23,8 @@ fn facts(ready: Condition) -> StatusFacts {
         counters: Counters { fresh: 37, restart: 20, idle: 3, ..Counters::default() },
         started_at: None,
         in_flight: Vec::new(),
+        left_alone: Vec::new(),
+        left_alone_pods: 0,
         blocked: Vec::new(),
         failed: Vec::new(),
         preconditions: Vec::new(),

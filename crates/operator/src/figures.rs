@@ -114,6 +114,7 @@ mod tests {
             name: PolicyName { namespace: "mesh".into(), name: "sidecars".into() },
             generation: 1,
             starts: Vec::new(),
+            evictions: Vec::new(),
             sent_at_once: 1,
             revoked: true,
             recheck_at: None,

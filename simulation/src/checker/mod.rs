@@ -4,6 +4,7 @@ mod budget;
 mod crowding;
 mod deadline;
 mod disruption;
+mod eviction;
 mod facts;
 mod fields;
 mod gate;
@@ -73,6 +74,8 @@ pub enum Invariant {
     Statuses,
     /// A restart that does not complete counts as under way for no longer than its window, whoever made it.
     Deadline,
+    /// Only stale pods of marked workloads are evicted, and never a second one before the first is replaced.
+    Eviction,
     /// Requests are few, and failures are not answered by more of them.
     Requests,
     /// When trouble is over, everything in scope becomes fresh or is explained, and `Ready` tells the truth.
@@ -140,6 +143,7 @@ pub(crate) fn check(history: &History, asked: &[Asked], scenario: &Scenario, beg
     findings.extend(fields::check(&record));
     findings.extend(statuses::check(&record));
     findings.extend(deadline::check(&record));
+    findings.extend(eviction::check(&record));
     findings.extend(leader::check(&record, scenario));
     findings.extend(requests::check(&record, scenario));
     findings.extend(trouble::check(&record, scenario));
