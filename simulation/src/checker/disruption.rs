@@ -7,7 +7,7 @@ use flippy_sim::{Key, Resource};
 use jiff::SignedDuration;
 use serde_json::Value;
 
-use super::facts::{Rollout, has_landed, name, rollout_of};
+use super::facts::{Rollout, has_landed, is_vain, name, rollout_of};
 use super::selector::selects;
 use super::standstill::stands_still;
 use super::wish::{Check, Wish};
@@ -170,8 +170,11 @@ fn is_under_way(case: &Case<'_>, waits: Waits, resource: Resource, key: &Key, wo
                 .filter(|wish| wish.goes_first(resource, key) || wish.admits(case.view, resource, key, workload))
         };
         let landed = |wish: &Wish| has_landed(wish, case.view, resource, key, workload, mark);
+        // Whoever it was for has given it up; what another config wants does not make it go on.
+        let vain = |wish: &Wish| is_vain(wish, resource, key, workload, case.view.pods(workload), mark);
         case.now < over
             && mark.evicts_until.is_none_or(|_| reaching().next().is_some())
+            && !reaching().any(vain)
             && if reaching().next().is_none() { !landed(case.wish) } else { !reaching().all(landed) }
     };
     let stands_still = || waits == Waits::Must && stands_still(case, resource, key, workload);
