@@ -1,4 +1,4 @@
-//! Stale pods that no workload of a known kind owns: bare ones, those of Jobs, those of controllers that no config names.
+//! Stale pods that no workload of a known kind owns: bare ones, those of Jobs, those of controllers that Flippy does not know.
 //! They are never taken away; what is said is when they go by themselves.
 
 use std::collections::BTreeMap;
@@ -58,8 +58,8 @@ pub enum WhyLeftAlone {
     },
     /// The kubelet runs it from a file.
     Static,
-    /// No config names the kind of its owner. This is how it would be named.
-    UnnamedOwner(String),
+    /// Flippy does not restart owners of its kind, which is this one.
+    UnknownOwner(String),
 }
 
 /// The kinds whose pods a plan accounts for, whether a config names them or not.
@@ -116,7 +116,7 @@ fn why(pod: &Pod, facts: &StrayFacts) -> WhyLeftAlone {
     match (&*owner.kind, api_version) {
         ("Job", "batch/v1") => WhyLeftAlone::Job { ends_by: facts.ends_by },
         ("Node", "v1") => WhyLeftAlone::Static,
-        (kind, _) => WhyLeftAlone::UnnamedOwner(format!("{api_version}/{kind}")),
+        (kind, _) => WhyLeftAlone::UnknownOwner(format!("{api_version}/{kind}")),
     }
 }
 
@@ -134,7 +134,7 @@ impl LeftAlone {
             WhyLeftAlone::Bare { .. } => "BarePod",
             WhyLeftAlone::Job { .. } => "JobPod",
             WhyLeftAlone::Static => "StaticPod",
-            WhyLeftAlone::UnnamedOwner(_) => "UnnamedOwner",
+            WhyLeftAlone::UnknownOwner(_) => "UnknownOwner",
         }
     }
 }
@@ -160,11 +160,9 @@ impl fmt::Display for LeftAlone {
             WhyLeftAlone::Static => {
                 f.write_str("a static pod, which the kubelet runs from a file on its node: change it there")
             }
-            WhyLeftAlone::UnnamedOwner(name) => write!(
-                f,
-                "its owner is of a kind that spec.RestartObjects does not name: add {{Type: {name}}} if that has a pod \
-                 template, or restart it by its own means"
-            ),
+            WhyLeftAlone::UnknownOwner(name) => {
+                write!(f, "its owner is a {name}, a kind that Flippy does not restart: restart it by its own means")
+            }
         }
     }
 }

@@ -340,10 +340,10 @@ pub const REASONS: &[Reason] = &[
         "Look at the workload's pods.",
     ),
     reason(
-        "UnnamedOwner",
+        "UnknownOwner",
         &[LeftAlone],
-        "Stale pods whose owner is of a kind that `spec.RestartObjects` does not name.",
-        "Add the `Type` that the message names, if it has a pod template; or restart it by its own means.",
+        "Stale pods whose owner is of a kind that Flippy does not restart, such as a `CloneSet`.",
+        "Restart it by its own means.",
     ),
     reason(
         "Unproven",
