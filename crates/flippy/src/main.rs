@@ -75,7 +75,7 @@ fn perform(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Restart(args) => block_on(restart::restart(*args, cli.connection)),
         Command::Pause(args) => block_on(verbs::pause(args, cli.connection)),
         Command::Resume(args) => block_on(verbs::resume(args, cli.connection)),
-        Command::Rehearse(args) => rehearse::rehearse(*args, &cli.connection),
+        Command::Rehearse(args) => rehearse::rehearse(&args, &cli.connection),
         Command::Report(args) => block_on(report::report(args, cli.connection)),
         Command::Demo(args) => demo::demo(&args),
         Command::Completion(args) => completion::completion(&args),

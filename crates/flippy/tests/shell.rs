@@ -72,7 +72,7 @@ fn without_a_cluster_commands_and_flags_are_completed_all_the_same() {
     let program = home.installed_as("kubectl_complete-flippy");
     let commands = home.says(&program, NOWHERE, &["re"]);
     let words: Vec<&str> = commands.lines().filter_map(|line| line.split('\t').next()).collect();
-    assert_eq!(words, ["restart", "resume", "retry", ":4"], "{commands}");
+    assert_eq!(words, ["rehearse", "report", "restart", "resume", "retry", ":4"], "{commands}");
     assert_eq!(home.says(&program, NOWHERE, &["status", "me"]), ":4\n");
 }
 

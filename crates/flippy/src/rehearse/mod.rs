@@ -54,7 +54,7 @@ const SERVER: &str = "rehearsal";
 const TICK: Duration = Duration::from_millis(100);
 
 /// Rehearses.
-pub(crate) fn rehearse(args: RehearseArgs, connection: &Connection) -> Result<ExitCode, Failure> {
+pub(crate) fn rehearse(args: &RehearseArgs, connection: &Connection) -> Result<ExitCode, Failure> {
     let options = conversion(args.reading.clone());
     let now = Timestamp::now();
     let progress = Progress::begin();
@@ -63,13 +63,13 @@ pub(crate) fn rehearse(args: RehearseArgs, connection: &Connection) -> Result<Ex
     // Cluster time passes on this thread, which is busy: signals need one of their own.
     let stop = runtime.block_on(async { stop::on_signals() })?;
     let loaded = Instant::now();
-    let (mut material, subject) = runtime.block_on(load(&args, connection, &options, now, &progress))?;
+    let (mut material, subject) = runtime.block_on(load(args, connection, &options, now, &progress))?;
     material.forget_empty_sets();
     let loaded = loaded.elapsed();
     let objects = material.objects.len();
-    let start = start(&args, &material, now)?;
+    let start = start(args, &material, now)?;
     let begun = Instant::now();
-    let played = flippy_sim::run(perform(&args, &options, material, subject, start, &stop, &progress));
+    let played = flippy_sim::run(perform(args, &options, material, subject, start, &stop, &progress));
     runtime.shutdown_background();
     progress.bar.finish_and_clear();
     let Some(campaign) = played? else { return Ok(INTERRUPTED.into()) };

@@ -49,7 +49,7 @@ impl Subject {
 }
 
 impl Subject {
-    /// Whether any of them is about ArgoRollouts.
+    /// Whether any of them is about `ArgoRollouts`.
     pub(super) fn names_rollouts(&self) -> bool {
         let is_rollout = |kind: &str| kind.eq_ignore_ascii_case("ArgoRollout") || kind.eq_ignore_ascii_case("Rollout");
         self.configs.iter().map(|config| &config.spec).any(|spec| {
@@ -121,6 +121,6 @@ fn prepare(config: &mut FlippyConfig, changes: &mut Vec<String>) {
     metadata.deletion_timestamp = None;
     metadata.finalizers = None;
     metadata.owner_references = None;
-    config.api_version = FlippyConfig::API_VERSION.to_owned();
-    config.kind = FlippyConfig::KIND.to_owned();
+    FlippyConfig::API_VERSION.clone_into(&mut config.api_version);
+    FlippyConfig::KIND.clone_into(&mut config.kind);
 }

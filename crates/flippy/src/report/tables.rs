@@ -168,16 +168,16 @@ fn of_workloads<'a>(
     table(id, title, caption, &with_wave(campaign, columns, 2), &rows)
 }
 
-fn is_left(workload: &&Workload) -> bool {
+fn is_left(workload: &Workload) -> bool {
     !matches!(&*workload.verdict, "Fresh" | "Idle")
 }
 
 /// What is of interest to whoever has to do something.
 pub(super) fn left_behind(campaign: &Campaign) -> Markup {
-    if !campaign.workloads.iter().any(|workload| is_left(&workload)) {
+    if !campaign.workloads.iter().any(is_left) {
         return html! {};
     }
-    let left = campaign.workloads.iter().filter(is_left);
+    let left = campaign.workloads.iter().filter(|workload| is_left(workload));
     of_workloads(campaign, "left", "Left behind", "Workloads that do not run the wanted images, and why.", left)
 }
 

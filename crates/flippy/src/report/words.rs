@@ -40,6 +40,6 @@ mod tests {
     #[test]
     fn a_moment_is_told_by_the_clock() {
         assert_eq!(clock(Duration::from_secs(3_723)), "+01:02:03");
-        assert_eq!(clock(Duration::from_secs(90_000)), "+1d 01:00:00");
+        assert_eq!(clock(Duration::from_hours(25)), "+1d 01:00:00");
     }
 }

@@ -20,7 +20,7 @@ use clap::{Args, ValueEnum};
 use clap_complete::ArgValueCompleter;
 use flippy_api::{ConversionOptions, FlippyConfig};
 use flippy_core::{Kind, Policy, PolicyName, Timestamp, annotation};
-use flippy_operator::{Campaign, Clients, Clock};
+use flippy_operator::{Campaign, Clients, Clock, Dialer};
 use kube::{Client, ResourceExt as _};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -177,7 +177,7 @@ pub(crate) async fn restart(args: RestartArgs, connection: Connection) -> Result
         }
     }
     drop(prepared);
-    let clients = Clients { watching, acting: cluster.client };
+    let clients = Clients { watching, acting: cluster.client, prometheus: Dialer::tcp() };
     let ending = run(args, clients, configs, options, &mut screen).await?;
     Ok(ending.exit_code().into())
 }
