@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use flippy_api::{ConversionOptions, FlippyConfig, FlippyConfigStatus};
 use flippy_core::{Counters, Estimate, StatusFacts};
+use kube::Client;
 use kube::core::DeserializeGuard;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -14,6 +15,7 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::audience::Audience;
 use crate::decide::Findings;
+use crate::dial::Dialer;
 
 const CAMPAIGN: &str = "0123456789ab";
 
@@ -42,7 +44,13 @@ fn nowhere() -> Client {
 fn notifier(metrics: &Metrics) -> Notifier {
     let (events, _) =
         Events::start(nowhere(), "flippy-0".to_owned(), Mandate::Unlimited, metrics.clone(), Audience::Cluster);
-    Notifier::new(nowhere(), Clock::System, events, Mandate::Unlimited, metrics.clone())
+    Notifier::new(
+        Ways { kubernetes: nowhere(), elsewhere: Dialer::tcp() },
+        Clock::System,
+        events,
+        Mandate::Unlimited,
+        metrics.clone(),
+    )
 }
 
 fn config(urls: &[&str], status: &FlippyConfigStatus) -> ConfigRecord {

@@ -32,7 +32,7 @@ impl Replica {
     fn start(cluster: &SimCluster, name: &'static str) -> Self {
         let wire = cluster.connect(name);
         let operator = Operator {
-            clients: Clients { watching: wire.client.clone(), acting: wire.client.clone(), prometheus: Dialer::tcp() },
+            clients: Clients { watching: wire.client.clone(), acting: wire.client.clone(), elsewhere: Dialer::tcp() },
             settings: Settings {
                 conversion: ConversionOptions {
                     ignore_key: "flippy-ignore".into(),
