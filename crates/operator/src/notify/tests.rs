@@ -6,7 +6,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::post;
 use flippy_api::{ConversionOptions, FlippyConfig, FlippyConfigStatus};
-use flippy_core::{Counters, Estimate, StatusFacts};
+use flippy_core::{Counters, StatusFacts};
 use kube::Client;
 use kube::core::DeserializeGuard;
 use serde_json::{Value, json};
@@ -66,17 +66,9 @@ fn config(urls: &[&str], status: &FlippyConfigStatus) -> ConfigRecord {
 
 fn started(config: &ConfigRecord) -> Decided {
     let facts = StatusFacts {
-        conditions: Vec::new(),
         counters: Counters { fresh: 1, restart: 2, ..Counters::default() },
         started_at: Some(Timestamp::UNIX_EPOCH),
-        in_flight: Vec::new(),
-        blocked: Vec::new(),
-        failed: Vec::new(),
-        preconditions: Vec::new(),
-        campaign: None,
-        waves: Vec::new(),
-        estimate: Estimate::default(),
-        gates: Vec::new(),
+        ..StatusFacts::default()
     };
     Decided {
         name: config.name.clone(),
