@@ -28,6 +28,7 @@ mod restart;
 mod run;
 mod status;
 mod stop;
+mod times;
 mod verbs;
 
 use std::io::Write as _;

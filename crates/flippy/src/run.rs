@@ -27,7 +27,7 @@ pub(crate) async fn run(args: RunArgs, connection: Connection) -> Result<ExitCod
     let mut acting = config.clone();
     acting.default_retry = false;
     let clients =
-        Clients { watching: connect::client(config)?, acting: connect::client(acting)?, prometheus: Dialer::tcp() };
+        Clients { watching: connect::client(config)?, acting: connect::client(acting)?, elsewhere: Dialer::tcp() };
     let settings = Settings {
         conversion: conversion(args.reading),
         resync: args.reconciler_time,

@@ -15,17 +15,15 @@ use crate::audience::Audience;
 use crate::clock::Clock;
 use crate::dial::Dialer;
 use crate::driver::Driver;
-use crate::events::Events;
 use crate::feeds::Feeds;
 use crate::figures::Figures;
 use crate::gates::Gates;
 use crate::lease::{Candidate, ElectionSettings, Mandate};
 use crate::metrics::Metrics;
-use crate::notify::Notifier;
 use crate::observed::observed;
-use crate::report::Reports;
 use crate::serve::{self, Health, TlsFiles};
 use crate::source_feeds::SourceFeeds;
+use crate::term::Term;
 use crate::watches::Watches;
 use crate::world::World;
 
@@ -40,8 +38,8 @@ pub struct Clients {
     /// For restarts and the lease. It must not retry by itself (`kube::Config::default_retry = false`): a restart whose answer was
     /// lost is decided anew on what the cluster then shows.
     pub acting: Client,
-    /// For gates that ask a Prometheus server.
-    pub prometheus: Dialer,
+    /// To what gates ask, and to whom notifications tell.
+    pub elsewhere: Dialer,
 }
 
 /// What can be set.
@@ -117,7 +115,7 @@ impl Operator {
         let clients = Clients {
             watching: observed(&clients.watching, &metrics),
             acting: observed(&clients.acting, &metrics),
-            prometheus: clients.prometheus,
+            elsewhere: clients.elsewhere,
         };
         if let Some(address) = settings.health_address {
             let listener = listen(address, "health probes", "--health-probe-bind-address").await?;
@@ -186,25 +184,17 @@ pub(crate) struct Parts {
 impl Driver {
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { clients, clock, instance, audience, leadership, .. } = parts;
-        let nobody = Mandate::none();
-        let (watching, metrics) = (&clients.watching, parts.metrics);
-        let (events, sending_events) =
-            Events::start(watching.clone(), instance.clone(), nobody.clone(), metrics.clone(), audience.clone());
+        let metrics = parts.metrics;
         Self {
-            acting_client: nobody.guard(&clients.acting),
+            term: Term::new(Mandate::none(), &clients, &instance, &audience, &clock, &metrics),
             feeds: parts.feeds,
-            gates: Gates::new(watching.clone(), clients.prometheus.clone(), clock.clone(), metrics.clone()),
+            gates: Gates::new(clients.watching.clone(), clients.elsewhere.clone(), clock.clone(), metrics.clone()),
             source_feeds: parts.source_feeds,
-            notifier: Notifier::new(watching.clone(), clock.clone(), events.clone(), nobody.clone(), metrics.clone()),
-            reports: Reports::new(nobody.guard(watching), events.clone(), audience.clone()),
-            events,
-            sending_events,
             clock,
             clients,
             instance,
             audience,
             leadership,
-            mandate: nobody,
             figures: Figures::new(metrics.clone()),
             watches: Watches::new(metrics.clone()),
             metrics,

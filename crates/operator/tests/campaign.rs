@@ -56,7 +56,7 @@ impl Heard {
         let trusted_namespaces = BTreeSet::from(["istio-system".into()]);
         let client = cluster.client("jane");
         let campaign = Campaign {
-            clients: Clients { watching: client.clone(), acting: client, prometheus: Dialer::tcp() },
+            clients: Clients { watching: client.clone(), acting: client, elsewhere: Dialer::tcp() },
             conversion: ConversionOptions { ignore_key: "flippy-ignore".into(), trusted_namespaces },
             configs: vec![config],
             changes: changes_rx,

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::config::{MESH, paced, waits, wanting};
 use crate::original::remove_definition;
-use crate::outcome::{condition_because, restarted_once};
+use crate::outcome::condition_because;
 use crate::person::{Answer, Person};
 
 flippy_e2e::scenarios! {
@@ -77,6 +77,15 @@ fn events(answer: &Answer) -> Result<Vec<Value>> {
 
 fn restarted(events: &[Value]) -> usize {
     events.iter().filter(|event| event["event"] == "Restarted").count()
+}
+
+/// By their revisions: a person's requests are not among those of operators.
+async fn restarted_once(s: &Scenario, workloads: &[WorkloadRef]) -> Result<()> {
+    for workload in workloads {
+        let revisions = s.revisions(workload).await?;
+        ensure!(revisions == 2, "{workload} has had {revisions} revisions, not 2");
+    }
+    Ok(())
 }
 
 async fn shop(s: &Scenario, names: &[&str]) -> Result<Vec<WorkloadRef>> {
@@ -163,7 +172,7 @@ async fn beside_an_operator_it_refuses_until_that_is_paused(s: &Scenario) -> Res
     let _operator = s.operator_with(&hasty).await?;
     // It would not restart anything in the next hours: it waits for a window.
     let mut spec = wanting(s, &[NEW_IMAGE]);
-    spec["Windows"] = json!([{"Type": "Allow", "Schedule": "0 0 1 1 *", "Duration": "1m"}]);
+    spec["Windows"] = json!([{"Type": "Allow", "Schedule": "0 0 1 1 *", "Duration": "1h"}]);
     s.config(s.system(), MESH, spec).await?;
     condition_because(s, MESH, "RestartsAllowed", "OutsideWindow").await?;
     let person = Person::admin(s)?;

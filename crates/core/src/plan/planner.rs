@@ -123,7 +123,9 @@ impl Planner<'_> {
             OwnRestart::UnderWay(_) => self.now,
             OwnRestart::None | OwnRestart::Failed | OwnRestart::Unfinished => return None,
         };
-        Some(until.duration_since(mark.at)).filter(|took| !took.is_negative())
+        // Kubernetes tells readiness by the second, so that the pods of a quick restart seem ready before it began.
+        let took = until.duration_since(mark.at);
+        (took > -SignedDuration::from_secs(1)).then(|| took.max(SignedDuration::ZERO))
     }
 
     fn verdict(&self, workload: &Workload, own: OwnRestart, progress: Progress, tally: &Tally) -> Verdict {

@@ -40,6 +40,7 @@ use crate::render::{Look, machine};
 use crate::report::{self, model::Campaign, model::Outcome, model::Source};
 use crate::run::conversion;
 use crate::stop;
+use crate::times;
 
 use campaign::Ended;
 use conclude::Left;
@@ -77,7 +78,7 @@ pub(crate) fn rehearse(args: &RehearseArgs, connection: &Connection) -> Result<E
     eprintln!(
         "note: {objects} objects read in {:.1} s, {} of cluster time played in {:.1} s",
         loaded.as_secs_f64(),
-        report::words::spoken(Duration::from_secs(campaign.seconds().unsigned_abs())),
+        times::spoken(Duration::from_secs(campaign.seconds().unsigned_abs())),
         begun.elapsed().as_secs_f64()
     );
     if let Some(path) = &args.report {
@@ -141,7 +142,7 @@ fn start(args: &RehearseArgs, material: &Material, now: Timestamp) -> Result<Tim
         )));
     }
     // Objects carry whole seconds.
-    Ok(Timestamp::from_second(start.as_second()).unwrap_or(start))
+    Ok(times::whole_second(start))
 }
 
 async fn perform(
@@ -165,7 +166,7 @@ async fn perform(
         progress.look(|| {
             format!(
                 "{} of cluster time: {} restarts, {done} of {total} workloads done",
-                text::clock(elapsed),
+                times::clock(elapsed),
                 recorder.restarts.len()
             )
         });

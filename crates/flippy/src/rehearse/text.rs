@@ -11,7 +11,7 @@ use flippy_core::Timestamp;
 
 use crate::render::{Look, printable};
 use crate::report::model::{Campaign, Outcome, Restart, RestartState};
-pub(crate) use crate::report::words::{clock, spoken, spoken_milliseconds};
+use crate::times::{clock, spoken, spoken_milliseconds};
 
 /// Lines of a list, unless all are asked for.
 const SHOWN: usize = 10;

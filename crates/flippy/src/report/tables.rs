@@ -9,7 +9,7 @@ use super::model::{Campaign, Named, RestartState, Workload};
 use super::page::{grouped, moment};
 use super::text::shown;
 use super::timeline::class_of;
-use super::words::spoken_milliseconds;
+use crate::times::spoken_milliseconds;
 
 /// A column: its title, and whether it holds numbers, or times that sort by theirs.
 struct Column(&'static str, Holds);

@@ -7,6 +7,7 @@ use flippy_core::Timestamp;
 
 use crate::live::Line;
 use crate::render::printable;
+use crate::status::text::not_done;
 use crate::status::view::StatusView;
 
 /// Workloads named in one line.
@@ -52,16 +53,8 @@ pub(super) fn lines(views: &[StatusView], elapsed: Duration, now: Timestamp) -> 
 fn bar(view: &StatusView) -> Line {
     let counts = view.workloads.clone().unwrap_or_default();
     let number = |count: i64| u64::try_from(count).unwrap_or_default();
-    let counted = [
-        (counts.restart, "to restart"),
-        (counts.in_flight, "being restarted"),
-        (counts.converging, "converging"),
-        (counts.blocked, "blocked"),
-        (counts.futile, "futile"),
-        (counts.failed, "failed"),
-    ];
-    let words: Vec<String> =
-        counted.into_iter().filter(|(count, _)| *count > 0).map(|(count, words)| format!("{count} {words}")).collect();
+    let open = not_done(&counts).into_iter().filter(|(count, _)| *count > 0);
+    let words: Vec<String> = open.map(|(count, words)| format!("{count} {words}")).collect();
     let words = if view.workloads.is_some() { words.join(", ") } else { "looking at the cluster".to_owned() };
     Line::Bar { name: view.path(), done: number(counts.fresh + counts.idle), total: number(counts.total), words }
 }

@@ -177,7 +177,7 @@ pub(crate) async fn restart(args: RestartArgs, connection: Connection) -> Result
         }
     }
     drop(prepared);
-    let clients = Clients { watching, acting: cluster.client, prometheus: Dialer::tcp() };
+    let clients = Clients { watching, acting: cluster.client, elsewhere: Dialer::tcp() };
     let ending = run(args, clients, configs, options, &mut screen).await?;
     Ok(ending.exit_code().into())
 }

@@ -14,6 +14,7 @@ use crate::plan::view::ConfigView;
 use crate::render::{self, Look, printable};
 use crate::status::text;
 use crate::status::view::StatusView;
+use crate::times::whole_second;
 
 /// One way to show it.
 pub(super) enum Screen {
@@ -107,8 +108,4 @@ fn json(told: &Told<'_>) -> Result<(), Failure> {
         // A reader that has seen enough does not end a campaign.
         _ => Ok(()),
     }
-}
-
-fn whole_second(time: Timestamp) -> Timestamp {
-    Timestamp::from_second(time.as_second()).unwrap_or(time)
 }

@@ -18,6 +18,7 @@ use crate::exit::Failure;
 use crate::live::{Line, Live};
 use crate::refusal;
 use crate::render::Look;
+use crate::times::whole_second;
 
 /// For whom changes are shown.
 pub(super) enum Screen {
@@ -234,10 +235,6 @@ fn cannot_watch(error: &watcher::Error, server: &str) -> Result<String, Failure>
         kube::Error::Api(status) if matches!(status.code, 401 | 403 | 404) => Err(refusal::failure(cause, server)),
         cause => Ok(format!("cannot follow the FlippyConfigs at {server}: {}", refusal::chain(cause))),
     }
-}
-
-fn whole_second(time: Timestamp) -> Timestamp {
-    Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
 /// An early end.

@@ -27,7 +27,7 @@ pub(crate) fn line(view: &StatusView) -> String {
     let mut text = format!("{} {}", view.path(), view.word());
     if let Some(counts) = &view.workloads {
         let _ = write!(text, " {} done", counts.done);
-        for (count, words) in counted(counts).into_iter().filter(|(count, words)| *count > 0 && *words != "fresh") {
+        for (count, words) in counted(counts).filter(|(count, words)| *count > 0 && *words != "fresh") {
             let _ = write!(text, ", {count} {words}");
         }
     }
@@ -62,11 +62,8 @@ fn full(view: &StatusView, look: Look) -> String {
         fact("wants", &view.desired_images.join(", "));
     }
     if let Some(counts) = &view.workloads {
-        let counted: Vec<String> = counted(counts)
-            .into_iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, words)| format!("{count} {words}"))
-            .collect();
+        let counted: Vec<String> =
+            counted(counts).filter(|(count, _)| *count > 0).map(|(count, words)| format!("{count} {words}")).collect();
         fact("done", &format!("{} workloads: {}", counts.done, counted.join(", ")));
     }
     if let Some(since) = &view.since {
@@ -111,7 +108,12 @@ fn list(fact: &mut impl FnMut(&str, &str), name: &str, listed: &[Listed], total:
     }
 }
 
-fn counted(counts: &WorkloadCounts) -> [(i64, &'static str); 8] {
+fn counted(counts: &WorkloadCounts) -> impl Iterator<Item = (i64, &'static str)> {
+    not_done(counts).into_iter().chain([(counts.fresh, "fresh"), (counts.idle, "idle")])
+}
+
+/// How many workloads are not as they should be, in words.
+pub(crate) fn not_done(counts: &WorkloadCounts) -> [(i64, &'static str); 6] {
     [
         (counts.restart, "to restart"),
         (counts.in_flight, "being restarted"),
@@ -119,8 +121,6 @@ fn counted(counts: &WorkloadCounts) -> [(i64, &'static str); 8] {
         (counts.blocked, "blocked"),
         (counts.futile, "futile"),
         (counts.failed, "failed"),
-        (counts.fresh, "fresh"),
-        (counts.idle, "idle"),
     ]
 }
 

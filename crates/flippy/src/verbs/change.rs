@@ -4,6 +4,8 @@ use flippy_api::FlippyConfig;
 use flippy_core::{Timestamp, annotation};
 use serde_json::{Map, Value, json};
 
+use crate::times::whole_second;
+
 /// A change of one config.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Change {
@@ -31,7 +33,7 @@ pub(super) fn resume(config: &FlippyConfig, now: Timestamp) -> Change {
         change.lines.push("spec.Suspend is false now: restarts may start again".to_owned());
     }
     if is_halted(config) {
-        let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
+        let now = whole_second(now);
         change.annotate(annotation::RESUMED_AT, &now.to_string());
         change.lines.push(format!(
             "{} is {now} now: what failed before then is not counted against spec.Strategy.MaxFailures any more",

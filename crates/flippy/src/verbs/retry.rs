@@ -16,6 +16,7 @@ use crate::completion::names;
 use crate::connect::Cluster;
 use crate::exit::Failure;
 use crate::explain::target::{Target, TargetKind};
+use crate::times::whole_second;
 
 #[derive(Args, Debug)]
 #[command(after_help = AFTER_HELP)]
@@ -93,7 +94,7 @@ fn change_of(config: &FlippyConfig, only: Option<NamedWorkload>, now: Timestamp)
     if only.is_none() && !is_any {
         return change;
     }
-    let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
+    let now = whole_second(now);
     let what = only.as_ref().map_or_else(
         || format!("{} failed and {} futile are", counts.failed, counts.futile),
         |only| format!("{only} is, if its last restart failed or was futile,"),

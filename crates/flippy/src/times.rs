@@ -1,6 +1,13 @@
-//! Spans of time as people say them.
+//! Times and spans as people say them.
 
 use std::time::Duration;
+
+use flippy_core::Timestamp;
+
+/// Kubernetes and people know no fractions of a second.
+pub(crate) fn whole_second(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
 
 /// `+01:02:03` since the beginning; with days where there are any.
 pub(crate) fn clock(elapsed: Duration) -> String {
