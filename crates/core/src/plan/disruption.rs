@@ -53,7 +53,9 @@ impl Planner<'_> {
                 let moving = self.moving(share);
                 if share.members.len() > 1 {
                     let restarted = moving.restarted.iter().map(|named| (*named).clone()).collect();
-                    turns.add(&share.turn, &share.members, restarted);
+                    let members = share.members.iter().map(|member| &member.named);
+                    let ignoring = members.filter(|named| self.ignores_budgets(named)).cloned();
+                    turns.add(&share.turn, &share.members, restarted, ignoring);
                 }
                 moving
             });
@@ -78,12 +80,16 @@ impl Planner<'_> {
 
     /// What this policy has to respect of what a workload shares.
     fn shares<'b>(&self, coverage: &'b Coverage, named: &NamedWorkload) -> impl Iterator<Item = &'b Share> + use<'b> {
-        let strategy = &self.policy.strategy;
-        // An eviction that a budget forbids is refused, whoever ignores it.
-        let is_evicted =
-            self.snapshot.workload(named).map(|workload| strategy.method_of(workload).0) == Some(Method::Evict);
-        let ignores = strategy.disruption_budgets == DisruptionBudgets::Ignore && !is_evicted;
+        let ignores = self.ignores_budgets(named);
         coverage.of(named).filter(move |share| !ignores || !share.turn.is_budget())
+    }
+
+    /// Whether this policy restarts a workload in spite of budgets. An eviction that a budget forbids is refused, whoever
+    /// ignores it.
+    fn ignores_budgets(&self, named: &NamedWorkload) -> bool {
+        let strategy = &self.policy.strategy;
+        let method = || self.snapshot.workload(named).map(|workload| strategy.method_of(workload).0);
+        strategy.disruption_budgets == DisruptionBudgets::Ignore && method() != Some(Method::Evict)
     }
 
     fn why_not(&self, share: &Share, moving: &Moving<'_>, named: &NamedWorkload) -> Option<Disrupts> {
