@@ -51,8 +51,15 @@ impl View {
     }
 
     /// What the life of the operator that made a restart knew when it had been told this, and nothing later; and of the
-    /// answers to its own requests none that came after `answered_by`.
-    pub(crate) fn told(record: &Record<'_>, restart: &Restart<'_>, told: &[Delivery], answered_by: Timestamp) -> Self {
+    /// answers to its own requests none that came after `answered_by`. `sets_by`: the watch that told it of `ReplicaSet`s
+    /// that are workloads, see [`watches_of_sets`].
+    pub(crate) fn told(
+        record: &Record<'_>,
+        restart: &Restart<'_>,
+        told: &[Delivery],
+        answered_by: Timestamp,
+        sets_by: Option<usize>,
+    ) -> Self {
         let of = |resource: Resource| told.iter().filter(move |delivery| delivery.resource == resource);
         let revision = |resource: Resource| of(resource).next_back().map_or(0, |delivery| delivery.revision);
         let all = |resource: Resource| record.all(resource, revision(resource));
@@ -60,8 +67,11 @@ impl View {
         let at = told.last().map_or(Timestamp::MIN, |delivery| delivery.at).min(answered_by);
         let mut workloads: BTreeMap<(Resource, Key), Arc<Value>> = BTreeMap::new();
         for resource in WORKLOADS {
-            let newest = of(resource).map(|delivery| delivery.revision).max();
-            for (key, object) in all(resource) {
+            let sets_by = sets_by.filter(|_| resource == Resource::ReplicaSets);
+            let of = || of(resource).filter(|delivery| sets_by.is_none_or(|watch| delivery.request == watch));
+            let newest = of().map(|delivery| delivery.revision).max();
+            let last = of().next_back().map_or(0, |delivery| delivery.revision);
+            for (key, object) in record.all(resource, last) {
                 // A stale list does not make an object older that was seen newer before.
                 let newer = newest.and_then(|newest| record.at(resource, key, newest));
                 let newer = newer.filter(|newer| uid(newer) == uid(object) && version(newer) > version(object));
@@ -139,6 +149,21 @@ pub(crate) fn moments<'a>(
     let from = began.saturating_sub(DECIDING).unwrap_or(Timestamp::MIN);
     let earliest = told.partition_point(|delivery| delivery.at < from);
     (earliest..=told.len()).rev().map(|length| &told[..length]).take(MAX_MOMENTS)
+}
+
+/// The watches that may have told a life of `ReplicaSet`s as workloads: the two that were heard of last.
+///
+/// It watches them twice, as workloads and as what is between a pod and its Deployment. Both requests read the same, each has
+/// delays of its own, and what one tells is not known to who listens to the other. So a decision is fine if it is by either.
+pub(crate) fn watches_of_sets(told: &[Delivery]) -> Vec<Option<usize>> {
+    let heard = told.iter().rev().filter(|delivery| delivery.resource == Resource::ReplicaSets);
+    let mut watches: Vec<Option<usize>> = vec![None];
+    for watch in heard.map(|delivery| Some(delivery.request)) {
+        if watches.len() <= 2 && !watches.contains(&watch) {
+            watches.push(watch);
+        }
+    }
+    watches
 }
 
 /// Restarts of one batch are sent one after the other: each goes out the moment the one before is answered.

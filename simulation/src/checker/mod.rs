@@ -32,7 +32,7 @@ mod wish;
 use flippy_sim::History;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::knowledge::{DECIDING, View, batch_began, moments};
+use crate::knowledge::{DECIDING, View, batch_began, moments, watches_of_sets};
 use crate::prometheus::Asked;
 use crate::record::{Record, Restart};
 use crate::scenario::Scenario;
@@ -187,11 +187,12 @@ fn objections(record: &Record<'_>, restart: &Restart<'_>) -> Vec<Objection> {
     let shown = shown_times(record, restart, began);
     // An answer of the very instant in which the batch began may have come after it was decided on.
     let before = began.saturating_sub(SignedDuration::from_millis(1)).unwrap_or(began);
-    for (answered_by, moment) in [Timestamp::MAX, before]
+    for (answered_by, moment, sets_by) in [Timestamp::MAX, before]
         .into_iter()
         .flat_map(|answered_by| moments(record, restart, began).map(move |moment| (answered_by, moment)))
+        .flat_map(|(answered_by, moment)| watches_of_sets(moment).into_iter().map(move |by| (answered_by, moment, by)))
     {
-        let view = View::told(record, restart, moment, answered_by);
+        let view = View::told(record, restart, moment, answered_by, sets_by);
         let wishes: Vec<Wish> = view.configs.iter().filter_map(|(key, config)| Wish::read(key, config)).collect();
         for (wish, now) in wishes.iter().flat_map(|wish| shown.iter().map(move |now| (wish, *now))) {
             let case = Case { record, view: &view, wish, wishes: &wishes, restart, now, began };

@@ -62,8 +62,9 @@ fn objection(record: &Record<'_>, last: &Restart<'_>, next: &Restart<'_>) -> Opt
     if last_hash != next_hash {
         return Some("the configs want what they wanted before, but the token says otherwise");
     }
-    if next_mark.evicts_until.is_some() && last_mark.evicts_until.is_some() && next_attempt == last_attempt {
-        // Kept from going on until its time was over, it is begun again, as the same attempt.
+    if last_mark.evicts_until.is_some() && next_attempt == last_attempt {
+        // Kept from going on until its time was over, it is begun again, as the same attempt: not always by eviction, for
+        // another config that means the workload, and restarts by the template, may be the one to do so.
         let waited = next_mark.at.duration_since(last_mark.at);
         return (waited < shortest_window(record, next)).then_some("its time was not over yet");
     }

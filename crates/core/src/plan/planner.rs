@@ -69,7 +69,8 @@ impl Planner<'_> {
         let lost_until = lost_until.filter(|_| is_unanswered && !will_be_tried);
         let under_way = if own == OwnRestart::Failed && progress == Progress::NotObserved {
             UnderWay::ControllerSilent
-        } else if is_unanswered {
+        // What is seen to be under way was carried out, whatever was heard of it. For an eviction no new generation says so.
+        } else if is_unanswered && until.is_none() {
             UnderWay::Unanswered
         } else if until.is_some() {
             UnderWay::Yes

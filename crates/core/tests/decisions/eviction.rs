@@ -194,6 +194,18 @@ fn a_pod_that_a_budget_protects_is_waited_for_and_is_no_failure() {
 }
 
 #[test]
+fn one_that_is_seen_under_way_is_waited_for_although_its_answer_was_lost() {
+    let policy = policy();
+    let mut snapshot = cluster([under_way(&policy).pods(2, OLD), deployment("a/web").pods(2, OLD)]);
+    let lost = Refusal { generation: 1, message: "no answer".into(), retry_at: at(-1), unanswered: true };
+    let uids: Vec<_> = snapshot.workloads().map(|workload| workload.id.uid.clone()).collect();
+    for uid in uids {
+        snapshot.note_refusal(uid, lost.clone());
+    }
+    assert!(pass(&policy, &snapshot, 0).starts().is_empty());
+}
+
+#[test]
 fn a_budget_that_forbids_evictions_cannot_be_ignored() {
     let mut policy = policy();
     policy.strategy.disruption_budgets = DisruptionBudgets::Ignore;
