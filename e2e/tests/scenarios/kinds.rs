@@ -115,9 +115,12 @@ async fn a_bare_pod_is_told_and_left_alone(s: &Scenario) -> Result<()> {
 
 async fn the_pods_of_a_job_are_told_and_left_alone(s: &Scenario) -> Result<()> {
     let shop = s.namespace("shop").await?;
+    // The nodes play a Job's work as done the moment that its pod runs, and finished pods are nobody's concern: it gets ready
+    // later than anybody waits.
+    let slow = json!({"annotations": {"sim.test/ready-delay": "1h"}});
     let job = json!({
         "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "report", "namespace": shop},
-        "spec": {"template": {"spec": {
+        "spec": {"template": {"metadata": slow, "spec": {
             "restartPolicy": "Never", "activeDeadlineSeconds": 3600, "terminationGracePeriodSeconds": 1,
             "containers": [{"name": "app", "image": "example.com/report:1"}],
         }}},
