@@ -226,12 +226,12 @@ mod tests {
         let problem = |place: &str, field: &str| {
             format!("{place}: FlippyConfig has no field {field}; docs/reference.md lists those that it has")
         };
-        let spec = "{ImageList: [a/b:1], ProcessFilter: {NamespaceLabels: {a: b}}, Strategy: {Waves: [{Nmae: a}]}}";
+        let spec = "{ImageList: [a/b:1], ProcessFilter: {NamespaceLabels: {a: b}}, Strategy: {Waves: [{Title: a}]}}";
         let config = CONFIG.replace("{}", spec);
         let expected = format!(
             "{}\n{}",
             problem("c.yaml:1", "spec.ProcessFilter.NamespaceLabels"),
-            problem("c.yaml:1", "spec.Strategy.Waves.0.Nmae")
+            problem("c.yaml:1", "spec.Strategy.Waves.0.Title")
         );
         assert_eq!(problems(&config), [expected]);
         let list = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: keikoproj.io/v1, kind: FlippyConfig, metadata: {name: a}, spec: {Images: []}}\n";
