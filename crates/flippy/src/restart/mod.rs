@@ -31,6 +31,7 @@ use crate::completion::names;
 use crate::configs::{self, NamespaceArgs};
 use crate::connect::{self, Cluster};
 use crate::exit::Failure;
+use crate::logging::When;
 use crate::plan::subject::{self, Subject};
 use crate::plan::view::ConfigView;
 use crate::plan::{self, sources};
@@ -144,9 +145,7 @@ pub(crate) async fn restart(args: RestartArgs, connection: Connection) -> Result
             "there is no terminal to ask at whether to begin: add --yes, or --dry-run to see what would be done",
         ));
     }
-    if std::env::var_os("RUST_LOG").is_some() {
-        logging::start();
-    }
+    let _logging = logging::start(When::IfAsked);
     let options = conversion(args.reading.clone());
     if let Some(file) = &args.filename {
         // Mistakes in a file need no cluster to be told.
