@@ -15,7 +15,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 /// How long the last spans may take. A pod that stops has better things to do.
 const FAREWELL: Duration = Duration::from_secs(2);
-/// How long a collector may take for one batch, unless `OTEL_EXPORTER_OTLP_TIMEOUT` says otherwise.
+/// How long a collector may take for one batch at most.
 const TIME_OUT: Duration = Duration::from_secs(10);
 
 /// Traces that are sent. Dropped, it sends what is left, within two seconds.
@@ -111,11 +111,7 @@ mod tests {
 
     #[test]
     fn a_campaign_is_told_to_a_collector() {
-        // As in `main`.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let (url, posted) = listening();
-        let traces = Traces::start(|name| (name == "OTEL_EXPORTER_OTLP_ENDPOINT").then(|| url.clone()));
-        let traces = traces.expect("the variables can be used").expect("a collector is named");
+        let (_, posted, traces) = sending();
         let args = crate::demo::DemoArgs {
             speed: None,
             seed: 1,
@@ -137,10 +133,7 @@ mod tests {
 
     #[test]
     fn requests_of_the_kubernetes_client_are_told_as_a_part_of_a_restart_and_never_alone() {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let (url, posted) = listening();
-        let traces = Traces::start(|name| (name == "OTEL_EXPORTER_OTLP_ENDPOINT").then(|| url.clone()));
-        let traces = traces.expect("the variables can be used").expect("a collector is named");
+        let (url, posted, traces) = sending();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("threads can start");
         let requests = async {
             let config = kube::Config::new(url.parse().expect("it is a URL"));
@@ -157,6 +150,16 @@ mod tests {
         drop(traces);
         let (_, body) = posted.iter().find(|(head, _)| head.starts_with("POST ")).expect("something was posted");
         assert!(body.contains("/in-a-restart") && !body.contains("/alone"), "{body}");
+    }
+
+    /// Traces that are sent to a collector: its URL, and what is posted to it.
+    fn sending() -> (String, std::sync::mpsc::Receiver<(String, String)>, Traces) {
+        // As in `main`.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let (url, posted) = listening();
+        let traces = Traces::start(|name| (name == "OTEL_EXPORTER_OTLP_ENDPOINT").then(|| url.clone()));
+        let traces = traces.expect("the variables can be used").expect("a collector is named");
+        (url, posted, traces)
     }
 
     /// A collector for as long as the process lives: its URL, and what is posted to it.

@@ -104,7 +104,8 @@ anew: approvals of waves, and soaks.
 It begins by showing the plan in brief, and asks. It refuses while an operator is at work (a held
 and renewed Lease named flippy; where there is no such Lease at all, a status that answers the
 present spec) and a FlippyConfig of the cluster that is not paused is about some of the same
-workloads; --no-operator says that none is. Changes of a CONFIG of the cluster are not seen once it has begun.
+workloads; --no-operator says that none is. Changes of a CONFIG of the cluster are not seen once it
+has begun.
 
 Ctrl-C: nothing more starts, and what is under way is named and finishes by itself; again: at once.
 Where a wave needs approval it asks at a terminal; elsewhere it ends with 7, and --approve helps.
