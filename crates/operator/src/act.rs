@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use flippy_core::{Kind, Method, Start, Workload, annotation};
+use flippy_core::{Kind, Method, PolicyName, Start, Workload, annotation};
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use crate::interner::Interner;
 use crate::slim::{
@@ -44,17 +46,43 @@ pub(crate) enum Outcome {
     },
 }
 
-/// Carries out one restart: exactly one request.
-pub(crate) async fn restart(client: Client, start: Start, workload: Workload) -> Outcome {
-    let patch = patch(&start, &workload);
-    match start.id.named.kind {
-        Kind::Deployment => send::<SlimDeployment>(client, &start, patch).await,
-        Kind::StatefulSet => send::<SlimStatefulSet>(client, &start, patch).await,
-        Kind::DaemonSet => send::<SlimDaemonSet>(client, &start, patch).await,
-        Kind::ArgoRollout => send::<SlimRollout>(client, &start, patch).await,
-        Kind::ReplicaSet => send::<SlimOwnReplicaSet>(client, &start, patch).await,
-        Kind::ReplicationController => send::<SlimReplicationController>(client, &start, patch).await,
+impl Outcome {
+    /// One word for metrics and traces.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Restarted(_) => "restarted",
+            Self::Outdated => "outdated",
+            Self::Gone => "gone",
+            Self::NotSent => "not-sent",
+            Self::Refused { .. } => "refused",
+        }
     }
+}
+
+/// Carries out one restart: exactly one request.
+pub(crate) async fn restart(client: Client, policy: &PolicyName, start: Start, workload: Workload) -> Outcome {
+    let span = tracing::info_span!(
+        "restart", workload = %start.id, token = %start.token, config = %policy, outcome = Empty,
+        otel.status_code = Empty, otel.status_description = Empty
+    );
+    let patch = patch(&start, &workload);
+    let sent = async {
+        match start.id.named.kind {
+            Kind::Deployment => send::<SlimDeployment>(client, &start, patch).await,
+            Kind::StatefulSet => send::<SlimStatefulSet>(client, &start, patch).await,
+            Kind::DaemonSet => send::<SlimDaemonSet>(client, &start, patch).await,
+            Kind::ArgoRollout => send::<SlimRollout>(client, &start, patch).await,
+            Kind::ReplicaSet => send::<SlimOwnReplicaSet>(client, &start, patch).await,
+            Kind::ReplicationController => send::<SlimReplicationController>(client, &start, patch).await,
+        }
+    };
+    let outcome = sent.instrument(span.clone()).await;
+    span.record("outcome", outcome.word());
+    if let Outcome::Refused { message, .. } = &outcome {
+        span.record("otel.status_code", "ERROR");
+        span.record("otel.status_description", message.as_str());
+    }
+    outcome
 }
 
 async fn send<K: SlimWorkload>(client: Client, start: &Start, patch: Value) -> Outcome {

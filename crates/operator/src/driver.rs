@@ -166,6 +166,7 @@ impl Driver {
 
     /// One pass over all configs. Returns when to make the next although nothing was seen to change.
     fn pass(&mut self, answered: &mpsc::Sender<Answer>) -> Option<Instant> {
+        let _span = tracing::debug_span!("pass").entered();
         let now = self.clock.now();
         self.follow_kinds();
         self.follow_sources();
@@ -297,7 +298,8 @@ impl Driver {
     /// Notes what became of a restart.
     fn note(&mut self, start: &Start, outcome: Outcome) {
         self.acting.is_answered(start);
-        let label = match outcome {
+        let word = outcome.word();
+        match outcome {
             Outcome::Restarted(workload) => {
                 tracing::info!(workload = %start.id, token = %start.token, because = start.because, "restarted");
                 let text = format!("Restarted by Flippy ({}): {}", start.token, start.because);
@@ -307,19 +309,16 @@ impl Driver {
                 self.world.snapshot.note_restart(start.id.uid.clone(), start.token.clone());
                 // The answer is the workload as it is now: the next pass need not wait for the watch to say the same.
                 self.world.snapshot.learn_from_answer(*workload);
-                "restarted"
             }
             Outcome::Gone => {
                 self.world.snapshot.remove_workload(&start.id.named, &start.id.uid);
                 self.acting.refusals.remove(&start.id.uid);
-                "gone"
             }
-            Outcome::NotSent => "not-sent",
+            Outcome::NotSent => {}
             Outcome::Outdated => {
                 // Until the watch shows what it is now, the same decision would be taken and fail again. And it may have
                 // changed because an earlier restart, whose answer was lost, was carried out: that is under way then.
                 self.refuse(start, "it changed while it was about to be restarted", None, true);
-                "outdated"
             }
             Outcome::Refused { message, retry_after, transient, unanswered } => {
                 tracing::warn!(workload = %start.id, error = message, "the API server did not carry out a restart; trying again later");
@@ -329,13 +328,9 @@ impl Driver {
                     self.metrics.throttled.inc();
                 }
                 self.refuse(start, &message, retry_after, unanswered);
-                "refused"
             }
-        };
-        self.metrics
-            .restarts
-            .get_or_create(&RestartLabels { kind: start.id.named.kind.as_str(), outcome: label })
-            .inc();
+        }
+        self.metrics.restarts.get_or_create(&RestartLabels { kind: start.id.named.kind.as_str(), outcome: word }).inc();
     }
 
     fn refuse(&mut self, start: &Start, message: &str, retry_after: Option<Duration>, unanswered: bool) {
