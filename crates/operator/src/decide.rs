@@ -74,8 +74,7 @@ pub(crate) fn decide(
     let policies: Vec<&Policy> = world.configs.iter().filter_map(|config| config.policy.as_deref().ok()).collect();
     let claims = Claims::new(&policies, &world.snapshot);
     let pods = world.snapshot.pods_by_workload();
-    let names: BTreeSet<&PolicyName> = world.configs.iter().map(|config| &config.name).collect();
-    unmet_since.retain(|name, _| names.contains(name));
+    unmet_since.retain(|name, _| world.configs.get(name).is_some());
     wave_memories.retain(|name, (uid, _)| world.configs.get(name).is_some_and(|config| config.uid == *uid));
     let next_standstill = world.snapshot.next_standstill(now);
     let mut all = Vec::new();
