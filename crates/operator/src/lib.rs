@@ -20,6 +20,7 @@ mod dial;
 mod driver;
 mod event_limit;
 mod events;
+mod evict;
 mod feed;
 mod feeds;
 mod figures;

@@ -7,16 +7,18 @@ use flippy_sim::{Key, Resource};
 use jiff::SignedDuration;
 use serde_json::Value;
 
-use super::facts::{Rollout, has_landed, name, rollout_of};
+use super::facts::{Rollout, has_landed, is_vain, name, rollout_of};
 use super::selector::selects;
 use super::standstill::stands_still;
-use super::wish::Check;
+use super::wish::{Check, Wish};
 use super::{Case, Invariant, Objection};
 use crate::knowledge::View;
-use crate::record::{Mark, generation, mark, uid};
+use crate::record::{Mark, mark, uid, version};
 
 const GROUP: &str = "flippy.keikoproj.io/group";
 const APPLICATION: [&str; 2] = ["app.kubernetes.io/name", "app.kubernetes.io/instance"];
+
+const BUDGET: &str = "PodDisruptionBudget";
 
 /// A restart that is younger than this, and that nobody was told of as landed, is certainly under way.
 const CERTAINLY_UNDER_WAY: SignedDuration = SignedDuration::from_secs(20);
@@ -43,7 +45,7 @@ pub(super) fn in_the_way(
     key: &Key,
     workload: &Value,
 ) -> Option<String> {
-    let shared = shared_by(case, resource, key, workload);
+    let shared = respected_by(case, resource, key, workload);
     if shared.is_empty() {
         return None;
     }
@@ -55,21 +57,23 @@ pub(super) fn in_the_way(
         {
             continue;
         }
-        if let Some(what) = shared_by(case, *other, other_key, other_workload).intersection(&shared).next() {
+        if let Some(what) = shared_by(case.view, *other, other_key, other_workload).intersection(&shared).next() {
             return Some(format!("{} was under way, and both share {what}", name(*other, other_key)));
         }
     }
-    if case.wish.ignores_budgets {
+    let evicts = case.wish.evicts(resource, workload);
+    // The eviction API ignores no budget.
+    if case.wish.ignores_budgets && !evicts {
         return None;
     }
     let labels = template_labels(case.view, key, workload);
     let mut covering = case.view.budgets.iter().filter(|(place, budget)| covers(budget, place, key, labels));
-    if resource == Resource::Rollouts && covering.clone().nth(1).is_some() {
+    if (resource == Resource::Rollouts || evicts) && covering.clone().nth(1).is_some() {
         return Some(
             "more than one PodDisruptionBudget covers its pods, which can therefore not be evicted".to_owned(),
         );
     }
-    if surges(resource, workload) {
+    if surges(resource, workload) && !evicts {
         return None;
     }
     let (place, budget) = covering.find(|(_, budget)| !allows(budget))?;
@@ -83,27 +87,33 @@ pub(super) fn sharing<'a>(
     key: &'a Key,
     workload: &Value,
 ) -> impl Iterator<Item = (Resource, &'a Key)> {
-    let shared = shared_by(case, resource, key, workload);
+    let shared = respected_by(case, resource, key, workload);
     case.view.workloads.iter().filter_map(move |((other, other_key), other_workload)| {
         let is_other = (*other, other_key) != (resource, key) && other_key.namespace == key.namespace;
-        let does = is_other && !shared_by(case, *other, other_key, other_workload).is_disjoint(&shared);
+        let does = is_other && !shared_by(case.view, *other, other_key, other_workload).is_disjoint(&shared);
         does.then_some((*other, other_key))
     })
 }
 
 /// Whether a workload shares anything, be it with nobody.
 pub(super) fn shares_anything(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value) -> bool {
-    !shared_by(case, resource, key, workload).is_empty()
+    !respected_by(case, resource, key, workload).is_empty()
 }
 
-/// Names of what a workload shares with others, or would.
-fn shared_by(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value) -> BTreeSet<String> {
-    let labels = template_labels(case.view, key, workload);
-    let budgets = case.view.budgets.iter().filter(|(place, budget)| covers(budget, place, key, labels));
-    let mut shared: BTreeSet<String> = budgets
-        .filter(|_| !case.wish.ignores_budgets)
-        .map(|(place, _)| format!("PodDisruptionBudget {place}"))
-        .collect();
+/// Names of what a workload shares with others, or would, as far as its config makes it wait for them.
+fn respected_by(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value) -> BTreeSet<String> {
+    let mut shared = shared_by(case.view, resource, key, workload);
+    if case.wish.ignores_budgets && !case.wish.evicts(resource, workload) {
+        shared.retain(|what| !what.starts_with(BUDGET));
+    }
+    shared
+}
+
+/// Names of what a workload shares with others, or would: whoever ignores a budget has others wait for it all the same.
+fn shared_by(view: &View, resource: Resource, key: &Key, workload: &Value) -> BTreeSet<String> {
+    let labels = template_labels(view, key, workload);
+    let budgets = view.budgets.iter().filter(|(place, budget)| covers(budget, place, key, labels));
+    let mut shared: BTreeSet<String> = budgets.map(|(place, _)| format!("{BUDGET} {place}")).collect();
     let meta = &workload["metadata"];
     let group = meta["annotations"][GROUP].as_str().or_else(|| meta["labels"][GROUP].as_str());
     let application: Vec<&str> = APPLICATION.iter().filter_map(|label| labels[*label].as_str()).collect();
@@ -162,7 +172,18 @@ fn is_under_way(case: &Case<'_>, waits: Waits, resource: Resource, key: &Key, wo
     let is_ours = |mark: &Mark<'_>| {
         let windows = case.wishes.iter().filter_map(|wish| wish.waits_for(resource, key)).map(Check::window);
         let over = mark.at.saturating_add(windows.min().unwrap_or(CERTAINLY_UNDER_WAY)).unwrap_or(case.now);
-        case.now < over && !has_landed(case.view, resource, workload, mark)
+        let reaching = || {
+            case.wishes
+                .iter()
+                .filter(|wish| wish.goes_first(resource, key) || wish.admits(case.view, resource, key, workload))
+        };
+        let landed = |wish: &Wish| has_landed(wish, case.view, resource, key, workload, mark);
+        // Whoever it was for has given it up; what another config wants does not make it go on.
+        let vain = |wish: &Wish| is_vain(wish, resource, key, workload, case.view.pods(workload), mark);
+        case.now < over
+            && mark.evicts_until.is_none_or(|_| reaching().next().is_some())
+            && !reaching().any(vain)
+            && if reaching().next().is_none() { !landed(case.wish) } else { !reaching().all(landed) }
     };
     let stands_still = || waits == Waits::Must && stands_still(case, resource, key, workload);
     (rollout_of(resource, workload) == Rollout::UnderWay && !stands_still())
@@ -178,7 +199,7 @@ fn was_just_sent(case: &Case<'_>, resource: Resource, key: &Key, workload: &Valu
             && own.mutation.resource == resource
             && own.mutation.key == *key
             && uid(own.after) == uid(workload)
-            && generation(own.after) > generation(workload)
+            && version(own.after) > version(workload)
             && case.restart.request.at.duration_since(own.request.at) < CERTAINLY_UNDER_WAY
     })
 }

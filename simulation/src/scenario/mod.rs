@@ -6,6 +6,7 @@ mod crashes;
 mod deeds;
 mod disruption;
 mod gates;
+mod kinds;
 mod pace;
 mod replicas;
 mod trouble;
@@ -84,6 +85,7 @@ impl Scenario {
         disruption::draw(seed, calm_at_seconds, &mut workloads.objects, &mut deeds);
         webhook::draw(seed, calm_at_seconds, &workloads, &mut deeds);
         waves::draw(seed, calm_at_seconds, &mut workloads.objects, &mut deeds);
+        kinds::draw(seed, &mut workloads.objects, &mut deeds);
         let moods = gates::draw(seed, calm_at_seconds, &mut workloads.objects, &mut deeds);
         deeds.sort_by_key(|timed| timed.at_milliseconds);
         let linger_seconds = if rng.u8(..16) == 0 { 5400 } else { 60 };
