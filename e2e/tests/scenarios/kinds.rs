@@ -115,7 +115,10 @@ async fn a_stateful_set_that_a_bad_pod_has_wedged_holds_up_nobody_and_is_restart
     let _operator = s.operator().await?;
     s.mesh().upgrade(NEW_IMAGE).await?;
 
-    s.config(s.system(), MESH, wanting(s, &[NEW_IMAGE])).await?;
+    let mut spec = wanting(s, &[NEW_IMAGE]);
+    let kinds = ["StatefulSet", "Deployment"].map(|kind| json!({"Type": kind, "StatusCheckConfig": waits(60)}));
+    spec["RestartObjects"] = json!(kinds);
+    s.config(s.system(), MESH, spec).await?;
 
     s.config_status(s.system(), MESH, "one workload done and the other on its way by itself", LIMIT, |status| {
         let workloads = &status["workloads"];
@@ -127,7 +130,10 @@ async fn a_stateful_set_that_a_bad_pod_has_wedged_holds_up_nobody_and_is_restart
     pods.delete("db-2", &DeleteParams::default()).await?;
     ready_because(s, MESH, "AllFresh").await?;
     s.fresh(&workloads, NEW_IMAGE, LIMIT).await?;
-    restarted_once(s, &workloads).await
+    assert_eq!(s.requests()?.restarts().names(), [web.path(), db.path()]);
+    // Its first, the bad one, and that of the restart.
+    assert_eq!(s.revisions(db).await?, 3);
+    Ok(())
 }
 
 async fn a_bare_pod_is_told_and_left_alone(s: &Scenario) -> Result<()> {
