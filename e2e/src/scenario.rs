@@ -94,8 +94,9 @@ impl Scenario {
         }
         let requests = self.requests()?;
         let expected = self.denials_expected.load(Ordering::Relaxed);
-        let denied =
-            requests.only(|request| request.status() == 403 && !(expected && request.resource() == "configmaps"));
+        // Admission refuses pods with the same status.
+        let may_be_denied = |resource: &str| expected && (resource == "configmaps" || resource == "pods");
+        let denied = requests.only(|request| request.status() == 403 && !may_be_denied(&request.resource()));
         ensure!(requests.count() > 0, "the operator asked for nothing, so nothing is known of its permissions");
         ensure!(denied.count() == 0, "the shipped role does not allow what the operator does:\n{}", denied.table());
         Ok(())
@@ -247,7 +248,12 @@ impl Scenario {
         self.backend.allow_source(&self.client, &self.user(), self.system(), config_map).await
     }
 
-    /// This scenario is about a `ConfigMap` that the operator may not read.
+    /// Lets the operator create pods on a dry run, as an installation does that asks admission what new pods would get.
+    pub async fn may_ask_admission(&self) -> Result<()> {
+        self.backend.allow_asking(&self.client, &self.user(), &self.id).await
+    }
+
+    /// This scenario is about a `ConfigMap` that the operator may not read, or about pods that it may not create.
     pub fn denials_are_expected(&self) {
         self.denials_expected.store(true, Ordering::Relaxed);
     }

@@ -13,6 +13,7 @@ use crate::cluster::Cluster;
 use crate::config;
 use crate::mesh::{MESH_LABEL, Mesh};
 use crate::operator::PROCESS_PREFIX;
+use crate::optional;
 use crate::process;
 use crate::scenario::SCENARIO_LABEL;
 use crate::wait;
@@ -34,6 +35,7 @@ pub(crate) async fn sweep(cluster: &Cluster, client: &Client) -> Result<()> {
             remove(&namespaces, &namespace.name_any()).await?;
         }
     }
+    optional::remove_all(client).await?;
     Mesh::remove_all(client).await
 }
 

@@ -11,6 +11,7 @@ use flippy_core::{
 use crate::bounds::{MAX_ENTRIES, MAX_FIELD_MESSAGE_LENGTH, MAX_WINDOWS, one_line};
 use crate::gate::gates;
 use crate::images;
+use crate::injection::drift_detection;
 use crate::problem::{InvalidSpec, Problem};
 use crate::resource::FlippyConfig;
 use crate::spec::{self, FlippyCondition, K8S, ProcessFilter};
@@ -58,6 +59,7 @@ pub fn policy(config: &FlippyConfig, options: &ConversionOptions) -> Result<Poli
         images: converter
             .images(&spec.image_list)
             .with_mirrors(images::mirrors(&spec.image_mirrors, &mut converter.problems)),
+        drift_detection: drift_detection(spec, &mut converter.problems, &mut converter.notes),
         preconditions: converter.preconditions(&spec.preconditions),
         scope: converter.scope(&spec.process_filter, &options.ignore_key),
         restart_objects: converter.restart_objects(&spec.restart_objects),

@@ -9,6 +9,7 @@ mod gate_rules;
 mod gate_spec;
 mod image_spec;
 mod images;
+mod injection;
 mod next_status;
 mod problem;
 mod resource;

@@ -109,6 +109,8 @@ fn add_pace(spec: &mut Value) {
         ("Strategy.OnFailure", json!(["", "Halt", "Continue"])),
         ("Strategy.SingleReplica", json!(["", "Restart", "Hold"])),
         ("Strategy.DisruptionBudgets", json!(["", "Respect", "Ignore"])),
+        ("DriftDetection", json!(["", "Images", "Injection"])),
+        ("MissingSidecar", json!(["", "Ignore", "Restart"])),
         ("Windows[].Type", json!(["Allow", "Deny"])),
     ] {
         at(spec, path).insert("enum".to_owned(), values);

@@ -9,6 +9,8 @@
 //!                                                  └──► status_facts() ──► (operator reports)
 //! ```
 
+mod admission;
+mod asking;
 mod budget;
 mod claims;
 mod coverage;
@@ -19,9 +21,11 @@ mod disruption;
 mod drift;
 mod eta;
 mod explain;
+mod foresight;
 mod futility;
 mod gate;
 mod image;
+mod injection;
 mod labels;
 mod mark;
 mod mirror;
@@ -42,11 +46,14 @@ mod strategy;
 mod template;
 mod turns;
 mod verdict;
+mod wanted;
 mod wave;
 mod waves;
 mod window;
 mod workload;
 
+pub use admission::{AdmissionAnswer, AskedAbout, NewPod};
+pub use asking::{AdmissionQuestion, AdmissionQuestions};
 pub use claims::Claims;
 pub use cron::{Schedule, ScheduleParseError};
 pub use crowding::{Throttle, room_for_pods};
@@ -55,8 +62,10 @@ pub use disruption::{DisruptionBudget, DisruptionFacts, Disrupts, MAX_GROUP_LENG
 pub use drift::{Drift, drift_of};
 pub use eta::{Estimate, Rate};
 pub use explain::{ContainerFinding, Explanation, LastRestart, Link, PodFinding, Wait, explain, rollouts_made_from};
+pub use foresight::AdmissionHold;
 pub use gate::{Gate, GateFact, PreconditionFact, ShutBy, preconditions};
 pub use image::{ImageParseError, ImageRef};
+pub use injection::{DriftDetection, MissingSidecar};
 pub use labels::{Labels, contains_all};
 pub use mark::{RestartMark, RestartToken, TokenParseError, annotation};
 pub use mirror::{ImagePrefix, MAX_MIRRORS, Mirror, MirrorError, Mirrors, PrefixParseError};
@@ -78,7 +87,7 @@ pub use source::{ConfigMapName, ImageSource, MAX_SOURCE_IMAGES, SourcePart};
 pub use status::{Condition, ConditionStatus, Counters, ListedWorkload, StatusFacts, status_facts};
 pub use strategy::{DisruptionBudgets, Limit, SingleReplica, Strategy};
 pub use template::{FieldPath, Template, TemplateParseError};
-pub use verdict::{BlockedReason, DriftReason, FailedReason, Verdict};
+pub use verdict::{BlockedReason, DriftReason, FailedReason, FutileReason, StaleBy, Verdict};
 pub use wave::{Approval, Approved, Campaign, ClaimedApproval, REST, RememberedWave, Wave, WaveMemory};
 pub use waves::{WaveFact, WaveHold, WaveState, Waves, waves};
 pub use window::{Window, WindowKind, WindowState, window_state};

@@ -57,12 +57,24 @@ const NOTHING: &str = "Nothing.";
 
 /// Every reason, by word.
 pub const REASONS: &[Reason] = &[
+    reason(
+        "AdmissionUnknown",
+        &[Workload],
+        "`spec.DriftDetection` is `Injection`, and nobody can tell what a new pod would get: a webhook cannot be asked, or a right is missing.",
+        "Read the message. Nothing is restarted meanwhile, and it is asked again by itself.",
+    ),
     reason("AllFresh", &[Ready], "Every workload in scope runs the wanted images.", NOTHING),
     reason(
         "CampaignUnderWay",
         &[Ready],
         "Workloads are being restarted, or are still to be.",
         "Wait. `flippy status --watch` shows how it goes, `RestartsAllowed` why it does not.",
+    ),
+    reason(
+        "AskingAdmission",
+        &[Ready, Reconciling, Workload],
+        "`spec.DriftDetection` is `Injection`, and admission is being asked what a new pod would get.",
+        "Wait: a few are asked each second.",
     ),
     reason(
         "AwaitingApproval",
@@ -175,6 +187,12 @@ pub const REASONS: &[Reason] = &[
         "Wait, or lower it.",
     ),
     reason(
+        "MissingSidecar",
+        &[Workload],
+        "A pod of it lacks a container that a new one would have, and `spec.MissingSidecar` is `Restart`.",
+        "Wait: it is to be restarted.",
+    ),
+    reason(
         "NotCompleteInTime",
         &[Workload],
         "A restart was not completely rolled out within `MaxRetry` x `RetryDuration` seconds.",
@@ -185,6 +203,12 @@ pub const REASONS: &[Reason] = &[
         &[Workload],
         "A workload that is to be restarted first does not exist.",
         "Correct its name in `PreProcessRestart` or `PostFilterRestarts`.",
+    ),
+    reason(
+        "NotInjected",
+        &[Workload],
+        "A new pod would have none of the containers of `ProcessFilter.Containers`: the injector is down, or does not want it any more.",
+        "Look at the injector. If that is meant to be, set `spec.MissingSidecar` to `Restart`, or restart the workload by hand.",
     ),
     reason("NotStalled", &[Stalled], "Nothing needs a person.", NOTHING),
     reason(
@@ -226,10 +250,22 @@ pub const REASONS: &[Reason] = &[
         "Make room: more restarts would only add to them.",
     ),
     reason(
+        "PodsRefused",
+        &[Workload],
+        "Admission would refuse a new pod of it, so none is taken away.",
+        "Read the message: a quota, pod security, a missing service account or a broken webhook is in the way.",
+    ),
+    reason(
         "Refused",
         &[Workload],
         "The API server did not carry out its restart.",
         "Read the message: a webhook, a quota or a missing right is in the way. It is tried again by itself.",
+    ),
+    reason(
+        "RestartedRecently",
+        &[Workload],
+        "Admission would give it another image by now, but Flippy restarted it less than half an hour ago.",
+        "Wait. If that happens again and again, the replicas of the injector disagree.",
     ),
     reason("RestartedFirst", &[Workload], "It is being restarted before the workloads in scope.", "Wait."),
     reason("Restarted", &[Event], "Flippy has restarted the workload.", NOTHING),
@@ -259,6 +295,12 @@ pub const REASONS: &[Reason] = &[
         "Upgrade the mesh first, or unpin this workload's sidecar image. It is tried again by itself, less and less often.",
     ),
     reason(
+        "SameImageForeseen",
+        &[Workload],
+        "It is stale, and a new pod would be so too, says admission: it is not restarted.",
+        "Upgrade the mesh first, or unpin this workload's sidecar image. It goes on by itself once admission says so.",
+    ),
+    reason(
         "SelectsNothing",
         &[Ready],
         "The spec names no images, no kinds or no containers, so it selects nothing.",
@@ -271,6 +313,12 @@ pub const REASONS: &[Reason] = &[
         "Restart it by hand, or set `spec.Strategy.SingleReplica` to `Restart`.",
     ),
     reason("StaleImage", &[Workload], "A pod of it runs an image that is not wanted.", "Wait: it is to be restarted."),
+    reason(
+        "SuperfluousSidecar",
+        &[Workload],
+        "A pod of it has a container that a new one would not have, and `spec.MissingSidecar` is `Restart`.",
+        "Wait: it is to be restarted.",
+    ),
     reason(
         "Suspended",
         &[Ready, RestartsAllowed, Hold],

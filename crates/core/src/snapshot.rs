@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ahash::{HashMap, HashMapExt, HashSet};
 use jiff::Timestamp;
 
+use crate::admission::{AdmissionAnswer, AdmissionAnswers};
 use crate::disruption::DisruptionBudget;
 use crate::labels::Labels;
 use crate::mark::RestartToken;
@@ -28,6 +29,7 @@ pub struct Snapshot {
     /// How often in a row each of them was refused.
     refused_times: HashMap<Arc<str>, u32>,
     restarted: HashMap<Arc<str>, RestartToken>,
+    admission: AdmissionAnswers,
 }
 
 /// A restart that the API server did not carry out.
@@ -132,6 +134,20 @@ impl Snapshot {
         })
     }
 
+    /// Notes what admission said of a new pod of a workload. Says whether that is news.
+    pub fn note_admission(&mut self, uid: Arc<str>, answer: AdmissionAnswer) -> bool {
+        self.admission.note(uid, answer)
+    }
+
+    /// What admission said of a new pod of a workload as it is now, if it was asked.
+    pub fn admission_answer(&self, workload: &Workload) -> Option<&AdmissionAnswer> {
+        self.admission.of(workload, self)
+    }
+
+    pub(crate) fn admission_answers(&self) -> &AdmissionAnswers {
+        &self.admission
+    }
+
     /// Groups the live pods by the workload at the end of their owner chain
     /// (pod → `ReplicaSet` → Deployment or Rollout; pod → `StatefulSet` or `DaemonSet`).
     pub fn pods_by_workload(&self) -> PodIndex<'_> {
@@ -197,6 +213,7 @@ impl Snapshot {
             self.refusals.remove(uid);
             self.refused_times.remove(uid);
             self.restarted.remove(uid);
+            self.admission.forget(uid);
         }
     }
 
@@ -207,6 +224,7 @@ impl Snapshot {
         self.refusals.retain(|uid, _| live.contains(uid));
         self.refused_times.retain(|uid, _| live.contains(uid));
         self.restarted.retain(|uid, _| live.contains(uid));
+        self.admission.retain(|uid| live.contains(uid));
     }
 
     /// Keeps only the namespaces that `keep` accepts.

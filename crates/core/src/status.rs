@@ -11,7 +11,7 @@ use crate::pace::{Decision, Hold};
 use crate::plan::{FirstRestart, FirstState, Plan, PlanEntry, UnderWay};
 use crate::policy::Policy;
 use crate::query_gate::QueryGateFact;
-use crate::verdict::{BlockedReason, FailedReason, Verdict};
+use crate::verdict::{BlockedReason, FailedReason, FutileReason, Verdict};
 use crate::wave::Campaign;
 use crate::waves::{WaveFact, WaveHold, Waves};
 use crate::workload::NamedWorkload;
@@ -142,11 +142,12 @@ pub fn status_facts(
     let counters = Counters::of(plan);
     let stalled = stalled(policy, plan, gate, waves, decision, &counters);
     let is_stalled = stalled.is_some();
-    let moving =
-        plan.is_moving() || (plan.needs_restart() && stalled.is_none() && !policy.suspended && !policy.dry_run);
+    let moving = plan.is_moving()
+        || plan.is_asking()
+        || (plan.needs_restart() && stalled.is_none() && !policy.suspended && !policy.dry_run);
     let conditions = vec![
         ready(policy, plan, decision, &counters, stalled.as_ref()),
-        reconciling(moving, &counters),
+        reconciling(moving, plan.is_asking(), &counters),
         stalled.map_or_else(
             || condition("Stalled", ConditionStatus::False, "NotStalled", "nothing needs a person".to_owned()),
             |(reason, message)| condition("Stalled", ConditionStatus::True, reason, message),
@@ -202,7 +203,7 @@ fn ready(
         return condition("Ready", ConditionStatus::False, reason, message.clone());
     }
     // Suspended or on a dry run nothing counts as stalled, but neither is what cannot be restarted done.
-    if plan.is_moving() || counters.done() < counters.total() {
+    if plan.is_moving() || plan.is_asking() || counters.done() < counters.total() {
         let mut message = format!("{} of {} workloads are done", counters.done(), counters.total());
         let wave_hold = shut_wave(decision, counters);
         if let Some(hold) = wave_hold {
@@ -211,6 +212,7 @@ fn ready(
         let reason = match (policy.suspended, policy.dry_run) {
             (true, _) => "Suspended",
             (_, true) => "DryRun",
+            _ if plan.is_asking() && !plan.needs_restart() => "AskingAdmission",
             _ => wave_hold.map_or("CampaignUnderWay", WaveHold::reason),
         };
         return condition("Ready", ConditionStatus::False, reason, with_notes(policy, message));
@@ -224,8 +226,12 @@ fn with_notes(policy: &Policy, message: String) -> String {
     policy.notes.iter().fold(message, |message, note| format!("{message}; {note}"))
 }
 
-fn reconciling(moving: bool, counters: &Counters) -> Condition {
-    if moving {
+fn reconciling(moving: bool, asking: bool, counters: &Counters) -> Condition {
+    let is_still = counters.in_flight + counters.restart + counters.converging == 0;
+    if moving && asking && is_still {
+        let message = "admission is being asked what new pods would get".to_owned();
+        condition("Reconciling", ConditionStatus::True, "AskingAdmission", message)
+    } else if moving {
         let message = format!(
             "{} under way, {} to restart, {} converging by themselves",
             counters.in_flight, counters.restart, counters.converging
@@ -291,8 +297,15 @@ fn stalled(
     if let Some((target, why)) = waits_first.filter(|_| plan.needs_restart() && !plan.is_moving()) {
         return Some(("FirstBlocked", format!("{target} goes before all others, but {why}")));
     }
-    if plan.needs_restart() || plan.is_moving() {
+    if plan.needs_restart() || plan.is_moving() || plan.is_asking() {
         return None;
+    }
+    let foreseen = |entry: &&PlanEntry| matches!(entry.verdict, Verdict::Futile(FutileReason::Foreseen(_)));
+    if let Some(example) = plan.entries.iter().find(foreseen) {
+        let count = plan.entries.iter().filter(foreseen).count();
+        let message =
+            format!("{count} would come up with the same stale image, for example {}: {}", example.id, example.verdict);
+        return Some(("RestartsFutile", message));
     }
     let failed = failures(plan);
     if let Some((workload, message)) = failed.first() {

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::disruption::Disrupts;
+use crate::foresight::AdmissionHold;
+use crate::pod::Container;
 use crate::policy::PolicyName;
 
 /// What the plan says of a workload in scope: exactly one of these.
@@ -19,8 +21,8 @@ pub enum Verdict {
     Converging,
     /// It is stale, but restarting it would do harm or nothing.
     Blocked(BlockedReason),
-    /// A restart brought the same stale image again.
-    Futile(DriftReason),
+    /// A restart brought the same stale image again, or would.
+    Futile(FutileReason),
     /// It has no running pods.
     Idle,
     /// A restart by Flippy did not complete in time.
@@ -32,8 +34,30 @@ pub enum Verdict {
 pub struct DriftReason {
     /// The container.
     pub container: Arc<str>,
-    /// The image that it runs.
+    /// In which way.
+    pub by: StaleBy,
+    /// The image that it runs, or would run.
     pub image: String,
+}
+
+/// In which way a container makes its pod stale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StaleBy {
+    /// Its image is not wanted.
+    Image,
+    /// The pod lacks it, and a new one would have it.
+    Missing,
+    /// The pod has it, and a new one would not.
+    Superfluous,
+}
+
+/// Why a restart is of no use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FutileReason {
+    /// It was restarted, and is stale again.
+    SameImageAgain(DriftReason),
+    /// Admission would give a new pod this, which is not wanted either.
+    Foreseen(DriftReason),
 }
 
 /// Why a stale workload is not restarted.
@@ -57,6 +81,8 @@ pub enum BlockedReason {
     Conflict(PolicyName),
     /// Others share a `PodDisruptionBudget` or a group with it.
     Disrupts(Disrupts),
+    /// What admission says of a new pod speaks against it.
+    Admission(AdmissionHold),
 }
 
 /// Why a restart counts as failed.
@@ -86,7 +112,7 @@ impl Verdict {
     /// One word from a closed list that says why, where there is something to say.
     pub fn reason(&self) -> Option<&'static str> {
         match self {
-            Self::Restart(_) => Some("StaleImage"),
+            Self::Restart(reason) => Some(reason.by.reason()),
             Self::Blocked(BlockedReason::Paused) => Some("Paused"),
             Self::Blocked(BlockedReason::MidRollout) => Some("MidRollout"),
             Self::Blocked(BlockedReason::OnDelete) => Some("OnDelete"),
@@ -96,7 +122,9 @@ impl Verdict {
             Self::Blocked(BlockedReason::RevertedByOwner) => Some("RevertedByOwner"),
             Self::Blocked(BlockedReason::Conflict(_)) => Some("Conflict"),
             Self::Blocked(BlockedReason::Disrupts(why)) => Some(why.reason()),
-            Self::Futile(_) => Some("SameImageAgain"),
+            Self::Blocked(BlockedReason::Admission(hold)) => Some(hold.reason()),
+            Self::Futile(FutileReason::SameImageAgain(_)) => Some("SameImageAgain"),
+            Self::Futile(FutileReason::Foreseen(_)) => Some("SameImageForeseen"),
             Self::Failed(FailedReason::NotCompleteInTime) => Some("NotCompleteInTime"),
             Self::Failed(FailedReason::UnhealthyBefore) => Some("UnhealthyBefore"),
             Self::Fresh | Self::InFlight | Self::Converging | Self::Idle => None,
@@ -104,9 +132,41 @@ impl Verdict {
     }
 }
 
+impl StaleBy {
+    fn reason(self) -> &'static str {
+        match self {
+            Self::Image => "StaleImage",
+            Self::Missing => "MissingSidecar",
+            Self::Superfluous => "SuperfluousSidecar",
+        }
+    }
+}
+
+impl DriftReason {
+    pub(crate) fn of(container: &Container, by: StaleBy) -> Self {
+        let image = container.image.as_ref();
+        let image = image.map_or_else(|| "(not an image reference)".to_owned(), ToString::to_string);
+        Self { container: container.name.clone(), by, image }
+    }
+}
+
+impl FutileReason {
+    /// The container and image that are not wanted.
+    pub fn drift(&self) -> &DriftReason {
+        match self {
+            Self::SameImageAgain(drift) | Self::Foreseen(drift) => drift,
+        }
+    }
+}
+
 impl fmt::Display for DriftReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} runs {}", self.container, self.image)
+        let Self { container, by, image } = self;
+        match by {
+            StaleBy::Image => write!(f, "{container} runs {image}"),
+            StaleBy::Missing => write!(f, "{container} is missing; a new pod would have it, with {image}"),
+            StaleBy::Superfluous => write!(f, "{container} runs {image}; a new pod would not have it"),
+        }
     }
 }
 
@@ -141,9 +201,15 @@ impl fmt::Display for Verdict {
                 write!(f, "FlippyConfig {other} wants another image in the same container: make them agree")
             }
             Self::Blocked(BlockedReason::Disrupts(why)) => why.fmt(f),
-            Self::Futile(reason) => write!(
+            Self::Blocked(BlockedReason::Admission(hold)) => hold.fmt(f),
+            Self::Futile(FutileReason::SameImageAgain(reason)) => write!(
                 f,
                 "restarted, and {reason} again: upgrade the mesh first, or unpin this workload's sidecar image"
+            ),
+            Self::Futile(FutileReason::Foreseen(DriftReason { container, image, .. })) => write!(
+                f,
+                "not restarted: {container} of a new pod would run {image}, says admission: upgrade the mesh first, or unpin \
+                 this workload's sidecar image"
             ),
             Self::Idle => f.write_str("no running pods"),
             Self::Failed(FailedReason::NotCompleteInTime) => {

@@ -343,9 +343,10 @@ fn holds_up_later_waves(entry: &PlanEntry) -> bool {
             | BlockedReason::Partition
             | BlockedReason::SingleReplica
             | BlockedReason::RevertedByOwner
-            | BlockedReason::Conflict(_) => false,
+            | BlockedReason::Conflict(_)
+            | BlockedReason::Admission(_) => false,
         },
         Verdict::Fresh | Verdict::Futile(_) | Verdict::Idle | Verdict::Failed(_) => false,
     };
-    is_expected || entry.under_way != UnderWay::No
+    is_expected || entry.awaits_injector || entry.under_way != UnderWay::No
 }

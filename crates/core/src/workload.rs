@@ -123,6 +123,8 @@ pub struct Workload {
     pub template_labels: Labels,
     /// Annotations of its pod template.
     pub template_annotations: Labels,
+    /// Of the spec of its pod template: equal ones have equal fingerprints.
+    pub template_fingerprint: u64,
     /// For an Argo Rollout with `workloadRef`: the workload that holds the template.
     pub template_from: Option<NamedWorkload>,
     /// The last restart that Flippy made.

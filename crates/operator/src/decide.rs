@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use flippy_core::{
-    Claims, Hold, NamedWorkload, Policy, PolicyName, Start, StatusFacts, Timestamp, WaveMemory, are_gates_asked, pace,
-    plan, preconditions, query_gates, room_for_pods, status_facts, waves,
+    AdmissionQuestion, Claims, Hold, NamedWorkload, Policy, PolicyName, Start, StatusFacts, Timestamp, WaveMemory,
+    are_gates_asked, pace, plan, preconditions, query_gates, room_for_pods, status_facts, waves,
 };
 
 use crate::configs::{ConfigRecord, NoPolicy};
@@ -28,6 +28,8 @@ pub(crate) struct Decided {
     pub(crate) recheck_at: Option<Timestamp>,
     /// Whether its gates are to be asked.
     pub(crate) asks_gates: bool,
+    /// What to ask admission, the most urgent first.
+    pub(crate) questions: Vec<AdmissionQuestion>,
     pub(crate) findings: Findings,
     pub(crate) desired_images: Option<(Vec<String>, String)>,
 }
@@ -109,10 +111,11 @@ pub(crate) fn decide(
             revoked: decision.hold.as_ref().is_some_and(Hold::forbids_all),
             starts: decision.starts,
             asks_gates: are_gates_asked(policy, &plan),
-            recheck_at: decision.recheck_at,
+            recheck_at: decision.recheck_at.into_iter().chain(plan.questions.next_at).min(),
+            questions: plan.questions.due,
             desired_images: Some((
-                policy.images.iter().map(ToString::to_string).collect(),
-                policy.images.hash().to_owned(),
+                plan.wanted.iter().map(ToString::to_string).collect(),
+                plan.wanted.hash().to_owned(),
             )),
             ..decided(config, Findings::Facts(Box::new(facts)))
         });
@@ -152,6 +155,7 @@ fn decided(config: &ConfigRecord, findings: Findings) -> Decided {
         revoked: true,
         recheck_at: None,
         asks_gates: false,
+        questions: Vec::new(),
         findings,
         desired_images: None,
     }

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::act::{self, Outcome};
+use crate::asking::Asking;
 use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::configs::ConfigRecord;
@@ -63,6 +64,7 @@ pub(crate) struct Driver {
     pub(crate) acting_client: Client,
     pub(crate) feeds: Feeds,
     pub(crate) gates: Gates,
+    pub(crate) asking: Asking,
     pub(crate) source_feeds: SourceFeeds,
     pub(crate) events: Events,
     pub(crate) sending_events: tokio::task::JoinHandle<()>,
@@ -175,6 +177,11 @@ impl Driver {
                     self.world.answers.note(answered);
                     pass_due.get_or_insert_with(Instant::now);
                 }
+                replied = self.asking.replied() => {
+                    if self.asking.note(replied, &mut self.world.snapshot) {
+                        pass_due.get_or_insert_with(Instant::now);
+                    }
+                }
                 () = self.reports.written() => {
                     pass_due.get_or_insert_with(Instant::now);
                 }
@@ -210,6 +217,7 @@ impl Driver {
         let mut sending = self.acting.sending.clone();
         let decided = decide(&self.world, &mut self.unmet_since, &mut self.wave_memories, &mut sending, now);
         self.gates.follow(&mut self.world, &decided);
+        self.asking.follow(&decided);
         self.metrics.max_starts_per_pass.set(i64::try_from(self.world.throttle.max_starts(now)).unwrap_or(i64::MAX));
         // While nothing may be sent, what starts next waits for that, however soon it could be decided.
         let may_send = self.acting.not_before.is_none_or(|at| at <= Instant::now());

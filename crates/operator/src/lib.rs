@@ -9,6 +9,8 @@
 
 mod act;
 mod ask;
+mod ask_admission;
+mod asking;
 mod backoff;
 mod clock;
 mod configs;
@@ -22,6 +24,7 @@ mod interner;
 pub mod lease;
 mod list;
 mod metrics;
+mod new_pod;
 mod operator;
 mod report;
 mod serve;

@@ -21,6 +21,7 @@ pub(crate) struct Metrics {
     pub(crate) pass_seconds: Histogram,
     pub(crate) feed_synced: Family<FeedLabels, Gauge>,
     pub(crate) gate_open: Family<GateLabels, Gauge>,
+    pub(crate) admission_questions: Family<QuestionLabels, Counter>,
     pub(crate) throttled: Counter,
     pub(crate) max_starts_per_pass: Gauge,
     pub(crate) last_pass_timestamp: Gauge<f64, AtomicU64>,
@@ -58,6 +59,11 @@ pub(crate) struct GateLabels {
     pub(crate) gate: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct QuestionLabels {
+    pub(crate) outcome: &'static str,
+}
+
 impl Metrics {
     pub(crate) fn new() -> Self {
         let mut registry = Registry::with_prefix("flippy");
@@ -82,6 +88,12 @@ impl Metrics {
             "gate_open",
             "Whether a gate of spec.Gates is open (1) or not (0), while something is to be restarted",
             gate_open.clone(),
+        );
+        let admission_questions = Family::default();
+        registry.register(
+            "admission_questions",
+            "Pods created on a dry run to learn what admission would make of them, by what became of that",
+            admission_questions.clone(),
         );
         let throttled = Counter::default();
         registry.register(
@@ -109,6 +121,7 @@ impl Metrics {
             pass_seconds,
             feed_synced,
             gate_open,
+            admission_questions,
             throttled,
             max_starts_per_pass,
             last_pass_timestamp,

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::asking::Asking;
 use crate::clock::Clock;
 use crate::driver::{Acting, Driver};
 use crate::events::Events;
@@ -119,7 +120,8 @@ impl Operator {
             clock: clock.clone(),
             acting_client: nobody.guard(&clients.acting),
             feeds,
-            gates: Gates::new(clients.watching.clone(), clock, metrics.clone()),
+            gates: Gates::new(clients.watching.clone(), clock.clone(), metrics.clone()),
+            asking: Asking::new(nobody.guard(&clients.acting), clock, metrics.clone()),
             source_feeds,
             reports: Reports::new(nobody.guard(&clients.watching), events.clone()),
             events,

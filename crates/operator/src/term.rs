@@ -22,6 +22,7 @@ impl Driver {
             }
         }
         self.acting_client = self.mandate.guard(&self.clients.acting);
+        self.asking.begin_term(self.acting_client.clone());
         let watching = &self.clients.watching;
         (self.events, self.sending_events) =
             Events::start(watching.clone(), self.instance.clone(), self.mandate.clone());

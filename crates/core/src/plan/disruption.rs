@@ -157,11 +157,11 @@ impl Planner<'_> {
         if claimants.is_empty() {
             return false;
         }
-        let tally = self.tally(workload);
+        let tally = self.tally(workload, &self.claims.wanted(workload, self.policy));
         claimants.into_iter().any(|(policy, waiting)| {
-            let hash = self.claims.hash_for(&workload.id, policy);
+            let hash = self.claims.hash_for(workload, policy);
             let planner = Planner { policy, ..*self };
-            planner.own_restart(workload, hash, progress, &tally, waiting).until().is_some()
+            planner.own_restart(workload, &hash, progress, &tally, waiting).until().is_some()
         })
     }
 }

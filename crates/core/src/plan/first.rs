@@ -86,15 +86,15 @@ impl Planner<'_> {
     }
 
     fn first_state(&self, workload: &Workload, waiting: Waiting) -> FirstState {
-        let hash = self.claims.hash_for(&workload.id, self.policy);
+        let hash = self.claims.hash_for(workload, self.policy);
         let progress = progress_of(workload);
-        let tally = self.tally(workload);
-        match self.own_restart(workload, hash, progress, &tally, waiting) {
+        let tally = self.tally(workload, &self.claims.wanted(workload, self.policy));
+        match self.own_restart(workload, &hash, progress, &tally, waiting) {
             OwnRestart::UnderWay(until) | OwnRestart::Soaking(until) => FirstState::InFlight(until),
             OwnRestart::Failed => FirstState::Failed,
             // Marked is restarted, whatever happened to it since: once per campaign.
             OwnRestart::Landed => FirstState::Done,
-            OwnRestart::None if self.snapshot.is_reverted(workload, hash) => FirstState::Done,
+            OwnRestart::None if self.snapshot.is_reverted(workload, &hash) => FirstState::Done,
             OwnRestart::None => {
                 match (blocked_by_rollout(workload, progress), self.snapshot.refusal(workload, self.now)) {
                     (Some(blocked), _) => FirstState::Blocked(blocked),
@@ -104,7 +104,7 @@ impl Planner<'_> {
                     (None, None) => FirstState::Due {
                         id: workload.id.clone(),
                         generation: workload.generation,
-                        token: RestartToken { hash: hash.into(), attempt: 1 },
+                        token: RestartToken { hash: (*hash).into(), attempt: 1 },
                         healthy: progress == Progress::Complete,
                         newest_pod_at: tally.newest_pod_at,
                     },

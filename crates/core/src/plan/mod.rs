@@ -10,13 +10,17 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::asking::{AdmissionQuestions, Asking};
 use crate::claims::Claims;
+use crate::desired::DesiredImages;
+use crate::foresight::AdmissionHold;
 use crate::futility::Proof;
 use crate::mark::{RestartMark, RestartToken};
 use crate::policy::{Policy, Waiting};
 use crate::snapshot::{PodIndex, Snapshot};
 use crate::turns::Turns;
-use crate::verdict::{FailedReason, Verdict};
+use crate::verdict::{BlockedReason, FailedReason, FutileReason, Verdict};
+use crate::wanted::Images;
 use crate::workload::WorkloadRef;
 
 pub use first::{FirstRestart, FirstState};
@@ -39,6 +43,10 @@ pub struct Plan {
     pub first: Vec<FirstRestart>,
     /// When a pod with a wanted image was last created in scope.
     pub newest_fresh_at: Option<Timestamp>,
+    /// Everything that is wanted in some container of interest: what the policy names, or else what admission would give.
+    pub wanted: DesiredImages,
+    /// What to ask admission.
+    pub questions: AdmissionQuestions,
     pub(crate) proof: Proof,
     pub(crate) turns: Turns,
 }
@@ -81,6 +89,11 @@ pub struct PlanEntry {
     pub(crate) wave: usize,
     /// How often in a row its restart was refused, while that is what blocks it.
     pub(crate) refused_times: u32,
+    /// When admission was asked, and said that a new pod would get what is wanted.
+    pub(crate) foreseen: Option<Timestamp>,
+    /// Admission speaks against restarting it, and says so of all: as soon as the injector is mended, or upgraded, it goes
+    /// with its wave.
+    pub(crate) awaits_injector: bool,
 }
 
 /// Failures past what is tolerated.
@@ -161,6 +174,12 @@ impl Plan {
         now.saturating_add(expected.saturating_add(policy.strategy.min_ready)).unwrap_or(Timestamp::MAX)
     }
 
+    /// Whether admission is still being asked about workloads of which nothing can be said until it has answered.
+    pub fn is_asking(&self) -> bool {
+        let asking = Verdict::Blocked(BlockedReason::Admission(AdmissionHold::NotAsked));
+        self.entries.iter().any(|entry| entry.verdict == asking)
+    }
+
     /// Whether anything is under way, by our doing or by itself.
     pub fn is_moving(&self) -> bool {
         let first = self.first.iter().any(|first| matches!(first.state, FirstState::InFlight(_)));
@@ -173,14 +192,23 @@ pub fn plan(policy: &Policy, claims: &Claims<'_>, snapshot: &Snapshot, pods: &Po
     let planner = Planner { policy, claims, snapshot, pods, now };
     let mut newest_fresh_at = None;
     let mut ranked = Vec::new();
+    let mut asking = Asking::new(snapshot, now);
+    let mut given = BTreeSet::new();
     if policy.selects_nothing().is_none() {
         for workload in snapshot.workloads().filter(|workload| policy.admits(workload, snapshot)) {
-            let tally = planner.tally(workload);
+            let wanted = claims.wanted(workload, policy);
+            let tally = planner.tally(workload, &wanted);
             newest_fresh_at = newest_fresh_at.max(tally.newest_fresh_at);
+            if policy.asks_admission() && tally.is_asked_about(&wanted) {
+                asking.consider(workload, tally.unannounced_at);
+            }
             if let Some((rank, waiting)) = policy.rank_of(workload.kind())
-                && let Some(entry) = planner.entry(workload, waiting, &tally)
+                && let Some(entry) = planner.entry(workload, waiting, &wanted, &tally)
             {
                 ranked.push((rank, entry));
+                if let Images::Given(images) = &wanted.images {
+                    given.extend(images.iter().cloned());
+                }
             }
         }
     }
@@ -190,8 +218,24 @@ pub fn plan(policy: &Policy, claims: &Claims<'_>, snapshot: &Snapshot, pods: &Po
     for entry in &mut entries {
         planner.reconsider_futile(entry, newest_fresh_at);
     }
+    // One of whom admission says something else shows that the injector is there, and what it hands out.
+    let is_handed_out = entries.iter().any(|entry| entry.foreseen.is_some());
+    for entry in &mut entries {
+        entry.awaits_injector = awaits_injector(&entry.verdict, is_handed_out);
+    }
     let proof = Proof::of(&entries, newest_fresh_at);
     let mut first: Vec<FirstRestart> = policy.restart_first.iter().map(|first| planner.first(first)).collect();
     let turns = planner.respect_others(&mut entries, &mut first);
-    Plan { entries, first, newest_fresh_at, proof, turns }
+    let wanted = if policy.names_images() { policy.images.clone() } else { DesiredImages::new(given) };
+    Plan { entries, first, newest_fresh_at, wanted, questions: asking.questions(), proof, turns }
+}
+
+/// Whether a verdict may be due to the injector as a whole, or may change with the next answer.
+fn awaits_injector(verdict: &Verdict, is_handed_out: bool) -> bool {
+    match verdict {
+        Verdict::Blocked(BlockedReason::Admission(AdmissionHold::NotAsked)) => true,
+        Verdict::Blocked(BlockedReason::Admission(AdmissionHold::Rests(_))) => false,
+        Verdict::Blocked(BlockedReason::Admission(_)) | Verdict::Futile(FutileReason::Foreseen(_)) => !is_handed_out,
+        _ => false,
+    }
 }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::planner::Planner;
-use crate::drift::{Drift, drift_of};
+use crate::drift::Drift;
+use crate::injection::MissingSidecar;
 use crate::mark::RestartMark;
 use crate::pod::{Container, Pod};
 use crate::verdict::DriftReason;
+use crate::wanted::Wanted;
 use crate::workload::{Kind, Workload};
 
 /// What the pods of one workload show.
@@ -31,6 +33,10 @@ pub(super) struct Tally {
     pub(super) ready_since: Option<Timestamp>,
     pub(super) fresh_since_restart: bool,
     stale_since_restart: bool,
+    /// A container of interest that its pods have and a new one would not.
+    pub(super) lost: Option<Arc<str>>,
+    /// When the newest pod was created that is not what admission says of a new one.
+    pub(super) unannounced_at: Option<Timestamp>,
 }
 
 impl Tally {
@@ -41,6 +47,22 @@ impl Tally {
         }
     }
 
+    /// Whether anything depends on what admission says: it has pods, and one of them has a container of interest, or ought
+    /// to have one.
+    pub(super) fn is_asked_about(&self, wanted: &Wanted<'_, '_>) -> bool {
+        self.live > 0 && (self.matched > 0 || wanted.missing_sidecar() == MissingSidecar::Restart)
+    }
+
+    /// Compares with what admission says of a new pod.
+    fn note_announced(&mut self, pod: &Pod, wanted: &Wanted<'_, '_>) {
+        if self.lost.is_none() {
+            self.lost = wanted.lost_by(pod).cloned();
+        }
+        if !wanted.is_as_announced(pod) {
+            self.unannounced_at = self.unannounced_at.max(Some(pod.created_at));
+        }
+    }
+
     /// Whether the last restart is known to have brought nothing but stale pods.
     pub(super) fn is_stale_again(&self) -> bool {
         self.stale_since_restart && !self.fresh_since_restart
@@ -48,7 +70,7 @@ impl Tally {
 }
 
 impl Planner<'_> {
-    pub(super) fn tally(&self, workload: &Workload) -> Tally {
+    pub(super) fn tally(&self, workload: &Workload, wanted: &Wanted<'_, '_>) -> Tally {
         let mut tally = Tally::default();
         let token = workload.mark.as_ref().map(|mark| mark.token.to_string());
         // Pods of one template share their record of containers: it is compared once, not for each of them.
@@ -72,11 +94,12 @@ impl Planner<'_> {
                     drift
                 }
                 _ => {
-                    let drift = drift_of(pod, &self.policy.scope.containers, &self.policy.images);
+                    let drift = wanted.drift_of(pod);
                     tally.note_example(&drift);
                     drift
                 }
             };
+            tally.note_announced(pod, wanted);
             match &drift {
                 Drift::NoMatch => {}
                 // Proof of nothing, in either direction.

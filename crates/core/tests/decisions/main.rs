@@ -16,6 +16,7 @@ mod first;
 mod futility;
 mod gate;
 mod image;
+mod injection;
 mod mark;
 mod mirror;
 mod pace;

@@ -166,8 +166,8 @@ impl ConfigView {
             suspended: policy.suspended,
             dry_run: policy.dry_run,
             only_namespace: policy.scope.only_namespace.as_ref().map(ToString::to_string),
-            desired_images: policy.images.iter().map(ToString::to_string).collect(),
-            desired_images_hash: policy.images.hash().to_owned(),
+            desired_images: plan.wanted.iter().map(ToString::to_string).collect(),
+            desired_images_hash: plan.wanted.hash().to_owned(),
             selects_nothing: hint,
             preconditions: facts.preconditions.iter().map(precondition).collect(),
             gates: facts.gates.iter().map(gate).collect(),
@@ -204,7 +204,8 @@ pub(crate) fn named(workload: &NamedWorkload) -> NamedView {
 
 fn workload(entry: &PlanEntry, waves: &Waves, decision: &Decision) -> WorkloadView {
     let drift = match &entry.verdict {
-        Verdict::Restart(drift) | Verdict::Futile(drift) => Some(drift),
+        Verdict::Restart(drift) => Some(drift),
+        Verdict::Futile(why) => Some(why.drift()),
         _ => None,
     };
     WorkloadView {

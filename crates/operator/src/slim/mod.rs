@@ -5,6 +5,7 @@
 
 mod config_map;
 mod disruption_budget;
+mod fingerprint;
 mod meta;
 mod namespace;
 mod pod;

@@ -14,6 +14,7 @@ use kube::Resource;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
+use super::fingerprint::Fingerprint;
 use super::meta::{slim_meta, text};
 use super::surge;
 use crate::interner::Interner;
@@ -34,6 +35,7 @@ pub(crate) trait SlimWorkload:
 #[serde(rename_all = "camelCase", default)]
 struct SlimTemplate {
     metadata: SlimTemplateMeta,
+    spec: Fingerprint,
 }
 
 #[derive(Deserialize, Clone, Debug, Default)]
@@ -334,6 +336,7 @@ fn record(
         annotations: interner.labels(annotations),
         template_labels: interner.labels(template.metadata.labels.unwrap_or_default()),
         template_annotations: interner.labels(template_annotations),
+        template_fingerprint: template.spec.0,
         template_from: None,
         mark,
         disruption,

@@ -170,6 +170,7 @@ impl Fixture {
             annotations: labels(&[]),
             template_labels: labels(&[]),
             template_annotations: labels(&[]),
+            template_fingerprint: 0,
             template_from: None,
             mark: None,
             disruption: DisruptionFacts::default(),
