@@ -70,8 +70,9 @@ impl<'a> Asking<'a> {
         let (urgency, after) = match answers.of(workload, self.snapshot) {
             None => (Urgency::NoAnswer, AT_ONCE),
             Some(answer) => {
-                let is_outdated =
-                    answers.changed_at().into_iter().chain(contradicted_at).any(|at| at > answer.asked_at);
+                // Pods are dated to the second: within one, nobody knows which came first.
+                let is_contradicted = contradicted_at.is_some_and(|at| at.as_second() >= answer.asked_at.as_second());
+                let is_outdated = is_contradicted || answers.changed_at().is_some_and(|at| at > answer.asked_at);
                 match answer.new_pod {
                     NewPod::Admitted(_) if !is_outdated => (Urgency::Routine, EVERY),
                     _ => (Urgency::Doubtful, SOON),
