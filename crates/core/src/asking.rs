@@ -66,7 +66,8 @@ impl<'a> Asking<'a> {
     /// admission had said.
     pub(crate) fn consider(&mut self, workload: &'a Workload, contradicted_at: Option<Timestamp>) {
         let answers = self.snapshot.admission_answers();
-        let last_asked = answers.last_asked(&workload.id.uid);
+        // A clock that was set back since must not keep it from being asked.
+        let last_asked = answers.last_asked(&workload.id.uid).filter(|at| *at <= self.now);
         let (urgency, after) = match answers.of(workload, self.snapshot) {
             None => (Urgency::NoAnswer, AT_ONCE),
             Some(answer) => {

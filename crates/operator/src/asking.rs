@@ -121,7 +121,10 @@ impl Asking {
             Reply::Outdated => "outdated",
         };
         self.metrics.admission_questions.get_or_create(&QuestionLabels { outcome }).inc();
+        let exists = snapshot.workload(&question.workload.named).is_some_and(|found| found.id == question.workload);
         let is_news = match reply {
+            // Nobody would ever forget what is said of one that is gone.
+            _ if !exists => false,
             Reply::Answer(answer) => self.learn(question.workload.uid, answer, snapshot),
             Reply::Forbidden(why) => {
                 tracing::warn!(workload = %question.workload, error = %why, "admission cannot be asked");

@@ -16,6 +16,7 @@ mod friday;
 mod futility;
 mod gates;
 mod held;
+mod identity;
 mod injection;
 mod order;
 mod original;

@@ -12,7 +12,8 @@ use crate::knowledge::View;
 
 /// What is neither fresh nor explained now.
 pub(crate) fn unexplained(view: &View, now: Timestamp) -> Vec<Finding> {
-    let wishes: Vec<Wish> = view.configs.iter().filter_map(|(key, config)| Wish::read(key, config)).collect();
+    let wishes: Vec<Wish> =
+        view.configs.iter().filter_map(|(key, config)| Wish::read(key, config, &view.config_maps)).collect();
     let finding = |wish: &Wish, message: String| Finding {
         at: now,
         invariant: Invariant::Liveness,
@@ -30,7 +31,7 @@ pub(crate) fn unexplained(view: &View, now: Timestamp) -> Vec<Finding> {
 /// Whether something waits for nothing but a window to open, or a soak to end, which time alone will bring about.
 pub(crate) fn waits_for_window(view: &View, now: Timestamp) -> bool {
     view.configs.iter().any(|(key, config)| {
-        let wish = Wish::read(key, config).filter(|wish| !wish.suspended && !wish.dry_run);
+        let wish = Wish::read(key, config, &view.config_maps).filter(|wish| !wish.suspended && !wish.dry_run);
         let conditions = config["status"]["conditions"].as_array();
         let mut allowed = conditions.into_iter().flatten().filter(|one| one["type"] == "RestartsAllowed");
         wish.is_some_and(|wish| {
@@ -72,7 +73,18 @@ fn problems(wish: &Wish, wishes: &[Wish], view: &View, config: &Value, now: Time
     else {
         return vec!["its status lacks conditions".to_owned()];
     };
+    let is_said = ready["reason"] == "ImageSourceUnavailable";
+    if wish.lacks_a_source && !wish.suspended && !wish.dry_run {
+        let problem = format!("a source of images is missing, but Ready is {} ({})", ready["status"], ready["reason"]);
+        return if is_said && stalled["status"] == "True" { Vec::new() } else { vec![problem] };
+    }
+    if wish.lacks_a_source {
+        return Vec::new();
+    }
     let mut problems = Vec::new();
+    if is_said {
+        problems.push("a source of images is said to be missing, but is there".to_owned());
+    }
     let all: Vec<(Resource, &Key, &Value, Standing)> = wish.in_scope(view).collect();
     let counters = &status["workloads"];
     let count = |field: &str| counters[field].as_u64().unwrap_or(0);
@@ -205,7 +217,10 @@ fn untrue(
     let reason = listed["reason"].as_str().unwrap_or_default();
     let true_ = match reason {
         "Paused" | "MidRollout" | "OnDelete" | "Partition" => is_held(resource, workload),
-        "Conflict" => wish.conflicts(wishes, view, resource, key, workload),
+        // Admission was asked long ago, or ought to have been.
+        "AskingAdmission" => false,
+        "SameImageForeseen" => !wish.wants(&view.image_of_a_new_pod(workload)),
+        "Conflict" => wish.may_conflict(wishes, view, resource, key, workload),
         "SingleReplica" => wish.strategy.holds_single && is_single(resource, workload),
         "SameImageAgain" => crate::record::mark(resource, workload).is_some(),
         _ => true,

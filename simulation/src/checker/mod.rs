@@ -16,6 +16,7 @@ mod scope;
 mod selector;
 mod serial;
 mod single;
+mod source;
 mod statuses;
 mod strategy;
 mod twice;
@@ -41,6 +42,8 @@ pub enum Invariant {
     Scope,
     /// Nothing starts while a required precondition is not met.
     Gate,
+    /// Nothing starts while a source of wanted images is missing or broken.
+    Source,
     /// Nothing starts while a restart that is waited for is under way.
     Serial,
     /// Of what shares a disruption budget or a group, nothing starts beside another one, or against the budget.
@@ -150,8 +153,15 @@ pub(crate) fn died(at: Timestamp) -> Finding {
 }
 
 fn objections_to(case: &Case<'_>) -> Vec<Objection> {
-    let at_most_one =
-        [scope::objection, gate::objection, serial::objection, window::objection, halt::objection, single::objection];
+    let at_most_one = [
+        scope::objection,
+        source::objection,
+        gate::objection,
+        serial::objection,
+        window::objection,
+        halt::objection,
+        single::objection,
+    ];
     let mut found: Vec<Objection> = at_most_one.into_iter().filter_map(|objection| objection(case)).collect();
     found.extend(waves::objection(case));
     found.extend(budget::objection(case));
@@ -173,7 +183,8 @@ fn objections(record: &Record<'_>, restart: &Restart<'_>) -> Vec<Objection> {
         .flat_map(|answered_by| moments(record, restart, began).map(move |moment| (answered_by, moment)))
     {
         let view = View::told(record, restart, moment, answered_by);
-        let wishes: Vec<Wish> = view.configs.iter().filter_map(|(key, config)| Wish::read(key, config)).collect();
+        let wishes: Vec<Wish> =
+            view.configs.iter().filter_map(|(key, config)| Wish::read(key, config, &view.config_maps)).collect();
         for (wish, now) in wishes.iter().flat_map(|wish| shown.iter().map(move |now| (wish, *now))) {
             let case = Case { record, view: &view, wish, wishes: &wishes, restart, now, began };
             let found = objections_to(&case);

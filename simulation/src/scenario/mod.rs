@@ -7,6 +7,7 @@ mod deeds;
 mod disruption;
 mod pace;
 mod replicas;
+mod sources;
 mod trouble;
 mod waves;
 mod webhook;
@@ -20,6 +21,7 @@ pub(crate) use configs::{CONFIG_NAMESPACE, IGNORE_KEY};
 pub(crate) use crashes::{Ending, How};
 pub(crate) use deeds::{Deed, Timed};
 pub(crate) use replicas::{Cut, Replicas};
+pub(crate) use sources::{MIRROR, SOURCE};
 
 /// What pods run before the mesh is upgraded.
 pub(crate) const OLD: &str = "docker.io/istio/proxyv2:1.30.3";
@@ -75,6 +77,7 @@ impl Scenario {
         disruption::draw(seed, calm_at_seconds, &mut workloads.objects, &mut deeds);
         webhook::draw(seed, calm_at_seconds, &workloads, &mut deeds);
         waves::draw(seed, calm_at_seconds, &mut workloads.objects, &mut deeds);
+        sources::draw(seed, calm_at_seconds, &mut workloads.objects, &mut deeds);
         deeds.sort_by_key(|timed| timed.at_milliseconds);
         let linger_seconds = if rng.u8(..16) == 0 { 5400 } else { 60 };
         Self {

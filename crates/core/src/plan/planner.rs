@@ -151,7 +151,7 @@ impl Planner<'_> {
         {
             return Verdict::Blocked(BlockedReason::Admission(hold.clone()));
         }
-        if let Foresight::Held(hold @ AdmissionHold::NotInjected(_)) = foresight {
+        if let (Images::Given(_), Foresight::Held(hold @ AdmissionHold::NotInjected(_))) = (&wanted.images, foresight) {
             return Verdict::Blocked(BlockedReason::Admission(hold.clone()));
         }
         let Some(reason) = &tally.example else {

@@ -140,7 +140,8 @@ fn a_list_ahead_of_the_mesh_costs_no_restart_at_all() {
 #[test]
 fn what_the_list_accepts_is_fresh_whatever_admission_says() {
     let policy = Policy { images: images(&[OLD, NEW]), ..named_and_asked() };
-    for new_pod in [gets(NEW), gets(OTHER), NewPod::Refused("no".into()), NewPod::Unknown("?".into())] {
+    let nothing = admitted(&[("app", "shop:1")]);
+    for new_pod in [gets(NEW), gets(OTHER), nothing, NewPod::Refused("no".into()), NewPod::Unknown("?".into())] {
         assert_eq!(verdict(&policy, &answered(deployment("a/b").pods(1, OLD), new_pod), 1), Verdict::Fresh);
     }
 }
@@ -330,6 +331,13 @@ fn an_answer_is_asked_for_anew_after_ten_minutes_and_one_that_is_none_after_one(
         assert_eq!(before.plan.questions.next_at, Some(at(minutes * MINUTE)));
         assert_eq!(asked(&pass(&injected(MissingSidecar::Ignore), &snapshot, minutes * MINUTE)), ["a/b"]);
     }
+}
+
+#[test]
+fn a_clock_that_was_set_back_does_not_stop_the_questions() {
+    let mut snapshot = cluster([deployment("a/b").pods(1, OLD)]);
+    answer(&mut snapshot, "a/b", 600 * MINUTE, gets(NEW));
+    assert_eq!(asked(&pass(&injected(MissingSidecar::Ignore), &snapshot, 0)), ["a/b"]);
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! A plan as it is shown: what people read in the table is what programs read as JSON.
 
 use flippy_core::{
-    Counters, Decision, DriftReason, FirstRestart, FirstState, Hold, NamedWorkload, Plan, PlanEntry, Policy,
-    PolicyName, PreconditionFact, QueryGateFact, QueryState, StatusFacts, Verdict, Waves, annotation,
+    AdmissionHold, BlockedReason, Counters, Decision, DriftReason, FirstRestart, FirstState, Hold, NamedWorkload, Plan,
+    PlanEntry, Policy, PolicyName, PreconditionFact, QueryGateFact, QueryState, StatusFacts, Verdict, Waves,
+    annotation,
 };
 use serde::Serialize;
 
@@ -29,6 +30,9 @@ pub(crate) struct PlanView {
     pub(crate) dry_run: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) only_namespace: Option<String>,
+    /// What admission gives is wanted, whatever that is.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) wants_what_admission_gives: bool,
     pub(crate) desired_images: Vec<String>,
     pub(crate) desired_images_hash: String,
     /// Why nothing is in scope.
@@ -166,6 +170,7 @@ impl ConfigView {
             suspended: policy.suspended,
             dry_run: policy.dry_run,
             only_namespace: policy.scope.only_namespace.as_ref().map(ToString::to_string),
+            wants_what_admission_gives: !policy.names_images(),
             desired_images: plan.wanted.iter().map(ToString::to_string).collect(),
             desired_images_hash: plan.wanted.hash().to_owned(),
             selects_nothing: hint,
@@ -235,7 +240,13 @@ fn waits_for(entry: &PlanEntry, waves: &Waves, decision: &Decision) -> Option<Ho
 
 /// What it waits for, and until when.
 pub(crate) fn message(entry: &PlanEntry) -> String {
-    let message = entry.verdict.to_string();
+    let message = match &entry.verdict {
+        // A dry run runs other people's webhooks: this command is read-only.
+        Verdict::Blocked(BlockedReason::Admission(AdmissionHold::NotAsked)) => {
+            "what a new pod would get is asked by the operator only: see flippy status".to_owned()
+        }
+        verdict => verdict.to_string(),
+    };
     match (&entry.verdict, entry.recheck_at) {
         (Verdict::InFlight, Some(until)) => format!("{message}, until {until} at most"),
         (Verdict::Blocked(_) | Verdict::Futile(_), Some(at)) => format!("{message}; next try at {at}"),

@@ -1,9 +1,10 @@
-use flippy_core::{AskedAbout, Kind, Labels, NamedWorkload, WorkloadRef};
+use flippy_core::{AskedAbout, Kind, Labels, NamedWorkload, Workload, WorkloadRef};
 use http::{Request, Response};
 use kube::client::Body;
 
 use super::*;
 use crate::decide::Findings;
+use crate::slim::{SlimDeployment, SlimWorkload as _};
 
 fn question(number: usize) -> AdmissionQuestion {
     let named = NamedWorkload { kind: Kind::Deployment, namespace: "shop".into(), name: number.to_string().into() };
@@ -78,14 +79,41 @@ async fn an_api_server_in_trouble_is_asked_less_and_less_often() {
     assert_eq!(waits, [0, 1, 2, 4]);
 }
 
+/// A cluster in which so many of them exist.
+fn snapshot(count: usize) -> Snapshot {
+    let mut snapshot = Snapshot::default();
+    for number in 0..count {
+        let deployment = serde_json::json!({
+            "metadata": {"namespace": "shop", "name": number.to_string(), "uid": number.to_string()},
+        });
+        let slim: SlimDeployment = serde_json::from_value(deployment).expect("it decodes");
+        snapshot.upsert_workload(slim.record(&mut Interner::new()));
+    }
+    snapshot.upsert_namespace("shop".into(), Labels::default());
+    snapshot
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_missing_right_answers_all_questions_of_its_namespace() {
     let mut asking = asking(403, r#"deployments is forbidden: User "flippy" cannot list resource "deployments""#);
     asking.follow(&decided(0..20));
     let replied = asking.replied().await;
-    let mut snapshot = Snapshot::default();
+    let mut snapshot = snapshot(20);
     assert!(asking.note(replied, &mut snapshot));
     assert!(asking.queue.is_empty());
+    let is_told = |workload: &Workload| {
+        let answer = snapshot.admission_answer(workload).expect("it was answered");
+        matches!(&answer.new_pod, NewPod::Unknown(why) if why.contains("deploy/optional/ask-admission.yaml"))
+    };
+    assert!(snapshot.workloads().all(is_told));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_remembered_of_a_workload_that_is_gone() {
+    let mut asking = asking(403, r#"pods "x" is forbidden: exceeded quota"#);
+    asking.follow(&decided(0..2));
+    let replied = asking.replied().await;
+    assert!(!asking.note(replied, &mut Snapshot::default()));
 }
 
 #[tokio::test(start_paused = true)]
