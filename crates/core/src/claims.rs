@@ -48,7 +48,7 @@ impl<'a> Claims<'a> {
             let claimants: Vec<&Policy> = in_scope_of.iter().chain(&restarted_first_by).copied().collect();
             if !claimants.is_empty() {
                 let hash = combined_hash(&claimants, &wanted, workload);
-                by_workload.insert(named, Claim { hash, in_scope_of, restarted_first_by });
+                by_workload.insert(named, Claim { in_scope_of, restarted_first_by, hash });
             }
         }
         Self { by_workload, wanted, snapshot, coverage: OnceCell::new() }

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::ops::Deref;
 use std::sync::Arc;
 
 use ahash::{HashMap, HashMapExt};
@@ -21,8 +20,11 @@ use crate::workload::Workload;
 /// Finds out what is wanted, workload by workload. Made once per pass: thousands of workloads get the same few images.
 pub(crate) struct WantedImages<'a> {
     snapshot: &'a Snapshot,
-    sets: RefCell<HashMap<(PolicyName, Vec<ImageRef>), Arc<DesiredImages>>>,
+    sets: RefCell<Sets>,
 }
+
+/// By whose mirrors they are compared with, and the images.
+type Sets = HashMap<(PolicyName, Vec<ImageRef>), Arc<DesiredImages>>;
 
 /// What one policy wants of the pods of one workload.
 pub(crate) struct Wanted<'a, 'p> {
@@ -49,7 +51,7 @@ impl Images<'_> {
     pub(crate) fn known(&self) -> Option<&DesiredImages> {
         match self {
             Self::Named(images) => Some(images),
-            Self::Given(images) => Some(images.deref()),
+            Self::Given(images) => Some(images),
             Self::NotKnown => None,
         }
     }

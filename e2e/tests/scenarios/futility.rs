@@ -17,12 +17,12 @@ use crate::outcome::{LIMIT, ready_because};
 flippy_e2e::scenarios! {
     both: [
         a_list_ahead_of_the_mesh_costs_three_restarts_and_the_rest_follows_the_upgrade,
-        hundreds_of_workloads_cost_three_restarts_too_and_finish_by_themselves_after_the_upgrade,
+        hundreds_of_workloads_cost_three_restarts_too_and_the_rest_follows_the_upgrade,
     ],
 }
 
-/// Time for hundreds of rollouts, and for a retry by itself, which comes after half an hour at first.
-const LIMIT_OF_HUNDREDS: Duration = Duration::from_hours(2);
+/// Time for hundreds of rollouts on a machine with two busy cores.
+const LIMIT_OF_HUNDREDS: Duration = Duration::from_mins(6);
 
 async fn a_list_ahead_of_the_mesh_costs_three_restarts_and_the_rest_follows_the_upgrade(s: &Scenario) -> Result<()> {
     let shop = s.namespace("shop").await?;
@@ -53,12 +53,9 @@ async fn a_list_ahead_of_the_mesh_costs_three_restarts_and_the_rest_follows_the_
     Ok(())
 }
 
-async fn hundreds_of_workloads_cost_three_restarts_too_and_finish_by_themselves_after_the_upgrade(
-    s: &Scenario,
-) -> Result<()> {
-    // Real time is spent on real rollouts, and none on waiting for half an hour.
-    let is_real = s.cluster().is_ok();
-    let per_namespace = if is_real { 10 } else { 50 };
+async fn hundreds_of_workloads_cost_three_restarts_too_and_the_rest_follows_the_upgrade(s: &Scenario) -> Result<()> {
+    // Five hundred where they cost nothing.
+    let per_namespace = if s.cluster().is_ok() { 10 } else { 50 };
     let mut workloads = Vec::new();
     for team in 0..10 {
         let namespace = s.namespace(&format!("team-{team}")).await?;
@@ -73,14 +70,13 @@ async fn hundreds_of_workloads_cost_three_restarts_too_and_finish_by_themselves_
     assert_eq!(s.requests()?.restarts().count(), 3);
 
     s.mesh().upgrade(NEW_IMAGE).await?;
-    if is_real {
-        replace_a_pod(s, &workloads[55]).await?;
-    }
+    // What it does when no pod is replaced for half an hour, the tests of core show.
+    replace_a_pod(s, &workloads[55]).await?;
 
     s.fresh(&workloads, NEW_IMAGE, LIMIT_OF_HUNDREDS).await?;
     ready_because(s, MESH, "AllFresh").await?;
-    let left_alone = usize::from(is_real);
-    assert_eq!(s.requests()?.restarts().count(), 3 + workloads.len() - left_alone, "three in vain, and each once");
+    let once_but_one = workloads.len() - 1;
+    assert_eq!(s.requests()?.restarts().count(), 3 + once_but_one, "three in vain, and each once but the replaced one");
     Ok(())
 }
 

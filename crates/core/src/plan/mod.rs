@@ -52,6 +52,10 @@ pub struct Plan {
 }
 
 /// One workload in scope.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is an answer to a question of its own, and none excludes another"
+)]
 #[derive(Clone, Debug)]
 pub struct PlanEntry {
     /// Which object.
