@@ -57,6 +57,11 @@ pub async fn apply(client: &Client, documents: &[Value]) -> Result<()> {
     Ok(())
 }
 
+/// The API of a document's kind, in its namespace.
+pub async fn api_of(client: &Client, document: &Value) -> Result<Api<DynamicObject>> {
+    api_for(client, &Discovery::new(client.clone()).run_aggregated().await?, document)
+}
+
 async fn established(definitions: Api<CustomResourceDefinition>, name: &str) -> Result<()> {
     let what = format!("the custom resource definition {name} to be served");
     wait::until(definitions, name, &what, ESTABLISHED, |definition| {

@@ -50,6 +50,12 @@ impl Assets {
         let is_definition = |path: &&PathBuf| path.to_string_lossy().ends_with("-crd.yaml");
         self.data.iter().filter(is_definition).map(PathBuf::as_path)
     }
+
+    /// The custom resource definitions of the Prometheus operator that the chart has objects of.
+    pub fn definitions_of_monitoring(&self) -> impl Iterator<Item = &Path> {
+        let is_definition = |path: &&PathBuf| path.to_string_lossy().contains("monitoring.coreos.com_");
+        self.data.iter().filter(is_definition).map(PathBuf::as_path)
+    }
 }
 
 /// Whether a module need not be built, because `KUBEBUILDER_ASSETS` has all of its binaries.
@@ -58,7 +64,7 @@ pub fn provided_by_envtest(module: &Module) -> bool {
         return false;
     };
     let provided = |(binary, _): &(&str, &str)| ENVTEST.contains(binary) && directory.join(binary).is_file();
-    module.binaries.iter().all(provided)
+    !module.binaries.is_empty() && module.binaries.iter().all(provided)
 }
 
 fn locate(binary: &str, envtest: Option<&Path>, cache: &Path) -> Result<PathBuf> {

@@ -6,9 +6,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use serde_json::json;
 
 use crate::audit::AuditLog;
-use crate::certificates::Authority;
+use crate::certificates::{Authority, Identity};
 use crate::user::{AUDITED_GROUP, MASTERS_GROUP, write_kubeconfig};
 
 /// The environment variable that names the directory of a running cluster.
@@ -86,6 +87,29 @@ impl Cluster {
     /// Every request of audited users since the cluster was started.
     pub fn audit(&self) -> AuditLog {
         AuditLog::new(self.directory.join("audit.log"))
+    }
+
+    /// A serving certificate for 127.0.0.1 of the cluster's authority.
+    pub fn serving_certificate(&self, name: &str) -> Result<Identity> {
+        self.authority()?.server(name)
+    }
+
+    /// A client of another server on 127.0.0.1 that has such a certificate, with a bearer token or none.
+    pub async fn client_of_server(&self, port: u16, token: Option<&str>) -> Result<Client> {
+        let path = self.directory.join(format!("server-{port}.kubeconfig"));
+        let kubeconfig = json!({
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "server", "cluster": {
+                "server": format!("https://127.0.0.1:{port}"),
+                "certificate-authority": self.authority()?.certificate(),
+            }}],
+            "users": [{"name": "user", "user": token.map_or_else(|| json!({}), |token| json!({"token": token}))}],
+            "contexts": [{"name": "server", "context": {"cluster": "server", "user": "user"}}],
+            "current-context": "server",
+        });
+        std::fs::write(&path, serde_json::to_string(&kubeconfig)?)?;
+        client(&path).await
     }
 
     fn authority(&self) -> Result<Authority> {

@@ -165,13 +165,16 @@ impl Components<'_> {
     }
 }
 
+/// The service accounts of the namespace into which the docs install Flippy.
+const OPERATORS_ACCOUNTS: &str = "system:serviceaccounts:istio-system";
+
 /// Every request of the audited users, without bodies. A long-running request is logged when it starts too.
 fn audit_policy() -> String {
     json!({
         "apiVersion": "audit.k8s.io/v1",
         "kind": "Policy",
         "omitStages": ["RequestReceived"],
-        "rules": [{"level": "Metadata", "userGroups": [AUDITED_GROUP]}, {"level": "None"}],
+        "rules": [{"level": "Metadata", "userGroups": [AUDITED_GROUP, OPERATORS_ACCOUNTS]}, {"level": "None"}],
     })
     .to_string()
 }

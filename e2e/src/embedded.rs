@@ -26,6 +26,7 @@ const POD_DELAYS: PodDelays = PodDelays { ready: (5, 100), stop: (5, 50) };
 
 /// The flag that names the ignore key, as `flippy run` has it.
 const IGNORE_KEY_FLAG: &str = "--flippy-ignore-key=";
+const CONFIG_NAMESPACE_FLAG: &str = "--config-namespace=";
 
 /// A simulated cluster.
 #[derive(Clone)]
@@ -78,13 +79,21 @@ impl Embedded {
     pub(crate) fn operator(&self, name: &str, user: &str, own_namespace: &str, arguments: &[&str]) -> Result<Life> {
         let mut ignore_key = "flippy-ignore";
         let (election, others) = election::settings(arguments, name, own_namespace)?;
+        let mut trusted = Vec::new();
         for argument in others {
+            if let Some(namespace) = argument.strip_prefix(CONFIG_NAMESPACE_FLAG) {
+                trusted.push(namespace);
+                continue;
+            }
             ensure!(argument.starts_with(IGNORE_KEY_FLAG), "an embedded operator does not know {argument}");
             ignore_key = &argument[IGNORE_KEY_FLAG.len()..];
         }
+        if trusted.is_empty() {
+            trusted = vec![own_namespace, "istio-system"];
+        }
         let conversion = ConversionOptions {
             ignore_key: ignore_key.into(),
-            trusted_namespaces: [own_namespace, "istio-system"].map(Into::into).into(),
+            trusted_namespaces: trusted.into_iter().map(Into::into).collect(),
         };
         Ok(Life::begin(&self.cluster, user, conversion, election))
     }

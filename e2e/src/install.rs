@@ -4,14 +4,17 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::authentication::v1::TokenRequest;
+use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::Client;
+use kube::api::{Api, PostParams};
 use serde_json::{Value, json};
 
 use crate::apply;
 use crate::scenario::SCENARIO_LABEL;
 
 /// Kinds that would run the operator inside the cluster, and what it would have there.
-const LEFT_OUT: [&str; 4] = ["Deployment", "PodDisruptionBudget", "Service", "ServiceAccount"];
+const LEFT_OUT: [&str; 5] = ["Deployment", "NetworkPolicy", "PodDisruptionBudget", "Service", "ServiceAccount"];
 
 /// Applies the shipped manifests: the custom resource definition, the namespace, the roles. Those of the operator's own
 /// namespace come with [`bind`], which knows it.
@@ -57,6 +60,44 @@ pub async fn bind(client: &Client, user: &str, label: &str, own_namespace: &str)
     );
     roles.append(&mut bindings);
     apply::apply(client, &roles).await
+}
+
+/// Gives `user` what `--metrics-authorization` needs, as the optional manifest gives it to the operator's account.
+pub async fn allow_metrics_authorization(client: &Client, user: &str, label: &str) -> Result<()> {
+    let mut manifests = apply::read(&directory().join("optional/metrics-authorization-role.yaml"))?;
+    for binding in manifests.iter_mut().filter(|manifest| is_binding(manifest)) {
+        let name = binding["metadata"]["name"].as_str().context("a shipped binding has no name")?;
+        binding["metadata"]["name"] = json!(format!("{name}-{label}"));
+        binding["metadata"]["labels"] = json!({SCENARIO_LABEL: label});
+        binding["subjects"] = json!([{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}]);
+    }
+    apply::apply(client, &manifests).await
+}
+
+/// Binds the shipped role of who scrapes to a service account.
+pub async fn allow_to_read_metrics(client: &Client, namespace: &str, account: &str, label: &str) -> Result<()> {
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
+        "metadata": {"name": format!("flippy-metrics-reader-{label}"), "labels": {SCENARIO_LABEL: label}},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "flippy-metrics-reader"},
+        "subjects": [{"kind": "ServiceAccount", "namespace": namespace, "name": account}],
+    });
+    apply::apply(client, &[binding]).await
+}
+
+/// Creates a service account.
+pub async fn service_account(client: &Client, namespace: &str, name: &str) -> Result<()> {
+    let account = json!({
+        "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"namespace": namespace, "name": name},
+    });
+    apply::apply(client, &[account]).await
+}
+
+/// A token of a service account, as its pods have one.
+pub async fn token(client: &Client, namespace: &str, account: &str) -> Result<String> {
+    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), namespace);
+    let request = accounts.create_token_request(account, &PostParams::default(), &TokenRequest::default()).await?;
+    Ok(request.status.context("a token was asked for, and there is none")?.token)
 }
 
 /// The shipped manifests, except those that are left out.

@@ -35,7 +35,7 @@ macro_rules! wrapper {
 }
 
 /// All modules, in the order in which they are built.
-pub const MODULES: [Module; 4] = [
+pub const MODULES: [Module; 8] = [
     Module {
         name: "etcd",
         binaries: &[("etcd", "go.etcd.io/etcd/server/v3")],
@@ -87,6 +87,45 @@ pub const MODULES: [Module; 4] = [
         build_seconds: 230,
         go_mod: wrapper!("argo", "go.mod"),
         go_sum: wrapper!("argo", "go.sum"),
+    },
+    Module {
+        name: "helm",
+        binaries: &[("helm", "helm.sh/helm/v4/cmd/helm")],
+        data: None,
+        build_seconds: 80,
+        go_mod: wrapper!("helm", "go.mod"),
+        go_sum: wrapper!("helm", "go.sum"),
+    },
+    Module {
+        name: "kube-score",
+        binaries: &[("kube-score", "github.com/zegl/kube-score/cmd/kube-score")],
+        data: None,
+        build_seconds: 30,
+        go_mod: wrapper!("kube-score", "go.mod"),
+        go_sum: wrapper!("kube-score", "go.sum"),
+    },
+    Module {
+        name: "glua",
+        binaries: &[("glua", "github.com/yuin/gopher-lua/cmd/glua")],
+        data: None,
+        build_seconds: 5,
+        go_mod: wrapper!("glua", "go.mod"),
+        go_sum: wrapper!("glua", "go.sum"),
+    },
+    Module {
+        name: "monitoring",
+        binaries: &[],
+        data: Some((
+            "github.com/prometheus-operator/prometheus-operator",
+            &[
+                "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml",
+                "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
+                "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml",
+            ],
+        )),
+        build_seconds: 0,
+        go_mod: wrapper!("monitoring", "go.mod"),
+        go_sum: wrapper!("monitoring", "go.sum"),
     },
 ];
 

@@ -87,6 +87,15 @@ impl Operator {
         }
     }
 
+    /// The port of its metrics. An embedded one has none.
+    pub fn metrics_port(&self) -> Result<u16> {
+        match &self.0 {
+            Running::Child(child) => Ok(child.metrics_port()),
+            #[cfg(feature = "embedded")]
+            Running::Embedded(_) => anyhow::bail!("an embedded operator serves no metrics"),
+        }
+    }
+
     /// Its process id. That of an embedded one is ours.
     pub fn id(&self) -> u32 {
         match &self.0 {

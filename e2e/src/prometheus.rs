@@ -1,13 +1,16 @@
 //! A real Prometheus, whose alert a scenario lets fire or not.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 
 use crate::loopback;
+use crate::operator::Operator;
 use crate::process::Process;
 use crate::scenario::Scenario;
 
@@ -36,12 +39,38 @@ pub struct Files {
 impl Prometheus {
     /// Starts one, whose alert fires or not.
     pub async fn start(s: &Scenario, fires: bool) -> Result<Self> {
+        Self::start_with(s, fires, "").await
+    }
+
+    /// Starts one that scrapes an operator each second, and whose alert does not fire.
+    pub async fn scraping(s: &Scenario, operator: &Operator) -> Result<Self> {
+        let target = format!("127.0.0.1:{}", operator.metrics_port()?);
+        let scrapes = format!(
+            "scrape_configs: [{{job_name: flippy, scrape_interval: 1s, static_configs: [{{targets: ['{target}']}}]}}]\n"
+        );
+        Self::start_with(s, false, &scrapes).await
+    }
+
+    /// The series that an instant query returns.
+    pub async fn query(&self, expression: &str) -> Result<Vec<Value>> {
+        let mut encoded = String::new();
+        for byte in expression.bytes() {
+            // Writing into a String cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+        let answer = loopback::get(self.files.port, &format!("/api/v1/query?query={encoded}")).await?;
+        let answer: Value = serde_json::from_str(&answer)?;
+        let result = answer["data"]["result"].as_array().with_context(|| format!("{expression}: {answer}"))?;
+        Ok(result.clone())
+    }
+
+    async fn start_with(s: &Scenario, fires: bool, scrapes: &str) -> Result<Self> {
         let name = format!("prometheus-{}", s.id());
         let cluster = s.cluster()?.directory().to_owned();
         let directory = cluster.join(&name);
         let [port] = loopback::free_ports()?;
         fs::create_dir_all(&directory)?;
-        let config = "global: {evaluation_interval: 1s}\nrule_files: [rules.yaml]\n";
+        let config = format!("global: {{evaluation_interval: 1s}}\nrule_files: [rules.yaml]\n{scrapes}");
         fs::write(directory.join("prometheus.yaml"), config)?;
         let new = Files { name, cluster, directory, port };
         new.write_rule(fires)?;

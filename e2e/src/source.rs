@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use crate::apply;
 
-/// Gives `user` what `examples/istio-source-role.yaml` gives to the operator, for another `ConfigMap`.
+/// Gives `user` what `deploy/optional/image-source-role.yaml` gives to the operator, for another `ConfigMap`.
 pub(crate) async fn allow(client: &Client, user: &str, namespace: &str, config_map: &str) -> Result<()> {
-    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/istio-source-role.yaml");
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/optional/image-source-role.yaml");
     let mut manifests: Vec<Value> = apply::read(&example)?;
     for manifest in &mut manifests {
         let name = json!(format!("flippy-image-source-{config_map}"));

@@ -14,8 +14,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::record::{Record, Restart, WORKLOADS, generation, is_live, owner, uid};
+use crate::scenario::Mood;
 
-/// How long a decision may take to arrive: the operator rests at least 20 ms between two passes.
+/// How long a decision may take to arrive: the operator rests 20 ms between two passes, unless somebody waits for one.
 pub(crate) const DECIDING: SignedDuration = SignedDuration::from_millis(60);
 /// Moments that are looked at for one decision; beyond, the latest count.
 const MAX_MOMENTS: usize = 1000;
@@ -32,11 +33,13 @@ pub(crate) struct View {
     pods: HashMap<String, Vec<Arc<Value>>>,
     /// What is refused, whoever asks, if that is known.
     pub(crate) refused: Option<(Resource, Key)>,
+    /// How the Prometheus server feels from now on, if that is known.
+    pub(crate) mood: Mood,
 }
 
 impl View {
-    /// Everything, as it is.
-    pub(crate) fn of(cluster: &SimCluster) -> Self {
+    /// Everything, as it is, and will be as far as Prometheus is concerned.
+    pub(crate) fn of(cluster: &SimCluster, mood: Mood) -> Self {
         let list = |resource: Resource| cluster.list(resource).into_iter().map(|object| (key(&object), object));
         let view = Self::new(
             list(Resource::Namespaces).collect(),
@@ -49,6 +52,7 @@ impl View {
         Self {
             refused: cluster.webhook().map(|webhook| (webhook.resource, webhook.key)),
             config_maps: list(Resource::ConfigMaps).collect(),
+            mood,
             ..view
         }
     }
@@ -118,7 +122,16 @@ impl View {
         }
         let namespaces = namespaces.into_iter().map(|(key, object)| (key.name, object)).collect();
         let config_maps = BTreeMap::new();
-        Self { namespaces, workloads, configs, budgets, config_maps, pods: by_workload, refused: None }
+        Self {
+            namespaces,
+            workloads,
+            configs,
+            budgets,
+            config_maps,
+            pods: by_workload,
+            refused: None,
+            mood: Mood::Calm,
+        }
     }
 
     /// The sidecar's image of a new pod of a workload. Only where everything is known.
@@ -127,6 +140,11 @@ impl View {
         let handed_out = self.config_maps.get(&Key::new("istio-system", "sidecar"));
         let handed_out = handed_out.and_then(|injector| injector["data"]["image"].as_str());
         pinned.or(handed_out).unwrap_or_default().to_owned()
+    }
+
+    /// Whether any pod that counts has no node.
+    pub(crate) fn has_pods_without_node(&self) -> bool {
+        self.pods.values().flatten().any(|pod| has_no_node(pod))
     }
 
     /// The pods of a workload that count: neither being deleted nor finished.
@@ -160,6 +178,12 @@ pub(crate) fn batch_began(record: &Record<'_>, restart: &Restart<'_>) -> Timesta
         }
     }
     began
+}
+
+/// Whether the scheduler has said that it finds no node for a pod.
+pub(crate) fn has_no_node(pod: &Value) -> bool {
+    let mut conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
+    conditions.any(|one| one["type"] == "PodScheduled" && one["status"] == "False")
 }
 
 fn was_answered(restart: &Restart<'_>, user: &Arc<str>, at: Timestamp) -> bool {

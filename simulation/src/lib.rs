@@ -11,6 +11,7 @@
 mod checker;
 mod knowledge;
 mod life;
+mod prometheus;
 mod record;
 mod replicas;
 mod report;

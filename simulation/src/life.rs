@@ -11,6 +11,7 @@ use flippy_sim::{LinkState, SimClient, SimCluster};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use crate::prometheus::Prometheus;
 use crate::replicas::{self, Wire};
 use crate::scenario::{CONFIG_NAMESPACE, Clocks, Ending, How, IGNORE_KEY, Scenario};
 
@@ -30,6 +31,7 @@ pub(crate) fn life_of(user: &str) -> usize {
 /// Where and when the operator lives.
 pub(crate) struct Place {
     pub(crate) cluster: SimCluster,
+    pub(crate) prometheus: Prometheus,
     /// Its name among several; empty for the only one.
     pub(crate) replica: &'static str,
     /// The wire of its present life.
@@ -43,9 +45,15 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    pub(crate) fn of(scenario: &Scenario, cluster: &SimCluster, calm_at: tokio::time::Instant) -> Self {
+    pub(crate) fn of(
+        scenario: &Scenario,
+        cluster: &SimCluster,
+        prometheus: &Prometheus,
+        calm_at: tokio::time::Instant,
+    ) -> Self {
         Self {
             cluster: cluster.clone(),
+            prometheus: prometheus.clone(),
             replica: "",
             present: Wire::default(),
             began_at: cluster.now(),
@@ -112,7 +120,11 @@ fn operator(place: &Place, life: usize, wire: &SimClient, user: &str) -> Operato
     let now = place.cluster.now();
     let jumps = place.clocks.jumps(now.duration_since(place.began_at));
     Operator {
-        clients: Clients { watching: wire.client.clone(), acting: wire.client.clone() },
+        clients: Clients {
+            watching: wire.client.clone(),
+            acting: wire.client.clone(),
+            prometheus: place.prometheus.dialer(user),
+        },
         settings: Settings {
             conversion: ConversionOptions {
                 ignore_key: IGNORE_KEY.into(),
@@ -123,6 +135,7 @@ fn operator(place: &Place, life: usize, wire: &SimClient, user: &str) -> Operato
             election: replicas::election(place.replica, user),
             health_address: None,
             metrics_address: None,
+            metrics_protection: flippy_operator::MetricsProtection::default(),
         },
         clock: Clock::jumping(place.clocks.shown(life, place.began_at, now), jumps),
     }

@@ -6,11 +6,13 @@ use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::mpsc;
-use std::time::Instant;
 
 use clap::Parser;
+use cost::Cost;
 use flippy_simulation::{Scenario, SeedRange, about, regressions, report, run};
 use indicatif::{ProgressBar, ProgressStyle};
+
+mod cost;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -76,11 +78,11 @@ fn all(seeds: VecDeque<u64>, arguments: &Arguments) -> ExitCode {
         ProgressStyle::with_template("{bar:40} {pos}/{len} seeds, {per_sec}, {eta} left {msg}")
             .expect("the template is a constant"),
     );
-    let started = Instant::now();
+    let cost = Cost::begin();
     let waiting = Mutex::new(seeds);
-    let (done_tx, done) = mpsc::channel::<(u64, Option<String>)>();
+    let (done_tx, done) = mpsc::channel::<(u64, Attempt)>();
     let mut failed = Vec::new();
-    let mut tried = 0_u64;
+    let (mut tried, mut workloads) = (0_u64, 0);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             let (waiting, done_tx) = (&waiting, done_tx.clone());
@@ -93,13 +95,14 @@ fn all(seeds: VecDeque<u64>, arguments: &Arguments) -> ExitCode {
             });
         }
         drop(done_tx);
-        for (seed, failure) in done {
+        for (seed, attempt) in done {
             tried += 1;
+            workloads += attempt.workloads;
             bar.inc(1);
             if bar.is_hidden() && tried.is_multiple_of(500) {
-                println!("{tried}/{count} seeds, {} failed, {:.0} s", failed.len(), started.elapsed().as_secs_f32());
+                println!("{tried}/{count} seeds, {} failed, {:.0} s", failed.len(), cost.seconds());
             }
-            let Some(text) = failure else { continue };
+            let Some(text) = attempt.failure else { continue };
             if failed.len() < MAX_REPORTS {
                 bar.suspend(|| println!("{text}"));
             }
@@ -111,10 +114,7 @@ fn all(seeds: VecDeque<u64>, arguments: &Arguments) -> ExitCode {
         }
     });
     bar.finish_and_clear();
-    let seconds = started.elapsed().as_secs_f64();
-    #[allow(clippy::cast_precision_loss, reason = "nobody tries 2^53 seeds")]
-    let rate = tried as f64 / seconds.max(0.001);
-    println!("{tried} seeds in {seconds:.1} s ({rate:.0} a second on {threads} threads): {} failed", failed.len());
+    println!("{}; {} failed", cost.told(tried, threads, workloads), failed.len());
     if failed.is_empty() {
         return ExitCode::SUCCESS;
     }
@@ -123,14 +123,21 @@ fn all(seeds: VecDeque<u64>, arguments: &Arguments) -> ExitCode {
     ExitCode::FAILURE
 }
 
+struct Attempt {
+    workloads: usize,
+    failure: Option<String>,
+}
+
 /// Tries a seed; what to say when it fails. A panic of the simulation is a failure of its own.
-fn attempt(seed: u64) -> Option<String> {
+fn attempt(seed: u64) -> Attempt {
     let outcome = std::panic::catch_unwind(|| {
         let scenario = Scenario::draw(seed);
         let run = run(&scenario);
-        (!run.findings.is_empty()).then(|| report(&scenario, &run, false))
+        let failure = (!run.findings.is_empty()).then(|| report(&scenario, &run, false));
+        Attempt { workloads: scenario.workloads(), failure }
     });
     outcome.unwrap_or_else(|_| {
-        Some(format!("seed {seed}: a panic\n  replay: cargo xtask simulate --seed {seed} --trace\n"))
+        let failure = format!("seed {seed}: a panic\n  replay: cargo xtask simulate --seed {seed} --trace\n");
+        Attempt { workloads: 0, failure: Some(failure) }
     })
 }

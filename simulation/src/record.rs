@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::life::{is_operator, life_of};
+use crate::prometheus::Asked;
 use crate::scenario::Clocks;
 
 /// The kinds of workload.
@@ -22,6 +23,7 @@ pub(crate) const UNHEALTHY_BEFORE: &str = "flippy.keikoproj.io/unhealthy-before"
 /// What an object became, and as of when.
 pub(crate) struct Version {
     pub(crate) revision: u64,
+    pub(crate) at: Timestamp,
     /// None: it is gone.
     pub(crate) object: Option<Arc<Value>>,
 }
@@ -29,6 +31,8 @@ pub(crate) struct Version {
 /// Every version of every object, and what led to them.
 pub(crate) struct Record<'a> {
     pub(crate) history: &'a History,
+    /// What the Prometheus server was asked.
+    pub(crate) asked: &'a [Asked],
     pub(crate) clocks: &'a Clocks,
     began_at: Timestamp,
     versions: HashMap<Resource, BTreeMap<Key, Vec<Version>>>,
@@ -52,9 +56,9 @@ pub(crate) struct Restart<'a> {
 }
 
 impl<'a> Record<'a> {
-    pub(crate) fn new(history: &'a History, clocks: &'a Clocks, began_at: Timestamp) -> Self {
-        let mut record =
-            Self { history, clocks, began_at, versions: HashMap::new(), told: HashMap::new(), restarts: Vec::new() };
+    pub(crate) fn new(history: &'a History, asked: &'a [Asked], clocks: &'a Clocks, began_at: Timestamp) -> Self {
+        let (versions, told, restarts) = (HashMap::new(), HashMap::new(), Vec::new());
+        let mut record = Self { history, asked, clocks, began_at, versions, told, restarts };
         for mutation in &history.mutations {
             record.take(mutation);
         }
@@ -86,7 +90,7 @@ impl<'a> Record<'a> {
             return;
         }
         let versions = self.versions.entry(resource).or_default().entry(mutation.key.clone()).or_default();
-        versions.push(Version { revision: mutation.revision, object: mutation.after.clone() });
+        versions.push(Version { revision: mutation.revision, at: mutation.at, object: mutation.after.clone() });
         self.take_restart(mutation);
     }
 
@@ -118,6 +122,16 @@ impl<'a> Record<'a> {
     pub(crate) fn versions(&self, resource: Resource, key: &Key) -> impl Iterator<Item = &Arc<Value>> {
         let versions = self.versions.get(&resource).and_then(|versions| versions.get(key));
         versions.into_iter().flatten().filter_map(|version| version.object.as_ref())
+    }
+
+    /// The same, and since when it was so.
+    pub(crate) fn timed_versions(
+        &self,
+        resource: Resource,
+        key: &Key,
+    ) -> impl Iterator<Item = (Timestamp, &Arc<Value>)> {
+        let versions = self.versions.get(&resource).and_then(|versions| versions.get(key));
+        versions.into_iter().flatten().filter_map(|version| Some((version.at, version.object.as_ref()?)))
     }
 
     /// All objects of a resource as of a revision.

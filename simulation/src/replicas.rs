@@ -35,7 +35,7 @@ impl Wire {
 pub(crate) fn live(place: Place, scenario: &Scenario) -> Vec<JoinHandle<()>> {
     let began = Instant::now();
     let Some(replicas) = &scenario.replicas else { return vec![tokio::spawn(life::live(place))] };
-    let other = Place::of(scenario, &place.cluster, place.calm_at);
+    let other = Place::of(scenario, &place.cluster, &place.prometheus, place.calm_at);
     let places = [Place { replica: "a", ..place }, Place { replica: "b", endings: replicas.endings.clone(), ..other }];
     let wires = places.each_ref().map(|place| place.present.clone());
     let tasks = places.into_iter().map(|place| tokio::spawn(life::live(place))).collect();

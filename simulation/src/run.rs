@@ -4,14 +4,15 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use flippy_sim::{Faults, History, SimCluster};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use crate::checker::{self, Finding};
 use crate::knowledge::View;
 use crate::life::Place;
+use crate::prometheus::Prometheus;
 use crate::replicas;
-use crate::scenario::{Deed, OLD, Scenario};
+use crate::scenario::{Deed, Mood, OLD, Scenario};
 
 /// How long after the last trouble everything must be fresh or explained.
 const PATIENCE: Duration = Duration::from_hours(8);
@@ -45,7 +46,8 @@ async fn day(scenario: &Scenario) -> Run {
     let began = Instant::now();
     let began_at = cluster.now();
     let calm_at = began + Duration::from_secs(scenario.calm_at_seconds);
-    let place = Place::of(scenario, &cluster, calm_at);
+    let prometheus = Prometheus::new(&cluster, scenario.moods.clone());
+    let place = Place::of(scenario, &cluster, &prometheus, calm_at);
     let life = place.life.clone();
     let shown = |at: Timestamp| scenario.clocks.shown(life.load(Ordering::Relaxed), began_at, at);
     let operators = replicas::live(place, scenario);
@@ -55,7 +57,7 @@ async fn day(scenario: &Scenario) -> Run {
     }
     tokio::time::sleep_until(calm_at).await;
     let tried_again = calm_at + TRIED_AGAIN + Duration::try_from(scenario.clocks.spread()).unwrap_or_default();
-    let explained = quiet(&cluster, calm_at, tried_again, shown).await;
+    let explained = quiet(&cluster, scenario.moods.last(), calm_at, tried_again, shown).await;
     if explained.is_ok() {
         tokio::time::sleep(Duration::from_secs(scenario.linger_seconds)).await;
     }
@@ -63,7 +65,7 @@ async fn day(scenario: &Scenario) -> Run {
     let died = operators.iter().any(tokio::task::JoinHandle::is_finished);
     operators.iter().for_each(tokio::task::JoinHandle::abort);
     let history = cluster.take_history();
-    let mut findings = checker::check(&history, scenario, began_at);
+    let mut findings = checker::check(&history, &prometheus.asked(), scenario, began_at);
     findings.extend(explained.err().unwrap_or_default());
     if died {
         findings.push(checker::died(cluster.now()));
@@ -105,26 +107,32 @@ fn perform(cluster: &SimCluster, deed: &Deed) {
 /// Whatever depends on the time is judged by what the operator's clock shows.
 async fn quiet(
     cluster: &SimCluster,
+    mood: Mood,
     calm_at: Instant,
     tried_again: Instant,
     shown: impl Fn(Timestamp) -> Timestamp,
 ) -> Result<(), Vec<Finding>> {
     let mut quiet_since: Option<Instant> = None;
+    let mut turn_at = Timestamp::MIN;
     loop {
         let now = Instant::now();
-        let view = View::of(cluster);
+        let view = View::of(cluster, mood);
         let refused = checker::still_refused(&view, cluster.now());
         if now >= tried_again && !refused.is_empty() {
             return Err(refused);
         }
-        let open = checker::unexplained(&view, shown(cluster.now()));
+        let shows = shown(cluster.now());
+        let open = checker::unexplained(&view, shows);
         match (open.is_empty(), quiet_since) {
-            // As long as patience lasts, what waits for a window has to go on once that opens.
-            (true, Some(since))
-                if now >= since + QUIET
-                    && (now >= calm_at + PATIENCE || !checker::waits_for_window(&view, shown(cluster.now()))) =>
-            {
-                return Ok(());
+            // As long as patience lasts, what waits for a window has to go on once that opens. One that does not open
+            // before shows nothing.
+            (true, Some(since)) if now >= since + QUIET && shows >= turn_at => {
+                let patience = SignedDuration::try_from((calm_at + PATIENCE).saturating_duration_since(now));
+                let until = shows + patience.unwrap_or_default();
+                match checker::next_turn(&view, shows, until) {
+                    Some(turn) => turn_at = turn,
+                    None => return Ok(()),
+                }
             }
             (true, None) => quiet_since = Some(now),
             (true, Some(_)) => {}

@@ -28,6 +28,8 @@ pub(crate) const MAX_WINDOWS: usize = 10;
 pub(crate) const MAX_TIME_LENGTH: usize = 128;
 /// Gates of one config: each is asked again and again.
 pub(crate) const MAX_GATES: usize = 10;
+/// Notifications of one config: each is told of every turn.
+pub(crate) const MAX_NOTIFICATIONS: usize = 10;
 /// Characters of a gate's name, which is a label of a metric.
 pub(crate) const MAX_GATE_NAME_LENGTH: usize = 63;
 /// Characters of an address.

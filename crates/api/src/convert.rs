@@ -12,6 +12,7 @@ use crate::bounds::{MAX_ENTRIES, MAX_FIELD_MESSAGE_LENGTH, MAX_WINDOWS, one_line
 use crate::gate::gates;
 use crate::images;
 use crate::injection::drift_detection;
+use crate::notification::notifications;
 use crate::problem::{InvalidSpec, Problem};
 use crate::resource::FlippyConfig;
 use crate::spec::{self, FlippyCondition, K8S, ProcessFilter};
@@ -73,6 +74,7 @@ pub fn policy(config: &FlippyConfig, options: &ConversionOptions) -> Result<Poli
         waves,
         windows: converter.windows(&spec.windows),
         gates: gates(&spec.gates, converter.only_namespace.as_deref(), &mut converter.problems),
+        notifications: notifications(&spec.notifications, converter.only_namespace.as_deref(), &mut converter.problems),
         resumed_at: converter.resumed_at(config),
         suspended: spec.suspend,
         dry_run: spec.dry_run,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::resource::FlippyConfig;
 use crate::rules;
 use crate::spec::FlippyConfigSpec;
-use crate::status::FlippyConfigStatus;
+use crate::status::{FlippyConfigStatus, UNSEEN_GENERATION};
 
 /// Formats that the API server knows for numbers; it warns about others.
 const KNOWN_FORMATS: [&str; 2] = ["int32", "int64"];
@@ -22,6 +22,9 @@ pub fn crd() -> CustomResourceDefinition {
     normalise(&mut spec);
     normalise(&mut status);
     rules::add(&mut spec);
+    // kstatus, by which Flux and Helm wait, takes an object without a status for one that is as it should be, and one whose
+    // status is about an older spec for one that is not there yet. Flux's own kinds have the same default.
+    status["default"] = json!({"observedGeneration": UNSEEN_GENERATION});
     let conditions = &mut status["properties"]["conditions"];
     conditions["x-kubernetes-list-type"] = json!("map");
     conditions["x-kubernetes-list-map-keys"] = json!(["type"]);

@@ -198,7 +198,7 @@ fn token(key: &spec::SecretKey, url: &str) -> Result<SecretKey, String> {
     Ok(SecretKey { name: key.name.as_str().into(), key: key.key.as_str().into() })
 }
 
-fn ca_bundle(text: &str, url: &str) -> Result<Option<Arc<str>>, String> {
+pub(crate) fn ca_bundle(text: &str, url: &str) -> Result<Option<Arc<str>>, String> {
     if text.is_empty() {
         return Ok(None);
     }

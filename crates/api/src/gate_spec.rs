@@ -53,7 +53,7 @@ pub struct Prometheus {
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "is_default")]
     pub timeout_seconds: i64,
     /// A bearer token to send, in a Secret of the config's own namespace. Only with https. Flippy needs the right to get
-    /// that Secret: see deploy/optional/gate-token-role.yaml.
+    /// that Secret: see deploy/optional/secret-role.yaml.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bearer_token_secret: Option<SecretKey>,
     /// Certificate authorities to trust instead of the system's, in PEM.

@@ -11,6 +11,10 @@ mod image_spec;
 mod images;
 mod injection;
 mod next_status;
+mod notification;
+mod notification_rules;
+mod notification_spec;
+mod notified;
 mod problem;
 mod resource;
 mod rules;
@@ -34,6 +38,9 @@ pub use image_spec::{ConfigMapKey, ImageMirror, ImageSource};
 pub use next_status::{
     gate_facts, next_status, problem_status, status_merge_patch, status_patch, unmet_since, wanted_before,
 };
+pub use notification::webhook_url;
+pub use notification_spec::{Notification, Webhook};
+pub use notified::{NotifiedStatus, ledger, notified};
 pub use problem::{InvalidSpec, Problem};
 pub use resource::FlippyConfig;
 pub use source_text::images_in;

@@ -50,6 +50,8 @@ pub fn next_status(
         restarts_per_minute: facts.estimate.rate.map(|rate| rate.to_string()),
         estimated_end: facts.estimate.end.map(whole_second),
         gates: facts.gates.iter().take(MAX_LISTED).map(gate).collect(),
+        // Whoever tells them sets it.
+        notified: same_campaign.map(|prior| prior.notified.clone()).unwrap_or_default(),
     }
 }
 
@@ -82,6 +84,7 @@ pub fn problem_status(
         // The memory of soaks and approvals.
         campaign: kept.campaign,
         waves: kept.waves,
+        notified: kept.notified,
         ..FlippyConfigStatus::default()
     }
 }

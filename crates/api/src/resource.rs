@@ -8,7 +8,7 @@ use kube::core::NamespaceResourceScope;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::spec::{FlippyConfigSpec, null_is_default};
-use crate::status::FlippyConfigStatus;
+use crate::status::{FlippyConfigStatus, UNSEEN_GENERATION};
 
 /// `keikoproj.io/v1` `FlippyConfig`.
 ///
@@ -34,10 +34,12 @@ pub struct FlippyConfig {
     pub status: Option<FlippyConfigStatus>,
 }
 
-/// A status that somebody else wrote into the object is not ours: it is written anew.
+/// A status that somebody else wrote into the object is not ours, and the one that the API server wrote says nothing: it is
+/// written anew.
 fn status_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<FlippyConfigStatus>, D::Error> {
     let status = serde_json::Value::deserialize(deserializer)?;
-    Ok(serde_json::from_value(status).ok())
+    let status: Option<FlippyConfigStatus> = serde_json::from_value(status).ok();
+    Ok(status.filter(|status| status.observed_generation != Some(UNSEEN_GENERATION)))
 }
 
 impl FlippyConfig {

@@ -10,7 +10,7 @@ use crate::bounds::{
     MAX_REQUIREMENTS, MAX_SELECTOR_VALUES, MAX_SOURCES, MAX_TEMPLATE_LENGTH, MAX_TIME_LENGTH, MAX_WAVE_NAME_LENGTH,
     MAX_WAVES, MAX_WINDOWS,
 };
-use crate::gate_rules;
+use crate::{gate_rules, notification_rules};
 
 /// Without a bound the API server has to assume the worst of what a rule costs.
 const LISTS: [&str; 5] =
@@ -59,6 +59,7 @@ pub(crate) fn add(spec: &mut Value) {
     add_pace(spec);
     add_waves(spec);
     gate_rules::add(spec);
+    notification_rules::add(spec);
     rule(spec, "ImageList[]", "self.trim() != ''", SAY_IMAGE);
     let is_named = format!("{} && {} && {}", given("self.Type"), given("self.Name"), given("self.Namespace"));
     // A precondition that cannot be checked must not count as met. What cannot be restarted first is merely skipped, as

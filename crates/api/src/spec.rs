@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::gate_spec::Gate;
 use crate::image_spec::{ImageMirror, ImageSource};
+use crate::notification_spec::Notification;
 use crate::wave_spec::Wave;
 
 /// Which container images are wanted, which workloads are in scope, and how carefully to restart them.
@@ -64,6 +65,10 @@ pub struct FlippyConfigSpec {
     /// of namespaces that Flippy trusts with the whole cluster. At most 10.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<Gate>,
+    /// Who is told of turns of a campaign: that it has started, waits for an approval, has halted, is completed. Only in
+    /// configs of namespaces that Flippy trusts with the whole cluster. At most 10.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
+    pub notifications: Vec<Notification>,
     /// true: no further restart starts; what is under way goes on and is reported. Default: false.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "is_default")]
     pub suspend: bool,

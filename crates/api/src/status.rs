@@ -3,7 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::notified::NotifiedStatus;
 use crate::wave_status::WaveStatus;
+
+/// What `observedGeneration` is while no operator has looked at a config: the API server writes it into new objects.
+pub(crate) const UNSEEN_GENERATION: i64 = -1;
 
 /// What was found, and how far it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -56,6 +60,9 @@ pub struct FlippyConfigStatus {
     /// The gates that ask Prometheus.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<GateStatus>,
+    /// Who was told what of this campaign.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notified: Vec<NotifiedStatus>,
 }
 
 /// A condition as Kubernetes knows them.

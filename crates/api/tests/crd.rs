@@ -61,6 +61,13 @@ fn paths(schema: &Value, prefix: &str, found: &mut BTreeSet<String>) {
 }
 
 #[test]
+fn an_object_that_nobody_has_looked_at_is_not_mistaken_for_one_that_is_as_it_should_be() {
+    let status = &schema()["properties"]["status"];
+    assert_eq!(status["default"], serde_json::json!({"observedGeneration": -1}));
+    assert_eq!(status["required"], Value::Null, "what the API server writes must be valid");
+}
+
+#[test]
 fn every_property_path_of_the_original_is_still_there() {
     let mut found = BTreeSet::new();
     paths(&schema(), "", &mut found);

@@ -72,6 +72,14 @@ fn a_status_of_another_shape_does_not_make_the_config_unreadable() {
 }
 
 #[test]
+fn the_status_that_the_api_server_writes_into_new_objects_is_none() {
+    let new = json!({"metadata": {}, "status": {"observedGeneration": -1}});
+    assert_eq!(decoded(new).status, None);
+    let seen = json!({"metadata": {}, "status": {"observedGeneration": 1, "conditions": []}});
+    assert!(decoded(seen).status.is_some());
+}
+
+#[test]
 fn what_is_written_back_is_what_was_read() {
     let object = json!({
         "apiVersion": "keikoproj.io/v1", "kind": "FlippyConfig", "metadata": {"name": "mesh"},

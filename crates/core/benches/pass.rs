@@ -105,6 +105,7 @@ fn policy(number: usize) -> Policy {
             .to_vec(),
         preconditions: Vec::new(),
         gates: Vec::new(),
+        notifications: Vec::new(),
         restart_first: Vec::new(),
         strategy: Strategy::default(),
         waves: Vec::new(),

@@ -11,7 +11,7 @@ use crate::strategy::{Limit, Strategy};
 use crate::turns::Taken;
 use crate::verdict::Verdict;
 use crate::waves::Waves;
-use crate::workload::NamedWorkload;
+use crate::workload::{Kind, NamedWorkload};
 
 /// What one pass may still start. Made anew in each pass, so that a crash forgets nothing.
 pub(crate) struct Budget<'a> {
@@ -30,6 +30,9 @@ pub(crate) struct Budget<'a> {
     not_before: Option<Timestamp>,
     /// The same, if nothing became of those whose answers were lost.
     not_again_before: Option<Timestamp>,
+    /// Kinds whose controller does not act on a restart, by an example: each waits for its own controller, and takes no room
+    /// from the others.
+    silent: BTreeMap<Kind, &'a NamedWorkload>,
     /// Whose turn it is of those that share a `PodDisruptionBudget` or a group.
     turns: Taken<'a>,
 }
@@ -57,7 +60,13 @@ impl<'a> Budget<'a> {
             let is_shut_out = || matches!(entry.verdict, Verdict::Restart(_)) && !waves.admit(entry);
             is_lost(entry) && (is_shut_out() || is_due_first(entry))
         };
+        let is_silent = |entry: &PlanEntry| {
+            entry.under_way == UnderWay::ControllerSilent
+                && (entry.holds_up_others || strategy.max_concurrent.is_some())
+        };
+        let is_moot = |entry: &PlanEntry| is_moot(entry) || is_silent(entry);
         let is_under_way = |entry: &PlanEntry| entry.under_way != UnderWay::No && !is_moot(entry);
+        let silent = plan.entries.iter().rev().filter(|entry| is_silent(entry)).map(|entry| &entry.id.named);
         let under_way = plan.entries.iter().filter(|entry| is_under_way(entry) || sent(entry));
         let first = plan.first.iter().filter(|first| first.is_under_way(sending));
         let holds_up = |entry: &&PlanEntry| {
@@ -74,6 +83,7 @@ impl<'a> Budget<'a> {
             busy: plan.entries.iter().find(holds_up).map(|entry| &entry.id.named),
             not_before: not_before(strategy, plan, sending, now, |entry| is_lost(entry) && !is_moot(entry)),
             not_again_before: not_before(strategy, plan, sending, now, |_| false),
+            silent: silent.map(|named| (named.kind, named)).collect(),
             turns: Taken::new(plan, sending),
         };
         for entry in plan.countable(waves.current) {
@@ -128,9 +138,11 @@ impl<'a> Budget<'a> {
         in_namespace(&self.under_way_in) < limit.of(in_namespace(&self.total_in))
     }
 
-    /// Why this workload has to wait although there is room: another one that shares something with it has its turn.
-    pub(crate) fn wait_for_turn(&self, named: &NamedWorkload) -> Option<Hold> {
-        self.turns.wait(named)
+    /// Why this workload has to wait although there is room: the controller of its kind does not act, or another one that
+    /// shares something with it has its turn.
+    pub(crate) fn wait(&self, named: &NamedWorkload) -> Option<Hold> {
+        let silent = self.silent.get(&named.kind).filter(|silent| **silent != named);
+        silent.map(|silent| Hold::Waiting(silent.to_string())).or_else(|| self.turns.wait(named))
     }
 
     /// Takes room for one in scope.

@@ -139,7 +139,7 @@ impl Schedule {
     }
 
     /// The hours and minutes at which it fires on such a day, in order.
-    pub(crate) fn times(&self) -> impl Iterator<Item = (i8, i8)> + '_ {
-        self.times.iter().copied()
+    pub(crate) fn times(&self) -> &[(i8, i8)] {
+        &self.times
     }
 }

@@ -29,11 +29,13 @@ mod injection;
 mod labels;
 mod mark;
 mod mirror;
+mod notice;
 mod pace;
 mod plan;
 mod pod;
 mod policy;
 mod progress;
+mod query;
 mod query_gate;
 mod question;
 mod reason;
@@ -41,6 +43,7 @@ mod scope;
 mod selector;
 mod snapshot;
 mod source;
+mod standstill;
 mod status;
 mod strategy;
 mod template;
@@ -69,14 +72,15 @@ pub use injection::{DriftDetection, MissingSidecar};
 pub use labels::{Labels, contains_all};
 pub use mark::{RestartMark, RestartToken, TokenParseError, annotation};
 pub use mirror::{ImagePrefix, MAX_MIRRORS, Mirror, MirrorError, Mirrors, PrefixParseError};
+pub use notice::{Happening, Ledger, Notice, Notification, Told, Webhook, WebhookAddress, WebhookFormat, notices};
 pub use pace::{Decision, Hold, MAX_STARTS_PER_PASS, Start, pace};
 pub use plan::{FirstRestart, FirstState, Plan, PlanEntry, plan};
 pub use pod::{Container, Pod, PodState};
 pub use policy::{Policy, PolicyName, Precondition, RestartFirst, RestartObject, SpecNote, Waiting};
 pub use progress::{Progress, progress_of};
+pub use query::{Comparison, PrometheusQuery, QueryAnswer, Reading, SecretKey, Threshold};
 pub use query_gate::{
-    Comparison, PrometheusQuery, QueryAnswer, QueryGate, QueryGateFact, QueryHistory, QueryState, Reading, SecretKey,
-    Threshold, are_gates_asked, query_gates, query_gates_as_told,
+    QueryGate, QueryGateFact, QueryHistory, QueryState, are_gates_asked, query_gates, query_gates_as_told,
 };
 pub use question::{Lacking, ScopeLink, ScopeQuestion};
 pub use reason::{Place, REASONS, Reason};
@@ -90,7 +94,7 @@ pub use template::{FieldPath, Template, TemplateParseError};
 pub use verdict::{BlockedReason, DriftReason, FailedReason, FutileReason, StaleBy, Verdict};
 pub use wave::{Approval, Approved, Campaign, ClaimedApproval, REST, RememberedWave, Wave, WaveMemory};
 pub use waves::{WaveFact, WaveHold, WaveState, Waves, waves};
-pub use window::{Window, WindowKind, WindowState, window_state};
+pub use window::{TooShort, Window, WindowKind, WindowState, window_state};
 pub use workload::{
     ArgoPhase, ArgoRolloutFacts, DaemonSetFacts, DeploymentFacts, Kind, KindParseError, NamedWorkload, Owner,
     RolloutFacts, StatefulSetFacts, UpdateStrategy, Workload, WorkloadRef,

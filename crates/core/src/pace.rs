@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::budget::{Budget, will_hold_up_others};
 use crate::disruption::Turn;
@@ -12,21 +12,27 @@ use crate::mark::RestartToken;
 use crate::plan::{FirstRestart, FirstState, Plan, PlanEntry, UnderWay};
 use crate::policy::Policy;
 use crate::strategy::Strategy;
-use crate::turns::Taken;
 use crate::verdict::{BlockedReason, Verdict};
 use crate::waves::{WaveHold, Waves};
-use crate::window::{WindowState, window_state};
+use crate::window::{TooShort, WindowState, too_short_for, window_state};
 use crate::workload::{Kind, NamedWorkload, WorkloadRef};
 
 /// Restarts that one pass may start. A kind that is not waited for has no other bound; this one keeps the queue of
 /// patches short, and the next pass, a moment later, goes on.
 pub const MAX_STARTS_PER_PASS: usize = 50;
 
+/// Restarts of one policy whose requests may be on their way to the API server at once, where order says nothing. Enough
+/// that a slot does not stay empty for the answers of others, and so few that all of them may go wrong at the same time:
+/// what is on its way when one is refused is not called back.
+const SENT_AT_ONCE: usize = 8;
+
 /// What to do now, and why no more than that.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Decision {
     /// Restarts to start, in order.
     pub starts: Vec<Start>,
+    /// So many of them may be on their way to the API server at once; 1: each waits for the answer to the one before.
+    pub sent_at_once: usize,
     /// Why the rest waits, if anything is left to restart.
     pub hold: Option<Hold>,
     /// When to decide again although nothing was seen to change.
@@ -108,6 +114,8 @@ pub enum Hold {
     Window(Option<Timestamp>),
     /// Too close to the end of a window for a restart to be expected to finish inside.
     WindowEnds(Timestamp),
+    /// No window is ever open for as long as a restart is expected to take.
+    WindowsTooShort(TooShort),
     /// More restarts have failed than `Strategy.MaxFailures` tolerates.
     Halted {
         /// So many.
@@ -133,7 +141,7 @@ pub fn pace(
     now: Timestamp,
 ) -> Decision {
     let recheck_at = earliest_recheck(plan, gate).into_iter().chain(waves.recheck_at()).min();
-    let mut decision = Decision { recheck_at, ..Decision::default() };
+    let mut decision = Decision { recheck_at, sent_at_once: 1, ..Decision::default() };
     if !plan.needs_restart() {
         return decision;
     }
@@ -142,14 +150,24 @@ pub fn pace(
         None => start_first_then_rest(&mut decision, policy, plan, waves, sending, now),
     }
     slow_down(&mut decision, gate, now);
+    decision.sent_at_once = sent_at_once(&decision, policy, plan, gate, waves);
     // Whatever holds everything up when a window closes, from then on it is the window, too.
-    let closing = match window_state(&policy.windows, now) {
-        WindowState::Open { until } => until,
-        WindowState::Shut { .. } => None,
+    let edge = match window_state(&policy.windows, now) {
+        WindowState::Open { until } | WindowState::Shut { until } => until,
     };
     let until = decision.hold.as_ref().and_then(Hold::until);
-    decision.recheck_at = decision.recheck_at.into_iter().chain(until).chain(closing).min();
+    decision.recheck_at = decision.recheck_at.into_iter().chain(until).chain(edge).min();
     decision
+}
+
+/// How many may be on their way at once. Those that may be under way at once need not wait for each other's answers.
+///
+/// Where restarts go one after the other, as in the original, their order is a promise, and so it is for what goes first.
+/// And an API server in trouble is not sent several where it has not borne one.
+fn sent_at_once(decision: &Decision, policy: &Policy, plan: &Plan, gate: &GateFact, waves: &Waves) -> usize {
+    let is_first = |start: &Start| plan.first.iter().any(|first| first.target == start.id.named);
+    let in_order = policy.strategy_for(waves.current).max_concurrent.is_none() || decision.starts.iter().any(is_first);
+    if in_order { 1 } else { SENT_AT_ONCE.min(gate.max_starts).max(1) }
 }
 
 /// Keeps the first of what was decided, as many as the gate allows at once.
@@ -178,11 +196,14 @@ fn forbidden(policy: &Policy, plan: &Plan, gate: &GateFact, now: Timestamp) -> O
     if let Some(halt) = plan.halted(policy, now) {
         return Some(Hold::Halted { failures: halt.failures, tolerated: halt.tolerated });
     }
-    match window_state(&policy.windows, now) {
-        WindowState::Shut { until } => Some(Hold::Window(until)),
-        WindowState::Open { until: Some(end) } if plan.expected_end(policy, now) > end => Some(Hold::WindowEnds(end)),
-        WindowState::Open { .. } => None,
-    }
+    let expected_end = plan.expected_end(policy, now);
+    let hold = match window_state(&policy.windows, now) {
+        WindowState::Shut { until } => Hold::Window(until),
+        WindowState::Open { until: Some(end) } if expected_end > end => Hold::WindowEnds(end),
+        WindowState::Open { .. } => return None,
+    };
+    let too_short = too_short_for(expected_end.duration_since(now), &policy.windows, now);
+    Some(too_short.map_or(hold, Hold::WindowsTooShort))
 }
 
 fn start_first_then_rest(
@@ -208,7 +229,7 @@ fn start_first_then_rest(
     let being_sent = |entry: &&PlanEntry| sending.contains(&entry.id.uid);
     let sent = plan.entries.iter().filter(being_sent).count();
     let allowance = plan.proof.allowance(plan.newest_fresh_at, now).saturating_sub(sent);
-    let probe = if allowance == 0 { due_probe(plan, waves, sending, sent, now) } else { None };
+    let probe = if allowance == 0 { due_probe(plan, waves, sent, &budget, now) } else { None };
     if allowance == 0 && probe.is_none() {
         let probe_at = plan.proof.probe_at().filter(|at| *at > now);
         decision.recheck_at = decision.recheck_at.into_iter().chain(probe_at).min();
@@ -253,6 +274,7 @@ impl Hold {
                 | Self::Gate { .. }
                 | Self::PendingPods(_)
                 | Self::Window(_)
+                | Self::WindowsTooShort(_)
                 | Self::Halted { .. }
                 | Self::Futile
         )
@@ -280,11 +302,10 @@ fn due_again_after_lost_answer<'a>(
     budget: &Budget<'_>,
 ) -> Option<&'a PlanEntry> {
     let is_lost = |entry: &PlanEntry| entry.under_way == UnderWay::Unanswered && !sending.contains(&entry.id.uid);
-    let turns = Taken::new(plan, sending);
-    let is_its_turn = |entry: &PlanEntry| waves.admit(entry) && turns.wait(&entry.id.named).is_none();
+    let is_its_turn = |entry: &PlanEntry| waves.admit(entry) && budget.wait(&entry.id.named).is_none();
     let lost = plan.entries.iter().find(|entry| is_lost(entry) && may_start(entry) && is_its_turn(entry))?;
     let is_busy = |entry: &PlanEntry| {
-        (entry.holds_up_others && entry.under_way != UnderWay::Unanswered)
+        (entry.holds_up_others && entry.under_way == UnderWay::Yes)
             || (sending.contains(&entry.id.uid) && will_hold_up_others(entry))
     };
     let one_after_the_other = strategy.max_concurrent.is_none();
@@ -300,8 +321,8 @@ fn due_again_after_lost_answer<'a>(
 fn due_probe<'a>(
     plan: &'a Plan,
     waves: &Waves,
-    sending: &BTreeSet<Arc<str>>,
     sent: usize,
+    budget: &Budget<'_>,
     now: Timestamp,
 ) -> Option<&'a PlanEntry> {
     if sent > 0 || plan.proof.probe_at().is_none_or(|at| now < at) {
@@ -311,9 +332,8 @@ fn due_probe<'a>(
     for entry in plan.entries.iter().filter(|entry| entry.mark.is_some() && entry.stale_pods > 0) {
         *futile_in.entry(&entry.id.named.namespace).or_default() += 1;
     }
-    let turns = Taken::new(plan, sending);
     let may_start =
-        |entry: &&PlanEntry| may_start(entry) && waves.admit(entry) && turns.wait(&entry.id.named).is_none();
+        |entry: &&PlanEntry| may_start(entry) && waves.admit(entry) && budget.wait(&entry.id.named).is_none();
     let candidates = plan.entries.iter().filter(may_start);
     candidates.min_by_key(|entry| (entry.is_retry(), futile_in.get(entry.id.named.namespace.as_ref()).copied()))
 }
@@ -343,7 +363,7 @@ fn start_first<'a>(
                     return;
                 }
                 let no_room = (!budget.has_room_beside(&first.target)).then_some(Hold::MaxConcurrentPerNamespace);
-                let turn = budget.wait_for_turn(&first.target);
+                let turn = budget.wait(&first.target);
                 if let Some(hold) = budget.spent().or(no_room).or(turn) {
                     decision.hold = Some(hold);
                     return;
@@ -410,7 +430,7 @@ fn start_rest<'a>(
             decision.hold = Some(Hold::MaxConcurrentPerNamespace);
             continue;
         }
-        if let Some(hold) = budget.wait_for_turn(&entry.id.named) {
+        if let Some(hold) = budget.wait(&entry.id.named) {
             decision.hold = Some(hold);
             continue;
         }
@@ -474,7 +494,7 @@ fn restart_time(kind: Kind, newest_pod_at: Option<Timestamp>, now: Timestamp) ->
     if kind != Kind::ArgoRollout {
         return now;
     }
-    let after_newest = newest_pod_at.and_then(|at| at.saturating_add(jiff::SignedDuration::from_secs(1)).ok());
+    let after_newest = newest_pod_at.and_then(|at| at.saturating_add(SignedDuration::from_secs(1)).ok());
     after_newest.map_or(whole_second, |at| at.max(whole_second))
 }
 

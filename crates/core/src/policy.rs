@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::desired::DesiredImages;
 use crate::injection::DriftDetection;
+use crate::notice::Notification;
 use crate::query_gate::QueryGate;
 use crate::scope::Scope;
 use crate::source::ImageSource;
@@ -53,6 +54,8 @@ pub struct Policy {
     pub preconditions: Vec<Precondition>,
     /// What Prometheus must say before and during the campaign.
     pub gates: Vec<QueryGate>,
+    /// Who is told of turns of a campaign.
+    pub notifications: Vec<Notification>,
     /// What is restarted before everything else, in order, once per campaign, if anything needs a restart.
     pub restart_first: Vec<RestartFirst>,
     /// How carefully to go.

@@ -91,8 +91,8 @@ pub const REASONS: &[Reason] = &[
     reason(
         "ControllerSilent",
         &[Stalled],
-        "The controller of a workload has not even looked at its restart. More would pile up behind it.",
-        "Look at the controller (kube-controller-manager, Argo Rollouts). Restarts go on once it acts.",
+        "The controller of a workload has not even looked at its restart. More of its kind would pile up behind it, so none starts; other kinds go on.",
+        "Look at the controller (kube-controller-manager, Argo Rollouts). Restarts of that kind go on once it acts.",
     ),
     reason(
         "DisruptionBudget",
@@ -193,6 +193,12 @@ pub const REASONS: &[Reason] = &[
         "Wait: it is to be restarted.",
     ),
     reason(
+        "NoProgress",
+        &[Workload],
+        "A rollout of it that Flippy did not start has made no progress for ten minutes: no further pod was updated or became ready. Later waves, and others that share a disruption budget or a group with it, wait for it no more.",
+        "Look at its pods: a StatefulSet waits for ever behind one that never becomes ready. It is judged anew as soon as anything moves.",
+    ),
+    reason(
         "NotCompleteInTime",
         &[Workload],
         "A restart was not completely rolled out within `MaxRetry` x `RetryDuration` seconds.",
@@ -216,6 +222,13 @@ pub const REASONS: &[Reason] = &[
         &[Ready, Stalled, RestartsAllowed],
         "Objects that the config needs cannot be watched; the message says which and why.",
         "Give the operator the right that is missing (`deploy/clusterrole.yaml`), or look at the API server.",
+    ),
+    reason(
+        "NotificationFailed",
+        &[Event],
+        "A receiver of `spec.Notifications` could not be told something; nothing else is disturbed.",
+        "Read the message, and correct the address, the Secret or the right to read it. What was not told stands in \
+         `status.notified`, and is not told later.",
     ),
     reason(
         "OnDelete",
@@ -368,6 +381,12 @@ pub const REASONS: &[Reason] = &[
         &[RestartsAllowed, Hold],
         "The window ends before a restart would be expected to finish inside.",
         "Wait for the next window, or make the windows longer.",
+    ),
+    reason(
+        "WindowsTooShort",
+        &[Ready, Stalled, RestartsAllowed, Hold],
+        "No window of `spec.Windows` is ever open for as long as a restart is expected to take: a minute while none of this campaign was seen, else half as much again as the slowest took, and `MinReadySeconds` besides. Nothing would ever start.",
+        "Make a window longer, or lower `spec.Strategy.MinReadySeconds`.",
     ),
     reason(
         "WorkloadsBlocked",

@@ -11,6 +11,7 @@ use crate::disruption::DisruptionBudget;
 use crate::labels::Labels;
 use crate::mark::RestartToken;
 use crate::pod::Pod;
+use crate::standstill::Standstills;
 use crate::workload::{NamedWorkload, Workload};
 
 /// Namespaces, workloads, replica sets and pods, as far as decisions need them.
@@ -30,6 +31,7 @@ pub struct Snapshot {
     refused_times: HashMap<Arc<str>, u32>,
     restarted: HashMap<Arc<str>, RestartToken>,
     admission: AdmissionAnswers,
+    standstills: Standstills,
 }
 
 /// A restart that the API server did not carry out.
@@ -115,6 +117,21 @@ impl Snapshot {
     /// How often in a row the restart of a workload was refused.
     pub(crate) fn refused_times(&self, uid: &str) -> u32 {
         self.refused_times.get(uid).copied().unwrap_or_default()
+    }
+
+    /// Takes note of which rollouts make progress. To be called before everything is decided on.
+    pub fn note_progress(&mut self, now: Timestamp) {
+        self.standstills.look(self.workloads.values(), now);
+    }
+
+    /// When the next rollout will have made no progress for too long, if it goes on like that.
+    pub fn next_standstill(&self, now: Timestamp) -> Option<Timestamp> {
+        self.standstills.next(now)
+    }
+
+    /// Whether a rollout that is under way has made no progress for so long that nobody waits for it any more.
+    pub(crate) fn stands_still(&self, workload: &Workload, now: Timestamp) -> bool {
+        self.standstills.is_one(workload, now)
     }
 
     /// Notes that a restart was carried out.

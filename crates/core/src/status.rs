@@ -262,6 +262,9 @@ fn stalled(
     if plan.needs_restart() && gate.gate == Gate::Shut && gate.overdue {
         return Some(("PreconditionsNotMet", format!("{}; restarts start by themselves once it is met", gate.message)));
     }
+    if let Some(Hold::WindowsTooShort(why)) = &decision.hold {
+        return Some(("WindowsTooShort", why.to_string()));
+    }
     if decision.hold == Some(Hold::Futile) || (counters.futile > 0 && plan.proof.is_futile()) {
         let message = "restarted pods come up with the same stale image: upgrade the mesh, or correct spec.ImageList; \
                        restarts go on by themselves once a new pod runs a wanted image";
@@ -278,8 +281,10 @@ fn stalled(
     if let Some(entry) =
         plan.entries.iter().find(|entry| entry.under_way == UnderWay::ControllerSilent && entry.holds_up_others)
     {
-        let message =
-            format!("the controller of {} does not act on its restart; restarts go on once it does", entry.id);
+        let message = format!(
+            "the controller of {} does not act on its restart; restarts of its kind go on once it does",
+            entry.id
+        );
         return Some(("ControllerSilent", message));
     }
     let refused = plan.first.iter().find_map(|first| match &first.state {
@@ -344,6 +349,8 @@ fn restarts_allowed(policy: &Policy, gate: &GateFact, decision: &Decision, count
         ("OutsideWindow", format!("outside the windows of spec.Windows; {until}"))
     } else if let Some(Hold::WindowEnds(end)) = &decision.hold {
         ("WindowEnds", format!("the window ends at {end}: a restart would not be expected to finish inside"))
+    } else if let Some(Hold::WindowsTooShort(why)) = &decision.hold {
+        ("WindowsTooShort", why.to_string())
     } else if let Some(Hold::Halted { failures, tolerated }) = decision.hold {
         ("Halted", format!("failed restarts: {failures}, tolerated: {tolerated}"))
     } else if let Some(hold) = shut_wave(decision, counters) {

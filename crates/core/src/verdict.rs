@@ -79,6 +79,8 @@ pub enum BlockedReason {
     RevertedByOwner,
     /// Another config wants an image in the same container that this one does not accept.
     Conflict(PolicyName),
+    /// A rollout that somebody else started has made no progress for ten minutes. Whether it ever ends nobody knows.
+    NoProgress,
     /// Others share a `PodDisruptionBudget` or a group with it.
     Disrupts(Disrupts),
     /// What admission says of a new pod speaks against it.
@@ -121,6 +123,7 @@ impl Verdict {
             Self::Blocked(BlockedReason::SingleReplica) => Some("SingleReplica"),
             Self::Blocked(BlockedReason::RevertedByOwner) => Some("RevertedByOwner"),
             Self::Blocked(BlockedReason::Conflict(_)) => Some("Conflict"),
+            Self::Blocked(BlockedReason::NoProgress) => Some("NoProgress"),
             Self::Blocked(BlockedReason::Disrupts(why)) => Some(why.reason()),
             Self::Blocked(BlockedReason::Admission(hold)) => Some(hold.reason()),
             Self::Futile(FutileReason::SameImageAgain(_)) => Some("SameImageAgain"),
@@ -200,6 +203,9 @@ impl fmt::Display for Verdict {
             Self::Blocked(BlockedReason::Conflict(other)) => {
                 write!(f, "FlippyConfig {other} wants another image in the same container: make them agree")
             }
+            Self::Blocked(BlockedReason::NoProgress) => f.write_str(
+                "a rollout that is under way has made no progress for ten minutes: look at its pods and its controller",
+            ),
             Self::Blocked(BlockedReason::Disrupts(why)) => why.fmt(f),
             Self::Blocked(BlockedReason::Admission(hold)) => hold.fmt(f),
             Self::Futile(FutileReason::SameImageAgain(reason)) => write!(

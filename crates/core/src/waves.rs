@@ -339,6 +339,7 @@ fn holds_up_later_waves(entry: &PlanEntry) -> bool {
             // Each of these may last for ever: it takes a person, and then the workload goes with its wave, however late.
             BlockedReason::Paused
             | BlockedReason::MidRollout
+            | BlockedReason::NoProgress
             | BlockedReason::OnDelete
             | BlockedReason::Partition
             | BlockedReason::SingleReplica
@@ -348,5 +349,6 @@ fn holds_up_later_waves(entry: &PlanEntry) -> bool {
         },
         Verdict::Fresh | Verdict::Futile(_) | Verdict::Idle | Verdict::Failed(_) => false,
     };
-    is_expected || entry.awaits_injector || entry.under_way != UnderWay::No
+    // What its controller does not even look at has failed: it holds up its own kind, in whatever wave, and nothing else.
+    is_expected || entry.awaits_injector || matches!(entry.under_way, UnderWay::Yes | UnderWay::Unanswered)
 }

@@ -1,7 +1,9 @@
 //! Windows: when restarts may start, and when not.
 
+use std::fmt;
+
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
+use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use crate::cron::Schedule;
@@ -9,9 +11,17 @@ use crate::cron::Schedule;
 /// Days looked ahead for the next beginning. A leap day is at most eight years away.
 const HORIZON_DAYS: i32 = 8 * 366;
 
+/// Days before and after an instant in which nearly every question is answered. While a clock is not changed in them, no time
+/// zone has to be asked about every single beginning.
+const NEAR_DAYS: i32 = 2;
+
 /// Edges passed in search of a change. Real windows need one or two; those that hide more from each other must not make
 /// every pass pay for it.
 const MAX_EDGES: usize = 16;
+
+/// Openings looked at to see whether any is long enough. Where none is among so many, and no window lasts longer, there
+/// will not be one for a long time.
+const OPENINGS: usize = 8;
 
 /// A span of time that begins again and again.
 ///
@@ -53,6 +63,28 @@ pub enum WindowState {
     },
 }
 
+/// Why windows will not let anything start, however long anybody waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooShort {
+    /// The longest of the openings that come.
+    pub longest: SignedDuration,
+    /// What a restart is expected to take, with the time that it has to stay complete.
+    pub needed: SignedDuration,
+}
+
+impl fmt::Display for TooShort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Rounded up: while a slow one is under way, every pass would have another answer.
+        let needed = SignedDuration::from_mins(self.needed.as_secs().saturating_add(59).div_euclid(60));
+        write!(
+            f,
+            "no window of spec.Windows is long enough: the longest that comes is open for {:#}, and a restart is expected to \
+             take up to {needed:#}: make a window longer, or lower spec.Strategy.MinReadySeconds",
+            self.longest
+        )
+    }
+}
+
 /// Asks all windows of a policy. Without any, it is always open.
 ///
 /// The times are exact, unless the windows hide more than 16 edges from each other: then they are too early, which makes
@@ -79,6 +111,28 @@ pub fn window_state(windows: &[Window], now: Timestamp) -> WindowState {
         }
     }
     WindowState::Shut { until: Some(at) }
+}
+
+/// Whether none of the windows is ever open for longer than what is needed. `None` also while nobody can say.
+pub(crate) fn too_short_for(needed: SignedDuration, windows: &[Window], now: Timestamp) -> Option<TooShort> {
+    let mut allow = windows.iter().filter(|window| window.kind == WindowKind::Allow).peekable();
+    allow.peek()?;
+    // What is denied of it is denied by somebody who knows how much is left.
+    if allow.any(|window| window.duration > needed) {
+        return None;
+    }
+    let mut longest = None;
+    let mut at = match window_state(windows, now) {
+        WindowState::Open { until } => until?,
+        WindowState::Shut { .. } => now,
+    };
+    for _ in 0..OPENINGS {
+        let WindowState::Shut { until: Some(begin) } = window_state(windows, at) else { break };
+        let WindowState::Open { until: Some(end) } = window_state(windows, begin) else { return None };
+        longest = longest.max(Some(end.duration_since(begin)));
+        at = end;
+    }
+    longest.filter(|longest| *longest <= needed).map(|longest| TooShort { longest, needed })
 }
 
 fn is_open(allow: &[&Window], deny: &[&Window], at: Timestamp) -> bool {
@@ -112,6 +166,20 @@ impl Window {
 
     /// The last beginning at or before an instant, as far back as the window lasts.
     fn last_start(&self, at: Timestamp) -> Option<Timestamp> {
+        let near = self.steady_offset(at).and_then(|offset| {
+            let local = offset.to_datetime(at);
+            let last_on = |day: Date| {
+                let times = self.times_on(day);
+                let after = times.partition_point(|(hour, minute)| day.at(*hour, *minute, 0, 0) <= local);
+                times[..after].last().map(|(hour, minute)| day.at(*hour, *minute, 0, 0))
+            };
+            let start = days_around(local.date(), (-NEAR_DAYS..=0).rev()).find_map(last_on)?;
+            offset.to_timestamp(start).ok()
+        });
+        near.or_else(|| self.far_last_start(at))
+    }
+
+    fn far_last_start(&self, at: Timestamp) -> Option<Timestamp> {
         // One more for the part of a day that is left, one for a change of the clocks.
         let days_back = i32::try_from(self.duration.as_hours() / 24).unwrap_or(HORIZON_DAYS).min(HORIZON_DAYS) + 2;
         let last_on = |day| self.starts_on(day).filter(|start| *start <= at).max();
@@ -122,6 +190,33 @@ impl Window {
 
     /// The first beginning after an instant.
     fn next_start(&self, at: Timestamp) -> Option<Timestamp> {
+        let near = self.steady_offset(at).and_then(|offset| {
+            let local = offset.to_datetime(at);
+            let next_on = |day: Date| {
+                let times = self.times_on(day);
+                let until = times.partition_point(|(hour, minute)| day.at(*hour, *minute, 0, 0) <= local);
+                times.get(until).map(|(hour, minute)| day.at(*hour, *minute, 0, 0))
+            };
+            let start = days_around(local.date(), 0..=NEAR_DAYS).find_map(next_on)?;
+            offset.to_timestamp(start).ok()
+        });
+        near.or_else(|| self.far_next_start(at))
+    }
+
+    /// How far the clock of the window is from UTC, if nobody changes it near an instant: then all that begins near it begins
+    /// in the order of the wall clock. A day more on either side, for what a change outside can bring nearer.
+    fn steady_offset(&self, at: Timestamp) -> Option<Offset> {
+        let days = SignedDuration::from_hours(24 * i64::from(NEAR_DAYS + 2));
+        let (from, to) = (at.checked_sub(days).ok()?, at.checked_add(days).ok()?);
+        let changes = self.time_zone.following(from).next().is_some_and(|change| change.timestamp() <= to);
+        (!changes).then(|| self.time_zone.to_offset(at))
+    }
+
+    fn times_on(&self, day: Date) -> &[(i8, i8)] {
+        if self.schedule.fires_on(day) { self.schedule.times() } else { &[] }
+    }
+
+    fn far_next_start(&self, at: Timestamp) -> Option<Timestamp> {
         let next_on = |day| self.starts_on(day).filter(|start| *start > at).min();
         let (day, start) = self.days_from(at, -1..=HORIZON_DAYS).find_map(|day| Some((day, next_on(day)?)))?;
         Some(day.tomorrow().ok().and_then(next_on).map_or(start, |other| other.min(start)))
@@ -129,17 +224,19 @@ impl Window {
 
     /// The days that are so many days from an instant, by the clock of the window.
     fn days_from(&self, at: Timestamp, offsets: impl Iterator<Item = i32>) -> impl Iterator<Item = Date> {
-        let today = self.time_zone.to_datetime(at).date();
-        offsets.filter_map(move |offset| today.checked_add(offset.days()).ok())
+        days_around(self.time_zone.to_datetime(at).date(), offsets)
     }
 
     /// A time that clocks skip happens as long after midnight as it would have without; one that they show twice happens
     /// the first time (RFC 5545, as calendars do).
     fn starts_on(&self, day: Date) -> impl Iterator<Item = Timestamp> + '_ {
-        let times = self.schedule.fires_on(day).then(|| self.schedule.times());
-        times.into_iter().flatten().filter_map(move |(hour, minute)| {
-            let zoned = self.time_zone.to_ambiguous_zoned(day.at(hour, minute, 0, 0)).compatible();
+        self.times_on(day).iter().filter_map(move |(hour, minute)| {
+            let zoned = self.time_zone.to_ambiguous_zoned(day.at(*hour, *minute, 0, 0)).compatible();
             zoned.ok().map(|zoned| zoned.timestamp())
         })
     }
+}
+
+fn days_around(today: Date, offsets: impl Iterator<Item = i32>) -> impl Iterator<Item = Date> {
+    offsets.filter_map(move |offset| today.checked_add(offset.days()).ok())
 }

@@ -11,6 +11,9 @@ use crate::demo::DemoArgs;
 use crate::election::ElectionArgs;
 use crate::explain::ExplainArgs;
 use crate::go_duration;
+use crate::metrics_args::MetricsArgs;
+use crate::rehearse::RehearseArgs;
+use crate::report::ReportArgs;
 use crate::status::StatusArgs;
 use crate::verbs::VerbArgs;
 
@@ -29,6 +32,7 @@ Examples:
   flippy demo                        see it at work, without a cluster
   flippy plan                        what the FlippyConfigs of the current cluster would restart
   flippy plan -f config.yaml         the same for a file, before anything is installed
+  flippy rehearse mesh               what a campaign would be like, on a copy of the cluster in memory
   flippy status mesh --watch         how the campaign of a FlippyConfig stands, live
   flippy pause mesh                  let no further restart start; `resume` takes it back
   flippy explain deploy/cart -n shop why this one is, or is not, restarted
@@ -44,8 +48,8 @@ Exit codes:
   1  error: something is wrong with what was given or found
   2  wrong usage, or the cluster cannot be reached
   3  not done yet: with `plan --exit-code` there are stale workloads, with `explain` it is one, with
-     `status --until` the time was over
-  4  `explain`, `status --until`: it needs a person";
+     `status --until` the time was over; `rehearse`: workloads would be left behind
+  4  `explain`, `status --until`: it needs a person; `rehearse`: it would halt";
 
 /// Which cluster.
 #[derive(Args, Clone, Debug, Default)]
@@ -70,6 +74,10 @@ pub(crate) enum Command {
     Run(Box<RunArgs>),
     /// Show every workload in scope and what would be done with it; changes nothing
     Plan(PlanArgs),
+    /// Play a campaign on a copy of the cluster in memory, and show what would happen; changes nothing
+    Rehearse(Box<RehearseArgs>),
+    /// Write down what happened in a campaign, as one page for browsers and printers
+    Report(ReportArgs),
     /// Tell why one workload is, or is not, restarted, link by link; changes nothing
     Explain(ExplainArgs),
     /// Show how FlippyConfigs stand, once or live
@@ -101,9 +109,6 @@ pub(crate) struct ReadingArgs {
 #[derive(Args, Debug)]
 #[command(after_help = RUN_AFTER_HELP)]
 pub(crate) struct RunArgs {
-    /// Address of /metrics; 0: none
-    #[arg(long, value_name = "ADDRESS", default_value = ":8080", value_parser = address::parse, env = "FLIPPY_METRICS_BIND_ADDRESS")]
-    pub(crate) metrics_bind_address: ListenAddress,
     /// Address of /healthz and /readyz; 0: none
     #[arg(long, value_name = "ADDRESS", default_value = ":8081", value_parser = address::parse, env = "FLIPPY_HEALTH_PROBE_BIND_ADDRESS")]
     pub(crate) health_probe_bind_address: ListenAddress,
@@ -114,6 +119,8 @@ pub(crate) struct RunArgs {
     pub(crate) reading: ReadingArgs,
     #[command(flatten)]
     pub(crate) election: ElectionArgs,
+    #[command(flatten)]
+    pub(crate) metrics: MetricsArgs,
     #[command(flatten)]
     pub(crate) zap: ZapArgs,
 }
@@ -294,7 +301,7 @@ mod tests {
     #[test]
     fn the_defaults_are_the_original_ones() {
         let args = run(&[]);
-        assert_eq!(args.metrics_bind_address.0.map(|address| address.port()), Some(8080));
+        assert_eq!(args.metrics.metrics_bind_address.0.map(|address| address.port()), Some(8080));
         assert_eq!(args.health_probe_bind_address.0.map(|address| address.port()), Some(8081));
         assert_eq!(args.reconciler_time, Duration::from_hours(10));
         assert_eq!(args.reading.flippy_ignore_key, "flippy-ignore");

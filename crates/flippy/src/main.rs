@@ -13,10 +13,13 @@ mod explain;
 mod go_args;
 mod go_duration;
 mod logging;
+mod metrics_args;
 mod near;
 mod plan;
 mod refusal;
+mod rehearse;
 mod render;
+mod report;
 mod run;
 mod status;
 mod stop;
@@ -54,6 +57,8 @@ fn perform(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Status(args) => block_on(status::status(args, cli.connection)),
         Command::Pause(args) => block_on(verbs::pause(args, cli.connection)),
         Command::Resume(args) => block_on(verbs::resume(args, cli.connection)),
+        Command::Rehearse(args) => rehearse::rehearse(*args, &cli.connection),
+        Command::Report(args) => block_on(report::report(args, cli.connection)),
         Command::Demo(args) => demo::demo(&args),
         Command::Crd => exit::print(&flippy_api::crd_yaml()).map(|()| ExitCode::SUCCESS),
     }

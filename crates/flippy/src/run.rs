@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use flippy_operator::{Clients, Clock, Operator, Settings};
+use flippy_operator::{Clients, Clock, Dialer, Operator, Settings};
 
 use crate::cli::{Connection, ReadingArgs, RunArgs};
 use crate::connect;
@@ -26,14 +26,16 @@ pub(crate) async fn run(args: RunArgs, connection: Connection) -> Result<ExitCod
     let server = config.cluster_url.to_string();
     let mut acting = config.clone();
     acting.default_retry = false;
-    let clients = Clients { watching: connect::client(config)?, acting: connect::client(acting)? };
+    let clients =
+        Clients { watching: connect::client(config)?, acting: connect::client(acting)?, prometheus: Dialer::tcp() };
     let settings = Settings {
         conversion: conversion(args.reading),
         resync: args.reconciler_time,
         election,
         instance,
         health_address: args.health_probe_bind_address.0,
-        metrics_address: args.metrics_bind_address.0,
+        metrics_address: args.metrics.metrics_bind_address.0,
+        metrics_protection: args.metrics.protection(),
     };
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),

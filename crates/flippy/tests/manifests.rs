@@ -71,8 +71,8 @@ fn the_disruption_budget_is_about_the_pods_of_the_deployment() {
 }
 
 #[test]
-fn the_role_for_the_token_of_a_gate_gets_one_secret_by_name_and_nothing_else() {
-    let text = std::fs::read_to_string(deploy().join("optional/gate-token-role.yaml")).expect("it is readable");
+fn the_role_for_a_secret_gets_one_by_name_and_nothing_else() {
+    let text = std::fs::read_to_string(deploy().join("optional/secret-role.yaml")).expect("it is readable");
     let (role, binding) = text.split_once("---\n").expect("a role and its binding");
     let role: Value = serde_saphyr::from_str(role).expect("it is YAML");
     let binding: Value = serde_saphyr::from_str(binding).expect("it is YAML");

@@ -134,3 +134,28 @@ fn replicas_that_cannot_reach_the_cluster_do_not_lead_but_wait_for_it() {
     operator.signal("-TERM");
     assert_eq!(operator.wait().code(), Some(0));
 }
+
+#[test]
+fn metrics_for_the_few_are_served_with_tls_only() {
+    let refused = Command::new(PathBuf::from(env!("CARGO_BIN_EXE_flippy")))
+        .args(["run", "--metrics-authorization"])
+        .output()
+        .expect("flippy starts");
+    let complaint = String::from_utf8_lossy(&refused.stderr);
+    assert!(complaint.contains("--metrics-tls-cert-file"), "{complaint}");
+    assert_eq!(refused.status.code(), Some(2));
+}
+
+#[test]
+fn a_certificate_that_is_not_there_ends_it_with_the_flags_to_change() {
+    let mut operator = start(&[
+        "run",
+        "--metrics-bind-address=127.0.0.1:0",
+        "--metrics-tls-cert-file=/nowhere/tls.crt",
+        "--metrics-tls-private-key-file=/nowhere/tls.key",
+        QUIET[1],
+    ]);
+    let log = operator.log_until("error: ");
+    assert!(log.contains("/nowhere/tls.crt: No such file") && log.contains("--metrics-tls-cert-file"), "{log}");
+    assert_eq!(operator.wait().code(), Some(2));
+}

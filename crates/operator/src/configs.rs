@@ -16,6 +16,8 @@ pub(crate) struct ConfigRecord {
     pub(crate) name: PolicyName,
     pub(crate) uid: Arc<str>,
     pub(crate) generation: i64,
+    /// As of which change of the cluster. Later ones are greater (KEP-5504); `None`: nobody knows.
+    pub(crate) version: Option<u64>,
     pub(crate) status: Option<Box<FlippyConfigStatus>>,
     /// What it wants, with what its sources of images say. What is wrong with it, for people, if it is no policy.
     pub(crate) policy: Result<Arc<Policy>, NoPolicy>,
@@ -51,8 +53,10 @@ impl ConfigRecord {
 
     /// Checks a config. One that cannot even be decoded is reported like any other mistake and disturbs nobody.
     pub(crate) fn new(config: DeserializeGuard<FlippyConfig>, options: &ConversionOptions) -> Self {
+        let version = version(&config);
         match config.0 {
             Ok(config) => Self {
+                version,
                 name: name(config.namespace(), config.name_any()),
                 uid: config.uid().unwrap_or_default().into(),
                 generation: config.metadata.generation.unwrap_or(0),
@@ -62,6 +66,7 @@ impl ConfigRecord {
                 status: config.status.map(Box::new),
             },
             Err(invalid) => Self {
+                version,
                 name: name(invalid.metadata.namespace, invalid.metadata.name.unwrap_or_default()),
                 uid: invalid.metadata.uid.unwrap_or_default().into(),
                 generation: invalid.metadata.generation.unwrap_or(0),
@@ -73,6 +78,11 @@ impl ConfigRecord {
             },
         }
     }
+}
+
+/// The version of an object, as a number.
+pub(crate) fn version(config: &impl ResourceExt) -> Option<u64> {
+    config.resource_version()?.parse().ok()
 }
 
 fn name(namespace: Option<String>, name: String) -> PolicyName {

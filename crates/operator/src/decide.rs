@@ -23,6 +23,8 @@ pub(crate) struct Decided {
     pub(crate) name: PolicyName,
     pub(crate) generation: i64,
     pub(crate) starts: Vec<Start>,
+    /// So many of them may be on their way at once.
+    pub(crate) sent_at_once: usize,
     /// Whether restarts that were decided before, and are not sent yet, must not be sent any more.
     pub(crate) revoked: bool,
     pub(crate) recheck_at: Option<Timestamp>,
@@ -44,6 +46,20 @@ pub(crate) enum Findings {
     ImagesUnknown(String),
     /// How it stands.
     Facts(Box<StatusFacts>),
+}
+
+impl Findings {
+    /// How it stands, or why nobody knows: in one word, and in one line for people.
+    pub(crate) fn facts(&self) -> Result<&StatusFacts, (&'static str, &str)> {
+        match self {
+            Self::Facts(facts) => Ok(facts),
+            Self::NoPolicy(NoPolicy::Invalid(message) | NoPolicy::Undecodable(message)) => {
+                Err(("InvalidSpec", message))
+            }
+            Self::NotWatched(message) => Err(("NotWatched", message)),
+            Self::ImagesUnknown(message) => Err(("ImageSourceUnavailable", message)),
+        }
+    }
 }
 
 /// Decides for every config. `sending` grows by what is decided, so that no two configs start the same restart.
@@ -110,8 +126,14 @@ pub(crate) fn decide(
         all.push(Decided {
             revoked: decision.hold.as_ref().is_some_and(Hold::forbids_all),
             starts: decision.starts,
+            sent_at_once: decision.sent_at_once,
             asks_gates: are_gates_asked(policy, &plan),
-            recheck_at: decision.recheck_at.into_iter().chain(plan.questions.next_at).min(),
+            recheck_at: decision
+                .recheck_at
+                .into_iter()
+                .chain(world.snapshot.next_standstill(now))
+                .chain(plan.questions.next_at)
+                .min(),
             questions: plan.questions.due,
             desired_images: Some((
                 plan.wanted.iter().map(ToString::to_string).collect(),
@@ -151,6 +173,7 @@ fn decided(config: &ConfigRecord, findings: Findings) -> Decided {
         name: config.name.clone(),
         generation: config.generation,
         starts: Vec::new(),
+        sent_at_once: 1,
         // A config that is no policy any more restarts nothing.
         revoked: true,
         recheck_at: None,

@@ -4,51 +4,46 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ahash::HashMap;
-use flippy_core::{Kind, Policy, PolicyName, Refusal, SignedDuration, Start, Timestamp};
+use flippy_core::{Kind, Policy, PolicyName, Progress, Refusal, SignedDuration, Start, Timestamp, progress_of};
 use kube::Client;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::act::{self, Outcome};
+use crate::act::Outcome;
+use crate::acting::{Acting, Answer, MAX_RETRY};
 use crate::asking::Asking;
-use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::configs::ConfigRecord;
-use crate::decide::{Decided, UnmetSince, VERDICTS, WaveMemories, decide};
+use crate::decide::{Decided, UnmetSince, WaveMemories, decide};
 use crate::events::Events;
+use crate::feed::Item;
 use crate::feeds::Feeds;
+use crate::figures::{self, Figures};
 use crate::gates::Gates;
 use crate::lease::Mandate;
-use crate::metrics::{FeedLabels, Metrics, RestartLabels, VerdictLabels};
+use crate::metrics::{Metrics, RestartLabels};
+use crate::notify::Notifier;
 use crate::operator::Clients;
 use crate::report::Reports;
+use crate::rest::Rest;
 use crate::serve::Health;
 use crate::source_feeds::SourceFeeds;
 use crate::sources;
+use crate::watches::Watches;
 use crate::world::{ALWAYS, Delta, Feed, Told, World};
 
 /// Deltas taken from the feeds at once, before the loop looks at anything else.
 const BATCH: usize = 4096;
 /// The loop turns at least this often, to show that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// After a pass the loop rests ten times as long as that took, within bounds.
-const REST_PER_PASS: u32 = 10;
-const MIN_REST: Duration = Duration::from_millis(20);
-const MAX_REST: Duration = Duration::from_millis(250);
 const FIRST_RETRY: Duration = Duration::from_secs(2);
-const MAX_RETRY: Duration = Duration::from_mins(5);
 /// Lost answers in a row after which a workload no longer holds up others: about a minute.
 const MAX_UNANSWERED: u32 = 5;
 /// How long a stopping operator waits for requests that are on their way.
 const FAREWELL: Duration = Duration::from_secs(10);
 /// How long a stopping operator tries to send the last events.
 const LAST_EVENTS: Duration = Duration::from_secs(3);
-
-/// One answer to one restart.
-type Answer = (Start, Outcome);
 
 pub(crate) struct Driver {
     pub(crate) clock: Clock,
@@ -69,6 +64,7 @@ pub(crate) struct Driver {
     pub(crate) events: Events,
     pub(crate) sending_events: tokio::task::JoinHandle<()>,
     pub(crate) reports: Reports,
+    pub(crate) notifier: Notifier,
     pub(crate) metrics: Metrics,
     pub(crate) health: watch::Sender<Health>,
     /// Everything is decided anew at least this often.
@@ -77,39 +73,8 @@ pub(crate) struct Driver {
     pub(crate) unmet_since: BTreeMap<PolicyName, UnmetSince>,
     pub(crate) wave_memories: WaveMemories,
     pub(crate) acting: Acting,
-    /// Configs whose workloads are in the metrics.
-    pub(crate) counted: BTreeSet<PolicyName>,
-}
-
-/// Restarts that are on their way to the API server.
-#[derive(Default)]
-pub(crate) struct Acting {
-    /// Uids of their workloads.
-    sending: BTreeSet<Arc<str>>,
-    /// Policies whose batch is being sent, and how to call it back: the next batch waits, so that restarts arrive in the
-    /// order of the plan.
-    busy: BTreeMap<PolicyName, CancellationToken>,
-    batches: JoinSet<PolicyName>,
-    /// Refusals in a row, per workload.
-    refusals: HashMap<Arc<str>, u32>,
-    /// While the API server is in trouble nothing is sent.
-    backoff: Backoff,
-    not_before: Option<Instant>,
-}
-
-impl Acting {
-    /// What has not been sent yet is not sent any more, and a new leader need not wait for what the last one was refused.
-    pub(crate) fn end_term(&mut self) {
-        self.busy.values().for_each(CancellationToken::cancel);
-        self.backoff = Backoff::default();
-        self.not_before = None;
-    }
-
-    /// Sends nothing for a while: longer after each trouble, and at least as long as the API server says.
-    fn pause(&mut self, retry_after: Option<Duration>) {
-        let pause = self.backoff.after_failure().max(retry_after.unwrap_or_default()).min(MAX_RETRY);
-        self.not_before = Some(Instant::now() + pause);
-    }
+    pub(crate) figures: Figures,
+    pub(crate) watches: Watches,
 }
 
 impl Driver {
@@ -117,12 +82,14 @@ impl Driver {
         let (answered_tx, mut answered) = mpsc::channel::<Answer>(BATCH);
         let mut batch = Vec::with_capacity(BATCH);
         let mut pass_due: Option<Instant> = Some(Instant::now());
-        let mut rested_at = Instant::now();
+        // Whether a restart may be waiting for the pass that is due.
+        let mut is_urgent = true;
+        let mut rest = Rest::after(Duration::ZERO);
         let mut recheck_at = Instant::now() + self.resync;
         self.begin_term();
         loop {
             self.beat();
-            let next_pass = pass_due.map_or(recheck_at, |due| due.min(recheck_at)).max(rested_at);
+            let next_pass = pass_due.map_or(recheck_at, |due| due.min(recheck_at)).max(rest.is_over_at(is_urgent));
             let wake = next_pass.min(Instant::now() + HEARTBEAT);
             tokio::select! {
                 // In this order: a due pass must not starve under a stream of deltas, and the same events must always
@@ -138,10 +105,11 @@ impl Driver {
                     let now = Instant::now();
                     if next_pass <= now {
                         pass_due = None;
+                        is_urgent = false;
                         recheck_at = self.pass(&answered_tx).unwrap_or(now + self.resync);
                         let took = now.elapsed();
                         self.metrics.pass_seconds.observe(took.as_secs_f64());
-                        rested_at = Instant::now() + (took * REST_PER_PASS).clamp(MIN_REST, MAX_REST);
+                        rest = Rest::after(took);
                     }
                 }
                 received = told.recv_many(&mut batch, BATCH) => {
@@ -150,7 +118,10 @@ impl Driver {
                     }
                     let mut changed = false;
                     for told in batch.drain(..) {
-                        changed |= self.take(told);
+                        let completes = completes_rollout(&told.delta);
+                        let is_news = self.take(told);
+                        changed |= is_news;
+                        is_urgent |= is_news && completes;
                     }
                     // Most of what a large cluster tells, counters above all, decides nothing.
                     if changed {
@@ -159,18 +130,20 @@ impl Driver {
                 }
                 Some((start, outcome)) = answered.recv() => {
                     self.note(&start, outcome);
+                    is_urgent = true;
                     pass_due.get_or_insert_with(Instant::now);
                 }
-                Some(ended) = self.acting.batches.join_next() => {
+                Some(ended) = self.acting.ended() => {
                     // Answers are noted first: until then the workloads count as being sent.
                     while let Ok((start, outcome)) = answered.try_recv() {
                         self.note(&start, outcome);
                     }
                     match ended {
-                        Ok(policy) => drop(self.acting.busy.remove(&policy)),
+                        Ok(policy) => self.acting.note_end(&policy),
                         // A bug. What was sent is on the workloads: starting anew is safer than going on half-blind.
                         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
                     }
+                    is_urgent = true;
                     pass_due.get_or_insert_with(Instant::now);
                 }
                 answered = self.gates.answered() => {
@@ -181,6 +154,9 @@ impl Driver {
                     if self.asking.note(replied, &mut self.world.snapshot) {
                         pass_due.get_or_insert_with(Instant::now);
                     }
+                }
+                () = self.notifier.ended() => {
+                    pass_due.get_or_insert_with(Instant::now);
                 }
                 () = self.reports.written() => {
                     pass_due.get_or_insert_with(Instant::now);
@@ -207,83 +183,71 @@ impl Driver {
             return None;
         }
         for config in self.world.configs.iter() {
-            self.reports.adopt(&config.name, &config.uid, config.status.as_deref());
+            self.reports.adopt(config);
         }
         self.reports.retain(|name| self.world.configs.get(name).is_some());
-        self.stop_counting_deleted();
-        for (_, batch) in self.acting.busy.iter().filter(|(name, _)| self.world.configs.get(name).is_none()) {
-            batch.cancel();
-        }
-        let mut sending = self.acting.sending.clone();
+        self.notifier.retain(|name, uid| self.world.configs.get(name).is_some_and(|config| *config.uid == *uid));
+        self.figures.retain(|name| self.world.configs.get(name).is_some());
+        self.acting.revoke(|name| self.world.configs.get(name).is_none());
+        self.world.snapshot.note_progress(now);
+        let mut sending = self.acting.sending();
         let decided = decide(&self.world, &mut self.unmet_since, &mut self.wave_memories, &mut sending, now);
         self.gates.follow(&mut self.world, &decided);
         self.asking.follow(&decided);
         self.metrics.max_starts_per_pass.set(i64::try_from(self.world.throttle.max_starts(now)).unwrap_or(i64::MAX));
         // While nothing may be sent, what starts next waits for that, however soon it could be decided.
-        let may_send = self.acting.not_before.is_none_or(|at| at <= Instant::now());
+        let may_send = self.acting.not_before().is_none();
         let mut recheck_at: Option<Instant> = None;
         let mut sooner = |at: Instant| recheck_at = Some(recheck_at.map_or(at, |held| held.min(at)));
         for one in decided {
-            // While a batch is being sent, its end wakes the loop.
-            let is_busy = self.acting.busy.contains_key(&one.name) || !may_send;
+            // While as many as may be are on their way, their answers wake the loop.
+            let is_busy = self.acting.room(&one.name, one.sent_at_once) == 0 || !may_send;
             let is_sending = is_busy && !one.starts.is_empty();
             if let Some(at) = one.recheck_at.filter(|_| !is_sending) {
                 sooner(Instant::now() + until(at, now));
             }
-            self.count(&one);
-            if let Some(batch) = self.acting.busy.get(&one.name).filter(|_| one.revoked) {
-                batch.cancel();
+            self.figures.show(&one);
+            if one.revoked {
+                self.acting.revoke(|name| *name == one.name);
             }
-            if let Some(at) = self.reports.report(&one, now) {
+            if let Some(config) = self.world.configs.get(&one.name) {
+                self.notifier.tell(config, &one, now);
+            }
+            if let Some(at) = self.reports.report(&one, self.notifier.ledger(&one.name), now) {
                 sooner(at);
             }
             if let Some(at) = self.act(one, answered) {
                 sooner(at);
             }
         }
-        self.metrics.last_pass_timestamp.set(now.as_duration().as_secs_f64());
+        self.metrics.last_pass_timestamp.set(figures::seconds(now));
         recheck_at
     }
 
-    /// Sends a policy's restarts, one after the other. Returns when to try if nothing may be sent now.
+    /// Sends a policy's restarts. Returns when to try if nothing may be sent now.
     fn act(&mut self, decided: Decided, answered: &mpsc::Sender<Answer>) -> Option<Instant> {
-        if decided.starts.is_empty() || self.acting.busy.contains_key(&decided.name) {
+        let room = self.acting.room(&decided.name, decided.sent_at_once);
+        if decided.starts.is_empty() || room == 0 {
             return None;
         }
-        if let Some(not_before) = self.acting.not_before.filter(|at| *at > Instant::now()) {
+        if let Some(not_before) = self.acting.not_before() {
             return Some(not_before);
         }
-        let mut restarts = Vec::with_capacity(decided.starts.len());
-        for start in decided.starts {
-            let Some(workload) = self.world.snapshot.workload(&start.id.named) else { continue };
-            self.acting.sending.insert(start.id.uid.clone());
-            restarts.push((start, workload.clone()));
-        }
-        let revoked = CancellationToken::new();
-        self.acting.busy.insert(decided.name.clone(), revoked.clone());
-        let (client, answered, name) = (self.acting_client.clone(), answered.clone(), decided.name);
-        self.acting.batches.spawn(async move {
-            let mut refused = false;
-            for (start, workload) in restarts {
-                // What is left after a refusal, or once restarts are forbidden, is decided anew: it may not be wise any more.
-                let outcome = if refused || revoked.is_cancelled() {
-                    Outcome::NotSent
-                } else {
-                    act::restart(client.clone(), start.clone(), workload).await
-                };
-                refused |= matches!(outcome, Outcome::Refused { .. });
-                if answered.send((start, outcome)).await.is_err() {
-                    break;
-                }
-            }
-            name
-        });
+        // In order, those that follow go with the first. Otherwise only what goes out at once: what is left is decided anew
+        // when there are answers.
+        let most = if decided.sent_at_once > 1 { room } else { usize::MAX };
+        let present = |start: Start| {
+            let workload = self.world.snapshot.workload(&start.id.named)?.clone();
+            Some((start, workload))
+        };
+        let restarts = decided.starts.into_iter().filter_map(present).take(most).collect();
+        self.acting.send(&self.acting_client, &decided.name, restarts, room, answered);
         None
     }
 
     /// Notes what became of a restart.
     fn note(&mut self, start: &Start, outcome: Outcome) {
-        self.acting.sending.remove(&start.id.uid);
+        self.acting.is_answered(start);
         let label = match outcome {
             Outcome::Restarted(workload) => {
                 tracing::info!(workload = %start.id, token = %start.token, because = start.because, "restarted");
@@ -361,6 +325,7 @@ impl Driver {
                 _ => {}
             }
         }
+        self.watches.note(&delta);
         self.world.apply(delta)
     }
 
@@ -378,10 +343,7 @@ impl Driver {
         if self.feeds.watch_disruption_budgets(needed) {
             self.world.forget(Feed::DisruptionBudgets);
         }
-        for feed in ALWAYS.into_iter().chain([Feed::Configs]) {
-            let synced = i64::from(self.world.is_synced(feed));
-            self.metrics.feed_synced.get_or_create(&FeedLabels { resource: feed.to_string() }).set(synced);
-        }
+        self.watches.show(&self.feeds, &self.world);
     }
 
     /// Watches the sources of images that configs name, no others.
@@ -397,29 +359,6 @@ impl Driver {
         [Feed::Configs].into_iter().chain(ALWAYS).find_map(|feed| self.world.why_not_synced(feed))
     }
 
-    fn count(&mut self, decided: &Decided) {
-        let Some(counters) = decided.counters() else { return };
-        self.counted.insert(decided.name.clone());
-        for (verdict, count) in counters {
-            let labels = VerdictLabels::new(&decided.name, verdict);
-            self.metrics.workloads.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
-        }
-    }
-
-    /// A deleted config would otherwise be shown with its last figures for ever.
-    fn stop_counting_deleted(&mut self) {
-        let (metrics, configs) = (&self.metrics, &self.world.configs);
-        self.counted.retain(|name| {
-            let exists = configs.get(name).is_some();
-            if !exists {
-                for verdict in VERDICTS {
-                    metrics.workloads.remove(&VerdictLabels::new(name, verdict));
-                }
-            }
-            exists
-        });
-    }
-
     fn beat(&self) {
         self.health.send_if_modified(|health| {
             health.turned_at = Instant::now();
@@ -429,9 +368,9 @@ impl Driver {
 
     /// Starts nothing more, and waits a little for what is on its way: its answer would otherwise be lost.
     async fn stop(mut self) {
-        self.acting.busy.values().for_each(CancellationToken::cancel);
+        self.acting.revoke(|_| true);
         let on_their_way = async {
-            while self.acting.batches.join_next().await.is_some() {}
+            while self.acting.ended().await.is_some() {}
             self.reports.finish().await;
         };
         if tokio::time::timeout(FAREWELL, on_their_way).await.is_err() {
@@ -440,27 +379,16 @@ impl Driver {
             );
         }
         // Without a handle left the task ends once it has sent everything.
-        drop((self.events, self.reports));
+        drop((self.events, self.reports, self.notifier));
         let _ = tokio::time::timeout(LAST_EVENTS, self.sending_events).await;
     }
 }
 
-fn until(at: Timestamp, now: Timestamp) -> Duration {
-    Duration::try_from(now.duration_until(at)).unwrap_or_default()
+/// Whether a rollout is seen to be complete: another restart may have waited for that.
+fn completes_rollout(delta: &Delta) -> bool {
+    matches!(delta, Delta::Workload(_, Item::Changed(workload)) if progress_of(workload) == Progress::Complete)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn trouble_pauses_for_as_long_as_the_api_server_says_within_reason() {
-        let mut acting = Acting::default();
-        let mut paused_for = |retry_after: Option<u64>| {
-            acting.pause(retry_after.map(Duration::from_secs));
-            acting.not_before.map(|at| at.duration_since(Instant::now()).as_secs())
-        };
-        let pauses = [None, None, Some(1), Some(60), Some(86_400)].map(&mut paused_for);
-        assert_eq!(pauses, [1, 2, 4, 60, 300].map(Some));
-    }
+fn until(at: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_until(at)).unwrap_or_default()
 }

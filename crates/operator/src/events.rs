@@ -10,7 +10,9 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 use tokio::sync::mpsc;
 
+use crate::event_limit::EventLimit;
 use crate::lease::Mandate;
+use crate::metrics::{EventLabels, Metrics};
 
 /// Events that wait to be sent. They are a courtesy: past this they are dropped, with a line in the log.
 const QUEUE: usize = 1000;
@@ -29,6 +31,7 @@ pub(crate) enum Severity {
 #[derive(Clone)]
 pub(crate) struct Events {
     queue: mpsc::Sender<(ObjectReference, Note)>,
+    metrics: Metrics,
 }
 
 struct Note {
@@ -40,9 +43,15 @@ struct Note {
 
 impl Events {
     /// Starts the task; it ends when every handle is dropped and the queue is empty, or with the mandate.
-    pub(crate) fn start(client: Client, instance: String, mandate: Mandate) -> (Self, tokio::task::JoinHandle<()>) {
+    pub(crate) fn start(
+        client: Client,
+        instance: String,
+        mandate: Mandate,
+        metrics: Metrics,
+    ) -> (Self, tokio::task::JoinHandle<()>) {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        (Self { queue }, tokio::spawn(send_all(client, instance, mandate, waiting)))
+        let task = tokio::spawn(send_all(client, instance, mandate, waiting, metrics.clone()));
+        (Self { queue, metrics }, task)
     }
 
     pub(crate) fn on_workload(&self, id: &WorkloadRef, at: Timestamp, reason: &str, text: String) {
@@ -71,6 +80,7 @@ impl Events {
         // A closed queue is that of a term that is over: its last events are lost, as after a crash.
         if let Err(mpsc::error::TrySendError::Full(_)) = self.queue.try_send((reference, note)) {
             tracing::warn!("an event was dropped: too many wait to be sent");
+            self.metrics.events.get_or_create(&EventLabels { outcome: "dropped" }).inc();
         }
     }
 }
@@ -91,16 +101,24 @@ async fn send_all(
     instance: String,
     mandate: Mandate,
     mut waiting: mpsc::Receiver<(ObjectReference, Note)>,
+    metrics: Metrics,
 ) {
     let client = mandate.guard(&client);
+    let mut limit = EventLimit::default();
     while let Some((reference, note)) = waiting.recv().await {
         if !mandate.is_held() {
             return;
+        }
+        if !limit.admits(reference.uid.as_deref().unwrap_or_default()) {
+            metrics.events.get_or_create(&EventLabels { outcome: "dropped" }).inc();
+            continue;
         }
         let namespace = reference.namespace.clone().unwrap_or_default();
         let event = event(reference, note, &instance);
         let api = Api::<Event>::namespaced(client.clone(), &namespace);
         let sent = tokio::time::timeout(TIME_OUT, api.create(&PostParams::default(), &event)).await;
+        let outcome = if matches!(sent, Ok(Ok(_))) { "sent" } else { "failed" };
+        metrics.events.get_or_create(&EventLabels { outcome }).inc();
         match sent {
             Ok(Ok(_)) => {}
             // Not tried again: the restart is on the workload itself, and a late event misleads.

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use flippy_api::{ConversionOptions, FlippyConfig};
+use flippy_api::ConversionOptions;
 use flippy_core::Kind;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::core::{DeserializeGuard, PartialObjectMeta};
+use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::Config;
 use kube::{Api, Client};
 use tokio::sync::mpsc;
@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 use crate::feed::{self, Change, Item, Signal};
 use crate::interner::Interner;
 use crate::slim::{
-    SlimDaemonSet, SlimDeployment, SlimDisruptionBudget, SlimNamespace, SlimPod, SlimReplicaSet, SlimRollout,
-    SlimStatefulSet, SlimWorkload,
+    SlimConfig, SlimDaemonSet, SlimDeployment, SlimDisruptionBudget, SlimNamespace, SlimPod, SlimReplicaSet,
+    SlimRollout, SlimStatefulSet, SlimWorkload,
 };
 use crate::world::{ALWAYS, Delta, Feed, Run, Told};
 
@@ -97,8 +97,8 @@ impl Feeds {
             }
             Feed::Configs => {
                 let options = self.options.clone();
-                let record = move |config: DeserializeGuard<FlippyConfig>, _: &mut Interner| {
-                    crate::configs::ConfigRecord::new(config, &options)
+                let record = move |config: SlimConfig, _: &mut Interner| {
+                    crate::configs::ConfigRecord::new(config.read(), &options)
                 };
                 self.spawn(run, stop, record, Delta::Config);
             }
@@ -108,6 +108,11 @@ impl Feeds {
             Feed::Workloads(Kind::ArgoRollout) => self.spawn_workloads::<SlimRollout>(run, stop, Kind::ArgoRollout),
         }
         tracing::debug!(%feed, "watching");
+    }
+
+    /// What is watched now.
+    pub(crate) fn running(&self) -> impl Iterator<Item = Feed> {
+        self.running.keys().copied()
     }
 
     /// Stops a feed.

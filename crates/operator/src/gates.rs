@@ -7,17 +7,21 @@ use std::time::Duration;
 use flippy_core::{PolicyName, QueryAnswer, QueryGate, QueryGateFact, QueryHistory, QueryState};
 use kube::Client;
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::ask::Asker;
 use crate::clock::Clock;
 use crate::decide::{Decided, Findings};
+use crate::dial::Dialer;
 use crate::metrics::{GateLabels, Metrics};
 use crate::world::World;
 
 /// Answers that wait for the loop.
 const ANSWERS: usize = 64;
+/// A gate is asked for as long as its `For` after the last restart that waited for it, and for at most so long. A workload that
+/// is to be restarted now and then, because its pods come and go, would otherwise begin the count anew each time, for ever.
+const MAX_LINGER: Duration = Duration::from_mins(10);
 
 /// An answer, to which gate, and by which task.
 pub(crate) struct Answered {
@@ -68,21 +72,39 @@ impl Histories {
 /// The tasks.
 pub(crate) struct Gates {
     client: Client,
+    dialer: Dialer,
     clock: Clock,
     metrics: Metrics,
     tell: mpsc::Sender<Answered>,
     told: mpsc::Receiver<Answered>,
-    /// By gate; the task ends when its guard is dropped.
-    running: BTreeMap<(PolicyName, Arc<str>), DropGuard>,
+    running: BTreeMap<(PolicyName, Arc<str>), Running>,
     tasks: u64,
     /// Gates that are in the metrics.
     counted: BTreeSet<GateLabels>,
 }
 
+/// A task that asks a gate.
+struct Running {
+    /// It ends when this is dropped.
+    _guard: DropGuard,
+    /// When nobody wants its answers any more.
+    wanted_until: Instant,
+}
+
 impl Gates {
-    pub(crate) fn new(client: Client, clock: Clock, metrics: Metrics) -> Self {
+    pub(crate) fn new(client: Client, dialer: Dialer, clock: Clock, metrics: Metrics) -> Self {
         let (tell, told) = mpsc::channel(ANSWERS);
-        Self { client, clock, metrics, tell, told, running: BTreeMap::new(), tasks: 0, counted: BTreeSet::new() }
+        Self {
+            client,
+            dialer,
+            clock,
+            metrics,
+            tell,
+            told,
+            running: BTreeMap::new(),
+            tasks: 0,
+            counted: BTreeSet::new(),
+        }
     }
 
     /// Waits for the next answer; for ever while nothing is asked.
@@ -107,13 +129,22 @@ impl Gates {
         let wanted: BTreeMap<(PolicyName, Arc<str>), &QueryGate> = asking
             .flat_map(|one| gates_of(&one.name).iter().map(|gate| ((one.name.clone(), gate.name.clone()), gate)))
             .collect();
-        self.running.retain(|key, _| wanted.contains_key(key) && answers.asked.contains_key(key));
+        let now = Instant::now();
+        let is_judged = |policy: &PolicyName| decided.iter().any(|one| one.name == *policy);
+        self.running.retain(|key, running| {
+            let lingers = now < running.wanted_until && is_judged(&key.0);
+            (wanted.contains_key(key) || lingers) && answers.asked.contains_key(key)
+        });
         for (key, gate) in wanted {
-            if !self.running.contains_key(&key) {
-                self.tasks += 1;
-                self.running.insert(key.clone(), self.start(&key.0, gate.clone()));
-                answers.asked.insert(key, (gate.clone(), self.tasks));
+            let wanted_until = now + Duration::try_from(gate.open_for).unwrap_or_default().min(MAX_LINGER);
+            if let Some(running) = self.running.get_mut(&key) {
+                running.wanted_until = wanted_until;
+                continue;
             }
+            self.tasks += 1;
+            let running = Running { _guard: self.start(&key.0, gate.clone()), wanted_until };
+            self.running.insert(key.clone(), running);
+            answers.asked.insert(key, (gate.clone(), self.tasks));
         }
         self.count(decided);
     }
@@ -122,6 +153,7 @@ impl Gates {
         let stop = CancellationToken::new();
         let task = Task {
             client: self.client.clone(),
+            dialer: self.dialer.clone(),
             clock: self.clock.clone(),
             policy: policy.clone(),
             number: self.tasks,
@@ -160,6 +192,7 @@ fn labels(policy: &PolicyName, fact: &QueryGateFact) -> GateLabels {
 /// Whoever asks one gate.
 struct Task {
     client: Client,
+    dialer: Dialer,
     clock: Clock,
     policy: PolicyName,
     number: u64,
@@ -169,7 +202,7 @@ struct Task {
 impl Task {
     async fn run(self, gate: QueryGate) {
         tracing::debug!(config = %self.policy, gate = %gate.name, "asking");
-        let asker = Asker::new(self.client.clone(), self.policy.namespace.clone(), gate.query);
+        let asker = Asker::new(self.client.clone(), &self.dialer, self.policy.namespace.clone(), gate.query);
         let mut due = interval(Duration::try_from(gate.interval).unwrap_or(Duration::from_mins(1)));
         due.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

@@ -1,16 +1,29 @@
 //! What is counted and measured, for Prometheus. No label names a workload: ten thousand series are a fault of their own.
 
+mod labels;
+mod reference;
+mod registration;
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use flippy_core::PolicyName;
-use prometheus_client::encoding::{EncodeLabelSet, text};
+use flippy_core::Kind;
+use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::metrics::info::Info;
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+
+pub(crate) use self::labels::{
+    ConditionLabels, ConfigLabels, EventLabels, FeedLabels, GateLabels, NotificationLabels, QuestionLabels,
+    RequestLabels, RestartLabels, VerdictLabels,
+};
+pub use self::reference::metrics_reference;
+use self::registration::Registration;
+
+/// Outcomes of restarts, as the label says them.
+const OUTCOMES: [&str; 5] = ["restarted", "outdated", "gone", "refused", "not-sent"];
 
 /// Handles to every metric.
 #[derive(Clone)]
@@ -18,114 +31,91 @@ pub(crate) struct Metrics {
     pub(crate) leader: Gauge,
     pub(crate) restarts: Family<RestartLabels, Counter>,
     pub(crate) workloads: Family<VerdictLabels, Gauge>,
-    pub(crate) pass_seconds: Histogram,
-    pub(crate) feed_synced: Family<FeedLabels, Gauge>,
+    pub(crate) conditions: Family<ConditionLabels, Gauge>,
+    pub(crate) campaign_started: Family<ConfigLabels, Gauge<f64, AtomicU64>>,
+    pub(crate) campaign_estimated_end: Family<ConfigLabels, Gauge<f64, AtomicU64>>,
     pub(crate) gate_open: Family<GateLabels, Gauge>,
     pub(crate) admission_questions: Family<QuestionLabels, Counter>,
+    pub(crate) pass_seconds: Histogram,
+    pub(crate) last_pass_timestamp: Gauge<f64, AtomicU64>,
+    pub(crate) watch_synced: Family<FeedLabels, Gauge>,
+    pub(crate) watch_failures: Family<FeedLabels, Counter>,
+    pub(crate) api_requests: Family<RequestLabels, Counter>,
     pub(crate) throttled: Counter,
     pub(crate) max_starts_per_pass: Gauge,
-    pub(crate) last_pass_timestamp: Gauge<f64, AtomicU64>,
+    pub(crate) events: Family<EventLabels, Counter>,
+    pub(crate) notifications: Family<NotificationLabels, Counter>,
     registry: Arc<Registry>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct RestartLabels {
-    pub(crate) kind: &'static str,
-    pub(crate) outcome: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct VerdictLabels {
-    pub(crate) config_namespace: String,
-    pub(crate) config: String,
-    pub(crate) verdict: &'static str,
-}
-
-impl VerdictLabels {
-    pub(crate) fn new(config: &PolicyName, verdict: &'static str) -> Self {
-        Self { config_namespace: config.namespace.to_string(), config: config.name.to_string(), verdict }
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct FeedLabels {
-    pub(crate) resource: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
-pub(crate) struct GateLabels {
-    pub(crate) config_namespace: String,
-    pub(crate) config: String,
-    pub(crate) gate: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct QuestionLabels {
-    pub(crate) outcome: &'static str,
 }
 
 impl Metrics {
     pub(crate) fn new() -> Self {
-        let mut registry = Registry::with_prefix("flippy");
-        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("build", "What is running", build);
-        let leader = Gauge::default();
-        registry.register("leader", "Whether this replica acts (1) or watches (0)", leader.clone());
-        let restarts = Family::default();
-        registry.register("restarts", "Restarts by kind of workload and outcome of the request", restarts.clone());
-        let workloads = Family::default();
-        registry.register("workloads", "Workloads in scope by config and verdict", workloads.clone());
-        let pass_seconds = Histogram::new(exponential_buckets(0.0001, 4.0, 8));
-        registry.register_with_unit("pass", "Duration of a pass over all configs", Unit::Seconds, pass_seconds.clone());
-        let feed_synced = Family::default();
-        registry.register(
-            "feed_synced",
-            "Whether the watch of a resource is complete (1) or not (0)",
-            feed_synced.clone(),
-        );
-        let gate_open = Family::default();
-        registry.register(
-            "gate_open",
-            "Whether a gate of spec.Gates is open (1) or not (0), while something is to be restarted",
-            gate_open.clone(),
-        );
-        let admission_questions = Family::default();
-        registry.register(
-            "admission_questions",
-            "Pods created on a dry run to learn what admission would make of them, by what became of that",
-            admission_questions.clone(),
-        );
-        let throttled = Counter::default();
-        registry.register(
-            "throttled",
-            "Restarts that the API server was too busy for, or did not answer",
-            throttled.clone(),
-        );
-        let max_starts_per_pass = Gauge::default();
-        registry.register(
-            "max_starts_per_pass",
-            "Restarts that one pass may start for one config: fewer while the API server is in trouble",
-            max_starts_per_pass.clone(),
-        );
-        let last_pass_timestamp = Gauge::default();
-        registry.register_with_unit(
-            "last_pass_timestamp",
-            "When the last pass ended, since the epoch",
-            Unit::Seconds,
-            last_pass_timestamp.clone(),
-        );
+        let metrics = Self::register(Registration::new());
+        // From the first scrape on: a counter that appears with its first restart shows none to `rate`.
+        for kind in Kind::ALL {
+            for outcome in OUTCOMES {
+                drop(metrics.restarts.get_or_create(&RestartLabels { kind: kind.as_str(), outcome }));
+            }
+        }
+        metrics
+    }
+
+    fn register(mut new: Registration) -> Self {
+        new.build_info();
         Self {
-            leader,
-            restarts,
-            workloads,
-            pass_seconds,
-            feed_synced,
-            gate_open,
-            admission_questions,
-            throttled,
-            max_starts_per_pass,
-            last_pass_timestamp,
-            registry: Arc::new(registry),
+            leader: new.gauge("leader", "Whether this replica acts (1) or watches (0)"),
+            restarts: new.family(
+                "restarts",
+                "Restarts by kind of workload and outcome: restarted, outdated (the workload had changed, so it is decided \
+                 anew), gone, refused (by the API server, or it did not answer), not-sent (because one before was refused)",
+            ),
+            workloads: new.family("workloads", "Workloads in scope by config and verdict"),
+            conditions: new.family(
+                "config_condition",
+                "Conditions of configs: 1 if True, 0 if False, with the reason that holds now; docs/reasons.md lists them",
+            ),
+            campaign_started: new.family_in_seconds(
+                "campaign_started_timestamp",
+                "When the first restart for the wanted images was made, since the epoch; absent before",
+            ),
+            campaign_estimated_end: new.family_in_seconds(
+                "campaign_estimated_end_timestamp",
+                "When the campaign is expected to end, since the epoch; absent when that cannot be known",
+            ),
+            gate_open: new.family(
+                "gate_open",
+                "Whether a gate of spec.Gates is open (1) or not (0), while something is to be restarted",
+            ),
+            admission_questions: new.family(
+                "admission_questions",
+                "Pods created on a dry run to learn what admission would make of them, by what became of that: admitted, \
+                 refused, unknown, forbidden, failed, outdated",
+            ),
+            pass_seconds: new.histogram_in_seconds("pass", "Duration of a pass over all configs"),
+            last_pass_timestamp: new
+                .gauge_in("last_pass_timestamp", Unit::Seconds, "When this replica last made a pass as the leader, since the epoch"),
+            watch_synced: new.family(
+                "watch_synced",
+                "Whether what the watch of a resource shows is complete (1) or not (0); absent for what is not watched",
+            ),
+            watch_failures: new.family("watch_failures", "Lists and watches that failed, by resource"),
+            api_requests: new.family(
+                "api_requests",
+                "Requests to the API server, retries of the client itself not counted, by verb, resource and status code \
+                 (error: there was no answer)",
+            ),
+            throttled: new.counter("throttled", "Restarts that the API server was too busy for, or did not answer"),
+            max_starts_per_pass: new.gauge(
+                "max_starts_per_pass",
+                "Restarts that one pass may start for one config: fewer while the API server is in trouble",
+            ),
+            events: new.family("events", "Kubernetes events by outcome: sent, failed, dropped (too many waited, or were about one object)"),
+            notifications: new.family(
+                "notifications",
+                "Notices to receivers of spec.Notifications by outcome: sent, retried (it did not get through, and is tried \
+                 again), failed (given up)",
+            ),
+            registry: new.finish(),
         }
     }
 
@@ -135,5 +125,16 @@ impl Metrics {
         // Writing into a String cannot fail.
         let _ = text::encode(&mut text, &self.registry);
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_never_happened_is_counted_as_zero_from_the_first_scrape_on() {
+        let text = Metrics::new().render();
+        assert!(text.contains("flippy_restarts_total{kind=\"ArgoRollout\",outcome=\"refused\"} 0\n"), "{text}");
     }
 }

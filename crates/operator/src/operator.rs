@@ -10,23 +10,29 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::acting::Acting;
 use crate::asking::Asking;
 use crate::clock::Clock;
-use crate::driver::{Acting, Driver};
+use crate::dial::Dialer;
+use crate::driver::Driver;
 use crate::events::Events;
 use crate::feeds::Feeds;
+use crate::figures::Figures;
 use crate::gates::Gates;
 use crate::lease::{Candidate, ElectionSettings, Mandate};
 use crate::metrics::Metrics;
+use crate::notify::Notifier;
+use crate::observed::observed;
 use crate::report::Reports;
-use crate::serve::{self, Health};
+use crate::serve::{self, Health, TlsFiles};
 use crate::source_feeds::SourceFeeds;
+use crate::watches::Watches;
 use crate::world::World;
 
 /// Deltas that wait for the loop. A full channel slows the watches down; nothing is dropped.
 const DELTAS: usize = 4096;
 
-/// The two ways to the API server.
+/// The ways to the API server, and to others.
 #[derive(Clone)]
 pub struct Clients {
     /// For watches, statuses and events.
@@ -34,6 +40,8 @@ pub struct Clients {
     /// For restarts and the lease. It must not retry by itself (`kube::Config::default_retry = false`): a restart whose answer was
     /// lost is decided anew on what the cluster then shows.
     pub acting: Client,
+    /// For gates that ask a Prometheus server.
+    pub prometheus: Dialer,
 }
 
 /// What can be set.
@@ -51,6 +59,17 @@ pub struct Settings {
     pub health_address: Option<SocketAddr>,
     /// Where `/metrics` is served. `None`: nowhere.
     pub metrics_address: Option<SocketAddr>,
+    /// Who may read them there, and how.
+    pub metrics_protection: MetricsProtection,
+}
+
+/// What keeps others from reading the metrics.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MetricsProtection {
+    /// The certificate to serve with. `None`: in the clear.
+    pub tls: Option<TlsFiles>,
+    /// Whether only those may read them whom the API server lets `get` the path `/metrics`, by their bearer token.
+    pub authorization: bool,
 }
 
 /// Why it cannot start.
@@ -68,6 +87,9 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The certificate for metrics cannot be used.
+    #[error("cannot serve metrics with TLS: {0}; look at --metrics-tls-cert-file and --metrics-tls-private-key-file")]
+    Certificate(String),
 }
 
 /// The operator.
@@ -92,13 +114,20 @@ impl Operator {
             not_ready: Some("the first lists are not complete yet".to_owned()),
         });
         let metrics = Metrics::new();
+        let clients = Clients {
+            watching: observed(&clients.watching, &metrics),
+            acting: observed(&clients.acting, &metrics),
+            prometheus: clients.prometheus,
+        };
         if let Some(address) = settings.health_address {
             let listener = listen(address, "health probes", "--health-probe-bind-address").await?;
             tokio::spawn(serve::health(listener, health_seen, stop.child_token()));
         }
         if let Some(address) = settings.metrics_address {
             let listener = listen(address, "metrics", "--metrics-bind-address").await?;
-            tokio::spawn(serve::metrics(listener, metrics.clone(), stop.child_token()));
+            let ask = settings.metrics_protection.authorization.then(|| clients.watching.clone());
+            serve::metrics(listener, metrics.clone(), settings.metrics_protection.tls, ask, stop.child_token())
+                .map_err(StartError::Certificate)?;
         }
         let (told_tx, told) = mpsc::channel(DELTAS);
         // The feeds outlive the wish to stop: the loop ends first, and its end stops them.
@@ -115,14 +144,15 @@ impl Operator {
         };
         let nobody = Mandate::none();
         let (events, sending_events) =
-            Events::start(clients.watching.clone(), settings.instance.clone(), nobody.clone());
+            Events::start(clients.watching.clone(), settings.instance.clone(), nobody.clone(), metrics.clone());
         let driver = Driver {
             clock: clock.clone(),
             acting_client: nobody.guard(&clients.acting),
             feeds,
-            gates: Gates::new(clients.watching.clone(), clock.clone(), metrics.clone()),
-            asking: Asking::new(nobody.guard(&clients.acting), clock, metrics.clone()),
+            gates: Gates::new(clients.watching.clone(), clients.prometheus.clone(), clock.clone(), metrics.clone()),
+            asking: Asking::new(nobody.guard(&clients.acting), clock.clone(), metrics.clone()),
             source_feeds,
+            notifier: Notifier::new(clients.watching.clone(), clock, events.clone(), nobody.clone(), metrics.clone()),
             reports: Reports::new(nobody.guard(&clients.watching), events.clone()),
             events,
             sending_events,
@@ -130,18 +160,19 @@ impl Operator {
             instance: settings.instance,
             leadership,
             mandate: nobody,
-            metrics,
+            metrics: metrics.clone(),
             health,
             resync: settings.resync,
             world: World::default(),
             unmet_since: std::collections::BTreeMap::new(),
             wave_memories: std::collections::BTreeMap::new(),
             acting: Acting::default(),
-            counted: std::collections::BTreeSet::new(),
+            figures: Figures::new(metrics.clone()),
+            watches: Watches::new(metrics.clone()),
         };
         let resign = CancellationToken::new();
         let acting = async {
-            driver.run(told, stop).await;
+            Box::pin(driver.run(told, stop)).await;
             // Only now: whoever takes the lease acts at once.
             resign.cancel();
         };

@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 use std::future::pending;
 use std::time::Duration;
 
-use flippy_api::{FlippyConfig, FlippyConfigStatus, Turn};
-use flippy_core::{PolicyName, SignedDuration, Timestamp};
+use flippy_api::{FlippyConfigStatus, Turn};
+use flippy_core::{Ledger, PolicyName, SignedDuration, Timestamp};
 use kube::api::{Patch, PatchParams};
-use kube::core::DeserializeGuard;
 use kube::{Api, Client};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::act::FIELD_MANAGER;
 use crate::backoff::Backoff;
-use crate::configs::NoPolicy;
+use crate::configs::{self, ConfigRecord, NoPolicy};
 use crate::decide::{Decided, Findings};
 use crate::events::{Events, Severity};
+use crate::slim::SlimConfig;
 
 /// A change of a condition is written at most this often.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
@@ -36,6 +36,8 @@ struct Report {
     uid: String,
     /// What the API server has, as far as we know.
     written: Option<FlippyConfigStatus>,
+    /// As of which version of the object it has it.
+    written_as_of: Option<u64>,
     not_before: Instant,
     is_writing: bool,
     /// Whether this life has tried to write it. Until then what the watch shows is newer than what was seen first: the first
@@ -53,6 +55,8 @@ struct Write {
     uid: String,
     /// What was written, or `None` if it failed.
     status: Option<FlippyConfigStatus>,
+    /// The version of the object since.
+    as_of: Option<u64>,
     /// The turns that it tells of, and when that was.
     turns: Vec<Turn>,
     at: Timestamp,
@@ -66,23 +70,29 @@ impl Reports {
     }
 
     /// What is known to be written for a config.
-    pub(crate) fn adopt(&mut self, name: &PolicyName, uid: &str, status: Option<&FlippyConfigStatus>) {
-        let known = self.by_config.get_mut(name).filter(|report| report.uid == uid);
+    pub(crate) fn adopt(&mut self, config: &ConfigRecord) {
+        let status = config.status.as_deref();
+        let known = self.by_config.get_mut(&config.name).filter(|report| *report.uid == *config.uid);
         if let Some(report) = known {
-            if !report.is_own && report.written.as_ref() != status {
+            let differs = report.written.as_ref() != status;
+            if !report.is_own && differs {
                 report.written = status.cloned();
             }
+            // A write that was given up long ago, perhaps by a leader that is gone, may be carried out late.
+            let is_later = config.version.zip(report.written_as_of).is_some_and(|(seen, written)| seen > written);
+            report.is_unsure |= report.is_own && differs && is_later;
         } else {
             let report = Report {
-                uid: uid.to_owned(),
+                uid: config.uid.to_string(),
                 written: status.cloned(),
+                written_as_of: None,
                 not_before: Instant::now(),
                 is_writing: false,
                 is_own: false,
                 is_unsure: false,
                 backoff: Backoff::default(),
             };
-            self.by_config.insert(name.clone(), report);
+            self.by_config.insert(config.name.clone(), report);
         }
     }
 
@@ -92,9 +102,14 @@ impl Reports {
     }
 
     /// Writes what was found, if it is news and not too soon. Returns when to come again if it is too soon.
-    pub(crate) fn report(&mut self, decided: &Decided, now: Timestamp) -> Option<Instant> {
+    pub(crate) fn report(&mut self, decided: &Decided, ledger: Option<&Ledger>, now: Timestamp) -> Option<Instant> {
         let report = self.by_config.get_mut(&decided.name)?;
-        let status = status(report.written.as_ref(), decided, now);
+        let mut status = status(report.written.as_ref(), decided, now);
+        if let Some(ledger) = ledger {
+            status.notified = flippy_api::notified(ledger);
+        }
+        // Until it is written down, whoever takes over would tell it again.
+        let was_told = report.written.as_ref().map(|written| &written.notified) != Some(&status.notified);
         let is_written = report.written.as_ref() == Some(&status) && !report.is_unsure;
         if is_written || report.is_writing {
             return None;
@@ -102,7 +117,7 @@ impl Reports {
         let turn = flippy_api::turn_of(report.written.as_ref(), &status);
         let waves = flippy_api::wave_turns(report.written.as_ref(), &status);
         let turns: Vec<Turn> = waves.into_iter().chain(turn).collect();
-        let due = if turns.is_empty() { report.not_before + PROGRESS_WAITS } else { report.not_before };
+        let due = if turns.is_empty() && !was_told { report.not_before + PROGRESS_WAITS } else { report.not_before };
         if Instant::now() < due {
             return Some(due);
         }
@@ -148,6 +163,7 @@ impl Reports {
         if write.status.is_some() {
             for (turn, position) in write.turns.into_iter().zip(0..) {
                 let severity = if turn.is_warning { Severity::Warning } else { Severity::Normal };
+                log(&write.name, &turn);
                 // An event is named for its instant: no two of a config may have the same.
                 let at = write.at.saturating_add(SignedDuration::from_nanos(position)).unwrap_or(write.at);
                 self.events.on_config(&write.name, &report.uid, at, severity, turn.reason, turn.message);
@@ -155,25 +171,28 @@ impl Reports {
         }
         let delay = if write.status.is_some() { MIN_INTERVAL } else { report.backoff.after_failure() };
         report.not_before = Instant::now() + delay;
+        if write.status.is_some() {
+            report.written_as_of = write.as_of;
+        }
         report.written = write.status.or(report.written.take());
     }
 }
 
+fn log(config: &PolicyName, turn: &Turn) {
+    if turn.is_warning {
+        tracing::warn!(%config, reason = turn.reason, "{}", turn.message);
+    } else {
+        tracing::info!(%config, reason = turn.reason, "{}", turn.message);
+    }
+}
+
 fn status(prior: Option<&FlippyConfigStatus>, decided: &Decided, now: Timestamp) -> FlippyConfigStatus {
-    match &decided.findings {
-        Findings::Facts(facts) => {
+    match decided.findings.facts() {
+        Ok(facts) => {
             let (images, hash) = decided.desired_images.clone().unwrap_or_default();
             flippy_api::next_status(prior, facts, images, &hash, decided.generation, now)
         }
-        Findings::NoPolicy(NoPolicy::Invalid(message) | NoPolicy::Undecodable(message)) => {
-            flippy_api::problem_status(prior, "InvalidSpec", message, decided.generation, now)
-        }
-        Findings::ImagesUnknown(message) => {
-            flippy_api::problem_status(prior, "ImageSourceUnavailable", message, decided.generation, now)
-        }
-        Findings::NotWatched(message) => {
-            flippy_api::problem_status(prior, "NotWatched", message, decided.generation, now)
-        }
+        Err((reason, message)) => flippy_api::problem_status(prior, reason, message, decided.generation, now),
     }
 }
 
@@ -187,7 +206,7 @@ async fn write(
     at: Timestamp,
 ) -> Write {
     // The answer may hold a spec that does not decode, which is then just what was reported.
-    let api = Api::<DeserializeGuard<FlippyConfig>>::namespaced(client, &name.namespace);
+    let api = Api::<SlimConfig>::namespaced(client, &name.namespace);
     let (params, patch) = if fits_schema {
         (PatchParams::apply(FIELD_MANAGER).force(), Patch::Apply(flippy_api::status_patch(&name, &status)))
     } else {
@@ -195,8 +214,12 @@ async fn write(
         (params, Patch::Merge(flippy_api::status_merge_patch(&status)))
     };
     let sent = tokio::time::timeout(TIME_OUT, api.patch_status(&name.name, &params, &patch)).await;
+    let mut as_of = None;
     let (written, gone) = match sent {
-        Ok(Ok(_)) => (true, false),
+        Ok(Ok(config)) => {
+            as_of = configs::version(&config);
+            (true, false)
+        }
         Ok(Err(kube::Error::Api(answer))) if answer.code == 404 => (false, true),
         Ok(Err(error)) => {
             tracing::warn!(config = %name, %error, "a status could not be written; trying again");
@@ -207,5 +230,5 @@ async fn write(
             (false, false)
         }
     };
-    Write { name, uid, status: written.then_some(status), turns, at, gone }
+    Write { name, uid, status: written.then_some(status), as_of, turns, at, gone }
 }

@@ -1,16 +1,25 @@
 //! Health and metrics over HTTP.
 
+mod authorization;
+mod tls;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use axum::serve::Listener;
+use kube::Client;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
+use self::authorization::Authorization;
+pub use self::tls::TlsFiles;
+use self::tls::TlsListener;
 use crate::metrics::Metrics;
 
 /// The loop wakes several times a minute. Silent for this long, it hangs, and a restart is the better thing.
@@ -39,17 +48,39 @@ pub(crate) async fn health(listener: TcpListener, health: watch::Receiver<Health
     serve(listener, router, stop).await;
 }
 
-/// Serves `/metrics` until stopped.
-pub(crate) async fn metrics(listener: TcpListener, metrics: Metrics, stop: CancellationToken) {
-    let metrics = Arc::new(metrics);
-    let render = move || {
-        let content_type = [(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")];
-        std::future::ready((content_type, metrics.render()))
-    };
-    serve(listener, Router::new().route("/metrics", get(render)), stop).await;
+/// Serves `/metrics` until stopped: in the clear, or with a certificate; to everybody, or to whom the API server behind
+/// `ask` allows it.
+///
+/// # Errors
+/// When the certificate cannot be used, in one line.
+pub(crate) fn metrics(
+    listener: TcpListener,
+    metrics: Metrics,
+    tls: Option<TlsFiles>,
+    ask: Option<Client>,
+    stop: CancellationToken,
+) -> Result<(), String> {
+    let authorization = ask.map(|client| Arc::new(Authorization::new(client)));
+    let render = move |headers: HeaderMap| respond(metrics.clone(), authorization.clone(), headers);
+    let router = Router::new().route("/metrics", get(render));
+    match tls {
+        Some(files) => drop(tokio::spawn(serve(TlsListener::new(listener, files)?, router, stop))),
+        None => drop(tokio::spawn(serve(listener, router, stop))),
+    }
+    Ok(())
 }
 
-async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+async fn respond(metrics: Metrics, authorization: Option<Arc<Authorization>>, headers: HeaderMap) -> Response {
+    if let Some(authorization) = authorization
+        && let Err(refusal) = authorization.check(&headers).await
+    {
+        return refusal.into_response();
+    }
+    let content_type = [(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")];
+    (content_type, metrics.render()).into_response()
+}
+
+async fn serve<L: Listener<Addr: std::fmt::Debug>>(listener: L, router: Router, stop: CancellationToken) {
     let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
     if let Err(error) = served {
         tracing::error!(%error, "the HTTP server stopped");
@@ -70,3 +101,6 @@ fn is_ready(health: &Health) -> (StatusCode, String) {
         Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
     }
 }
+
+#[cfg(test)]
+mod tests;

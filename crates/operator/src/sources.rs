@@ -161,7 +161,7 @@ fn explain(name: &ConfigMapName, message: &str) -> String {
     if message.contains("is forbidden") {
         format!(
             "may not be read: allow get, list and watch on ConfigMap {} in namespace {} \
-             (examples/istio-source-role.yaml): {message}",
+             (deploy/optional/image-source-role.yaml): {message}",
             name.name, name.namespace
         )
     } else {

@@ -51,15 +51,13 @@ impl Apply<'_> {
             }
         }
         overlay(&mut applied, &config, custom);
-        let mut before = live.clone();
         let entry = self.entry(&wanted, live);
         managers.push(entry);
-        applied["metadata"]["managedFields"] = Value::Array(managers);
         // Applying the same again changes nothing, not even the time on the record.
-        let recorded = applied["metadata"]["managedFields"].take();
-        let known = before["metadata"]["managedFields"].take();
-        let unchanged = before == applied && same_records(&known, &recorded);
-        applied["metadata"]["managedFields"] = if unchanged { known } else { recorded };
+        let unchanged = same_but_records(live, &applied) && same_records(&live["metadata"]["managedFields"], &managers);
+        if !unchanged {
+            applied["metadata"]["managedFields"] = Value::Array(managers);
+        }
         Ok(applied)
     }
 
@@ -118,13 +116,19 @@ impl Apply<'_> {
     }
 }
 
-fn same_records(known: &Value, recorded: &Value) -> bool {
-    let sorted = |records: &Value| {
-        let mut records: Vec<String> = records.as_array().into_iter().flatten().map(ToString::to_string).collect();
-        records.sort();
-        records
+fn same_but_records(live: &Value, applied: &Value) -> bool {
+    let same = |one: &Value, other: &Value, apart: &str| {
+        let fields =
+            |object: &Value| object.as_object().into_iter().flatten().filter(|(field, _)| *field != apart).count();
+        let known = one.as_object().into_iter().flatten().filter(|(field, _)| *field != apart);
+        fields(one) == fields(other) && known.into_iter().all(|(field, value)| other.get(field) == Some(value))
     };
-    sorted(known) == sorted(recorded)
+    same(live, applied, "metadata") && same(&live["metadata"], &applied["metadata"], "managedFields")
+}
+
+fn same_records(known: &Value, recorded: &[Value]) -> bool {
+    let known = known.as_array().map_or(&[][..], Vec::as_slice);
+    known.len() == recorded.len() && recorded.iter().all(|one| known.contains(one))
 }
 
 /// Identity is not a field one owns.

@@ -280,6 +280,20 @@ impl SimCluster {
         self.shared.with(|world| world.store.set_log_capacity(changes));
     }
 
+    /// What happened since the last call. The record begins anew, however many requests are under way: for a cluster so large
+    /// that nobody can keep it all.
+    pub fn drain_mutations(&self) -> Vec<Mutation> {
+        self.shared.with(|world| {
+            world.history.requests.clear();
+            world.history.deliveries.clear();
+            std::mem::take(&mut world.history.mutations)
+        })
+    }
+
+    pub(crate) fn with_world<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {
+        self.shared.with(act)
+    }
+
     /// Everything that happened so far; large. See also `with_history`.
     pub fn history(&self) -> History {
         self.with_history(History::clone)

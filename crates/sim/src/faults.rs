@@ -33,6 +33,10 @@ pub struct Faults {
     pub timeout_before: f64,
     /// No answer, but the write took effect.
     pub timeout_after: f64,
+    /// A write is carried out long after it arrived, perhaps when its client has given up, or is dead.
+    pub late: f64,
+    /// The longest that a late write takes, in milliseconds.
+    pub late_milliseconds: u64,
     /// An answer takes its time.
     pub slow: f64,
     /// The longest a slow answer or a time-out takes, in milliseconds.
@@ -58,6 +62,8 @@ impl Faults {
             unavailable: 0.0,
             timeout_before: 0.0,
             timeout_after: 0.0,
+            late: 0.0,
+            late_milliseconds: 0,
             slow: 0.0,
             slow_milliseconds: 0,
             latency_milliseconds: 0,
@@ -80,6 +86,8 @@ impl Faults {
             unavailable: 0.03,
             timeout_before: 0.02,
             timeout_after: 0.03,
+            late: 0.0,
+            late_milliseconds: 0,
             slow: 0.1,
             slow_milliseconds: 20_000,
             latency_milliseconds: 20,
@@ -99,6 +107,7 @@ pub enum Fault {
     Unavailable,
     TimeoutBefore,
     TimeoutAfter,
+    Late,
     Slow,
 }
 
@@ -119,6 +128,7 @@ impl Fate {
         let fault = request.and_then(|request| draw_fault(faults, rng, request));
         let delay = match fault {
             Some(Fault::Slow | Fault::TimeoutBefore | Fault::TimeoutAfter) => rng.below(faults.slow_milliseconds + 1),
+            Some(Fault::Late) => rng.below(faults.late_milliseconds + 1),
             _ => 0,
         } + if faults.latency_milliseconds > 0 { rng.below(faults.latency_milliseconds + 1) } else { 0 };
         Self { fault, delay, breaks: rng.hit(0.5), draw: rng.next() }
@@ -137,6 +147,7 @@ fn draw_fault(faults: &Faults, rng: &mut Rng, request: &ApiRequest) -> Option<Fa
         (faults.unavailable, true, Fault::Unavailable),
         (faults.timeout_before, true, Fault::TimeoutBefore),
         (faults.timeout_after, request.verb.is_write(), Fault::TimeoutAfter),
+        (faults.late, request.verb.is_write(), Fault::Late),
         (faults.slow, true, Fault::Slow),
     ];
     candidates
@@ -158,7 +169,7 @@ pub(crate) fn refusal(fate: &Fate, request: &ApiRequest) -> Option<ApiError> {
         Fault::InternalError => ApiError::internal("Internal error occurred: simulated"),
         Fault::Unavailable => ApiError::unavailable(),
         Fault::TimeoutBefore => no_answer(),
-        Fault::StaleList | Fault::TimeoutAfter | Fault::Slow => return None,
+        Fault::StaleList | Fault::TimeoutAfter | Fault::Late | Fault::Slow => return None,
     })
 }
 

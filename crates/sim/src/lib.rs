@@ -16,6 +16,7 @@
 //! - Scheduling always succeeds. There are no Jobs, no services, no quotas.
 
 mod admission;
+mod adopt;
 mod apply;
 mod client;
 mod clock;
@@ -48,6 +49,7 @@ mod service;
 mod shared;
 mod signal;
 mod store;
+mod text;
 mod watch;
 mod webhook;
 mod world;

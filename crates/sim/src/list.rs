@@ -12,6 +12,7 @@ use crate::request::{ApiRequest, Show};
 use crate::resources::Resource;
 use crate::selector::{FieldSelector, LabelSelector};
 use crate::store::Store;
+use crate::text::Text;
 
 /// Which objects of a resource are asked for.
 #[derive(Debug, Clone)]
@@ -52,7 +53,7 @@ impl Selection {
 /// One page of a list.
 pub(crate) struct Page {
     pub(crate) revision: u64,
-    items: Vec<Object>,
+    items: Vec<(Object, Option<Text>)>,
     continue_token: Option<String>,
     remaining: Option<usize>,
 }
@@ -96,7 +97,7 @@ pub(crate) fn page(store: &Store, request: &ApiRequest, back: Option<u64>) -> Re
             more = true;
             break;
         }
-        items.push(object.clone());
+        items.push((object.clone(), store.text(request.resource, key, object).cloned()));
         last = Some(key.clone());
     }
     let continue_token = last.filter(|_| more).map(|key| format!("{revision}|{}|{}", key.namespace, key.name));
@@ -171,11 +172,10 @@ struct ListMeta<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct List<'a> {
+struct ListHead<'a> {
     kind: String,
     api_version: String,
     metadata: ListMeta<'a>,
-    items: Vec<Presented<'a>>,
 }
 
 impl Page {
@@ -186,7 +186,7 @@ impl Page {
             Show::Whole => (format!("{}List", form.resource.kind()), form.resource.api_version()),
         };
         let typeless = !form.resource.traits().custom;
-        let list = List {
+        let head = ListHead {
             kind,
             api_version,
             metadata: ListMeta {
@@ -194,8 +194,17 @@ impl Page {
                 continue_token: self.continue_token.as_deref(),
                 remaining_item_count: self.remaining,
             },
-            items: self.items.iter().map(|object| Presented { object, form, typeless }).collect(),
         };
-        serde_json::to_vec(&list).unwrap_or_default()
+        let mut json = serde_json::to_vec(&head).expect("texts and numbers always serialise into memory");
+        json.pop();
+        json.extend_from_slice(b",\"items\":[");
+        for (position, (object, text)) in self.items.iter().enumerate() {
+            if position > 0 {
+                json.push(b',');
+            }
+            Presented { object, form, typeless }.write(&mut json, text.as_ref());
+        }
+        json.extend_from_slice(b"]}");
+        json
     }
 }

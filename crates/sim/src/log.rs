@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::object::{Key, Object};
+use crate::text::Text;
 
 /// One accepted write.
 #[derive(Debug, Clone)]
@@ -13,6 +14,7 @@ pub(crate) struct Change {
     pub(crate) before: Option<Object>,
     /// The object after; for a deletion its last state, with the revision of the deletion.
     pub(crate) object: Object,
+    pub(crate) text: Text,
     pub(crate) deleted: bool,
 }
 

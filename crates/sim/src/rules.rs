@@ -35,8 +35,8 @@ pub(crate) fn check_shape(resource: Resource, namespace: &str, object: &mut Valu
     if resource == Resource::Rollouts && !object["spec"]["strategy"]["blueGreen"].is_null() {
         return Err(ApiError::not_simulated("a Rollout with the blueGreen strategy"));
     }
-    object["kind"] = json!(resource.kind());
-    object["apiVersion"] = json!(resource.api_version());
+    set(object, "kind", resource.kind());
+    set(object, "apiVersion", &resource.api_version());
     if resource.traits().namespaced {
         let found = object::namespace(object);
         if !found.is_empty() && found != namespace {
@@ -44,16 +44,24 @@ pub(crate) fn check_shape(resource: Resource, namespace: &str, object: &mut Valu
                 "the namespace of the provided object does not match the namespace sent on the request ({found}, {namespace})"
             )));
         }
-        object["metadata"]["namespace"] = json!(namespace);
+        set(&mut object["metadata"], "namespace", namespace);
     }
     Ok(())
+}
+
+/// Gives a field this text, which it usually has.
+fn set(object: &mut Value, field: &str, text: &str) {
+    if object[field] != text {
+        object[field] = json!(text);
+    }
 }
 
 /// Maps of labels and annotations that are empty are not stored. (In the template of a Rollout it is Argo's controller
 /// that leaves them out, with its first update.)
 pub(crate) fn drop_empty_maps(object: &mut Value) {
-    for metadata in ["/metadata", "/spec/template/metadata"] {
-        let Some(metadata) = object.pointer_mut(metadata).and_then(Value::as_object_mut) else { continue };
+    for path in [&["metadata"][..], &["spec", "template", "metadata"]] {
+        let metadata = path.iter().try_fold(&mut *object, |object, field| object.get_mut(field));
+        let Some(metadata) = metadata.and_then(Value::as_object_mut) else { continue };
         for map in ["labels", "annotations"] {
             let is_empty = |map: &Value| map.is_null() || map.as_object().is_some_and(serde_json::Map::is_empty);
             if metadata.get(map).is_some_and(is_empty) {
@@ -87,8 +95,8 @@ pub(crate) fn check_identity(resource: Resource, key: &Key, old: &Value, new: &m
         let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", object::uid(old));
         return Err(ApiError::conflict(resource, &key.name, &why));
     }
-    metadata["name"] = json!(*key.name);
-    metadata["resourceVersion"] = old["metadata"]["resourceVersion"].clone();
+    set(metadata, "name", &key.name);
+    keep(&old["metadata"], metadata, "resourceVersion");
     for field in SERVER_SET {
         keep(&old["metadata"], metadata, field);
     }

@@ -7,7 +7,7 @@ use crate::error::ApiError;
 use crate::faults::{Fate, Fault};
 use crate::history::Author;
 use crate::list;
-use crate::object::{self, Key};
+use crate::object::{self, Key, Object};
 use crate::patch::{self, PatchKind};
 use crate::present::{self, Form, Presented};
 use crate::request::{ApiRequest, Part, Verb};
@@ -45,7 +45,7 @@ pub(crate) fn serve(world: &mut World, author: &Author, request: &ApiRequest, fa
                 .store
                 .get(request.resource, &key)
                 .ok_or_else(|| ApiError::not_found(request.resource, &key.name))?;
-            Ok(show(200, found, form))
+            Ok(show(world, 200, &key, found, form))
         }
         (Verb::List, _) => {
             let back = (fate.fault == Some(Fault::StaleList)).then_some(1 + fate.draw % 20);
@@ -57,7 +57,7 @@ pub(crate) fn serve(world: &mut World, author: &Author, request: &ApiRequest, fa
         (Verb::Create, Part::Main) if request.name.is_none() => {
             let object = body(request)?;
             let created = world.create(author, request.resource, namespace, object, request.query.dry_run)?;
-            Ok(show(201, &created, form))
+            Ok(show(world, 201, &object::key(&created), &created, form))
         }
         (Verb::Create, Part::Eviction) => {
             let eviction: Value = parse(&request.body)?;
@@ -71,14 +71,18 @@ pub(crate) fn serve(world: &mut World, author: &Author, request: &ApiRequest, fa
             let object = body(request)?;
             let updated =
                 world.update(author, request.resource, &key, request.part, request.query.dry_run, |_| Ok(object))?;
-            Ok(show(200, &updated, form))
+            Ok(show(world, 200, &key, &updated, form))
         }
         (Verb::Patch, Part::Main | Part::Status) => patch(world, author, request, &key, form),
         (Verb::Delete, Part::Main) => {
             let options: Value = if request.body.is_empty() { Value::Null } else { parse(&request.body)? };
             let (last, gone) = world.delete(author, request.resource, &key, &deletion(request, &options)?)?;
             let details = json!({"name": *key.name, "group": request.resource.traits().group, "kind": request.resource.plural(), "uid": object::uid(&last)});
-            Ok(if gone && request.resource != Resource::Pods { success(200, details) } else { show(200, &last, form) })
+            Ok(if gone && request.resource != Resource::Pods {
+                success(200, details)
+            } else {
+                show(world, 200, &key, &last, form)
+            })
         }
         (verb, part) => {
             Err(ApiError::not_simulated(format_args!("{verb:?} on {part:?} of {}", request.resource.plural())))
@@ -118,7 +122,7 @@ fn patch(world: &mut World, author: &Author, request: &ApiRequest, key: &Key, fo
         shown = patched;
         Ok(if request.new_events { present::from_new_event(&shown) } else { shown })
     })?;
-    Ok(show(200, &updated, form))
+    Ok(show(world, 200, key, &updated, form))
 }
 
 fn apply(world: &mut World, author: &Author, request: &ApiRequest, key: &Key, form: Form) -> Result<Reply, ApiError> {
@@ -146,10 +150,10 @@ fn apply(world: &mut World, author: &Author, request: &ApiRequest, key: &Key, fo
             ));
         }
         let created = world.create(author, resource, &key.namespace, apply.to(&Value::Null)?, query.dry_run)?;
-        return Ok(show(201, &created, form));
+        return Ok(show(world, 201, key, &created, form));
     }
     let updated = world.update(author, resource, key, request.part, query.dry_run, |old| apply.to(old))?;
-    Ok(show(200, &updated, form))
+    Ok(show(world, 200, key, &updated, form))
 }
 
 fn body(request: &ApiRequest) -> Result<Value, ApiError> {
@@ -182,8 +186,10 @@ fn deletion(request: &ApiRequest, options: &Value) -> Result<Deletion, ApiError>
     })
 }
 
-fn show(code: u16, object: &Value, form: Form) -> Reply {
-    Reply::Json(code, serde_json::to_vec(&Presented { object, form, typeless: false }).unwrap_or_default())
+fn show(world: &World, code: u16, key: &Key, object: &Object, form: Form) -> Reply {
+    let mut json = Vec::new();
+    Presented { object, form, typeless: false }.write(&mut json, world.store.text(form.resource, key, object));
+    Reply::Json(code, json)
 }
 
 fn success(code: u16, details: Value) -> Reply {

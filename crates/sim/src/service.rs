@@ -105,9 +105,10 @@ impl ApiService {
 
     async fn answer(self, arrival: Arrival) -> Result<Response<ReplyBody>, BoxError> {
         let Arrival { fate, record, .. } = arrival;
-        pause(fate.delay / 2).await;
+        let until_effect = if fate.fault == Some(Fault::Late) { fate.delay } else { fate.delay / 2 };
+        pause(until_effect).await;
         let reply = self.carry_out(&arrival);
-        pause(fate.delay - fate.delay / 2).await;
+        pause(fate.delay - until_effect).await;
         let timed_out = matches!(fate.fault, Some(Fault::TimeoutBefore | Fault::TimeoutAfter));
         let lost = arrival.cut == Some(CutPoint::AfterEffect);
         if lost {

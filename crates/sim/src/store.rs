@@ -10,12 +10,18 @@ use crate::log::{Change, ChangeLog};
 use crate::object::{self, Key, Object};
 use crate::resources::{Resource, TABLE};
 use crate::signal::{Listener, Signal};
+use crate::text::Text;
 
 /// Changes kept per resource, unless told otherwise.
 const LOG_CAPACITY: usize = 4096;
 
+struct Stored {
+    object: Object,
+    text: Text,
+}
+
 struct Collection {
-    objects: BTreeMap<Key, Object>,
+    objects: BTreeMap<Key, Stored>,
     log: ChangeLog,
     /// Wakes the watches of this resource.
     changed: Signal<u64>,
@@ -49,7 +55,13 @@ impl Store {
     }
 
     pub(crate) fn get(&self, resource: Resource, key: &Key) -> Option<&Object> {
-        self.collections[resource as usize].objects.get(key)
+        self.collections[resource as usize].objects.get(key).map(|stored| &stored.object)
+    }
+
+    /// The text of an object that `get` or `range` gave.
+    pub(crate) fn text(&self, resource: Resource, key: &Key, object: &Object) -> Option<&Text> {
+        let stored = self.collections[resource as usize].objects.get(key)?;
+        Arc::ptr_eq(&stored.object, object).then_some(&stored.text)
     }
 
     pub(crate) fn len(&self, resource: Resource) -> usize {
@@ -71,6 +83,7 @@ impl Store {
         let objects = &self.collections[resource as usize].objects;
         objects
             .range((start, Bound::Unbounded))
+            .map(|(key, stored)| (key, &stored.object))
             .take_while(move |(key, _)| namespace.is_none_or(|namespace| &*key.namespace == namespace))
     }
 
@@ -94,16 +107,17 @@ impl Store {
         self.revision += 1;
         object["metadata"]["resourceVersion"] = Value::String(self.revision.to_string());
         let object = Arc::new(object);
-        let before = self.insert(resource, key, &object);
+        let text = Text::default();
+        let before = self.insert(resource, key, &object, text.clone());
         let change =
-            Change { revision: self.revision, key: key.clone(), before, object: object.clone(), deleted: false };
+            Change { revision: self.revision, key: key.clone(), before, object: object.clone(), text, deleted: false };
         self.publish(resource, change);
         object
     }
 
     /// Removes the object; its last state comes back with the revision of the deletion.
     pub(crate) fn remove(&mut self, resource: Resource, key: &Key) -> Option<Object> {
-        let before = self.collections[resource as usize].objects.remove(key)?;
+        let before = self.collections[resource as usize].objects.remove(key)?.object;
         self.unindex(resource, key, &before);
         self.revision += 1;
         let mut last = Value::clone(&before);
@@ -114,6 +128,7 @@ impl Store {
             key: key.clone(),
             before: Some(before),
             object: object.clone(),
+            text: Text::default(),
             deleted: true,
         };
         self.publish(resource, change);
@@ -129,7 +144,7 @@ impl Store {
     pub(crate) fn preload(&mut self, resource: Resource, key: &Key, mut object: Value) {
         self.revision += 1;
         object["metadata"]["resourceVersion"] = Value::String(self.revision.to_string());
-        self.insert(resource, key, &Arc::new(object));
+        self.insert(resource, key, &Arc::new(object), Text::default());
         self.collections[resource as usize].log.compact(self.revision);
     }
 
@@ -146,8 +161,10 @@ impl Store {
         }
     }
 
-    fn insert(&mut self, resource: Resource, key: &Key, object: &Object) -> Option<Object> {
-        let before = self.collections[resource as usize].objects.insert(key.clone(), object.clone());
+    fn insert(&mut self, resource: Resource, key: &Key, object: &Object, text: Text) -> Option<Object> {
+        let stored = Stored { object: object.clone(), text };
+        let before = self.collections[resource as usize].objects.insert(key.clone(), stored);
+        let before = before.map(|stored| stored.object);
         let same_owners = before
             .as_ref()
             .is_some_and(|before| before["metadata"]["ownerReferences"] == object["metadata"]["ownerReferences"]);

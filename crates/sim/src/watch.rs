@@ -20,6 +20,7 @@ use crate::request::ApiRequest;
 use crate::rng::Rng;
 use crate::shared::Shared;
 use crate::signal::Listener;
+use crate::text::Text;
 use crate::world::World;
 
 /// How often a quiet watch hears the current revision.
@@ -69,12 +70,13 @@ pub(crate) fn begin(world: &World, request: &ApiRequest, form: Form, mut rng: Rn
     let mut initial = Vec::new();
     let from_the_start = query.initial_events || from == 0;
     if from_the_start {
-        for (_, object) in world
+        for (key, object) in world
             .store
             .range(request.resource, request.namespace.as_deref(), None)
             .filter(|(_, object)| selection.matches(object))
         {
-            write_event(&mut initial, "ADDED", object, form);
+            let text = world.store.text(request.resource, key, object);
+            write_event(&mut initial, "ADDED", object, text, form);
         }
         if query.initial_events {
             write_bookmark(&mut initial, revision, form, true);
@@ -260,26 +262,26 @@ impl Watch {
     fn write_change(&self, lines: &mut Vec<u8>, change: &Change) {
         let before = change.before.as_deref().filter(|before| self.selection.matches(before));
         let after = Some(&*change.object).filter(|after| !change.deleted && self.selection.matches(after));
+        let text = Some(&change.text);
         match (before, after) {
             (None, None) => {}
-            (None, Some(after)) => write_event(lines, "ADDED", after, self.form),
-            (Some(_), Some(after)) => write_event(lines, "MODIFIED", after, self.form),
-            (Some(_), None) if change.deleted => write_event(lines, "DELETED", &change.object, self.form),
+            (None, Some(after)) => write_event(lines, "ADDED", after, text, self.form),
+            (Some(_), Some(after)) => write_event(lines, "MODIFIED", after, text, self.form),
+            (Some(_), None) if change.deleted => write_event(lines, "DELETED", &change.object, text, self.form),
             (Some(before), None) => {
                 let mut last = before.clone();
                 last["metadata"]["resourceVersion"] = json!(change.revision.to_string());
-                write_event(lines, "DELETED", &last, self.form);
+                write_event(lines, "DELETED", &last, None, self.form);
             }
         }
     }
 }
 
-fn write_event(lines: &mut Vec<u8>, kind: &str, object: &Value, form: Form) {
+fn write_event(lines: &mut Vec<u8>, kind: &str, object: &Value, text: Option<&Text>, form: Form) {
     lines.extend_from_slice(b"{\"type\":\"");
     lines.extend_from_slice(kind.as_bytes());
     lines.extend_from_slice(b"\",\"object\":");
-    let presented = Presented { object, form, typeless: false };
-    serde_json::to_writer(&mut *lines, &presented).expect("JSON values always serialise into memory");
+    Presented { object, form, typeless: false }.write(lines, text);
     lines.extend_from_slice(b"}\n");
 }
 
@@ -289,7 +291,7 @@ fn write_bookmark(lines: &mut Vec<u8>, revision: u64, form: Form, initial_events
         "kind": form.resource.kind(), "apiVersion": form.resource.api_version(),
         "metadata": {"resourceVersion": revision.to_string(), "creationTimestamp": null, "annotations": annotations},
     });
-    write_event(lines, "BOOKMARK", &object, form);
+    write_event(lines, "BOOKMARK", &object, None, form);
 }
 
 fn write_gone(lines: &mut Vec<u8>, cursor: u64) {

@@ -1,5 +1,8 @@
 //! The world: the store, the controllers' work, and the one place where both advance.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -35,11 +38,15 @@ pub(crate) struct World {
     /// While loading: pods are ready at once and controllers act without delay.
     pub(crate) instant: bool,
     pub(crate) nodes: u64,
+    /// Nodes of `DaemonSet`s that do not run on all of them.
+    pub(crate) daemon_nodes: HashMap<Key, Vec<Arc<str>>>,
     pub(crate) injector: Injector,
     pub(crate) pod_delays: PodDelays,
     pub(crate) scalers: Vec<Scaler>,
     pub(crate) actors: Vec<Actor>,
     pub(crate) digests: Digests,
+    /// The hash of the template of each workload, by its uid, and of which generation.
+    pub(crate) template_hashes: HashMap<String, (i64, String)>,
     /// When the driver will look next, in milliseconds since the start.
     pub(crate) driver_until: u64,
 }
@@ -60,11 +67,13 @@ impl World {
             now: 0,
             instant: false,
             nodes: 3,
+            daemon_nodes: HashMap::new(),
             injector: Injector::default(),
             pod_delays: PodDelays::default(),
             scalers: Vec::new(),
             actors: Vec::new(),
             digests: Digests::default(),
+            template_hashes: HashMap::new(),
             driver_until: u64::MAX,
         }
     }

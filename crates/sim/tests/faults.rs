@@ -205,3 +205,20 @@ fn a_silent_link_hangs_and_then_goes_on() {
         api.list(&ListParams::default()).await.unwrap();
     });
 }
+
+#[test]
+fn a_late_write_is_carried_out_although_its_client_is_dead() {
+    run(async {
+        let cluster = cluster(1, Faults { late: 1.0, late_milliseconds: 60_000, ..Faults::none() });
+        let wire = cluster.connect("flippy");
+        let api: Api<ConfigMap> = Api::namespaced(wire.client.clone(), "shop");
+        let asking = tokio::spawn(async move { api.create(&PostParams::default(), &config_map()).await });
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        asking.abort();
+        wire.set_link(LinkState::Refused);
+        let others: Api<ConfigMap> = Api::namespaced(cluster.client("test"), "shop");
+        assert!(others.get("one").await.is_err(), "it was carried out at once");
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        assert!(others.get("one").await.is_ok(), "it was never carried out");
+    });
+}

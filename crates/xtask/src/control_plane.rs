@@ -14,7 +14,7 @@ use crate::{go, interrupt, workspace};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Chore {
-    /// Build etcd, Kubernetes, kwok and Argo Rollouts into the cache, unless they are there
+    /// Build etcd, Kubernetes, kwok, Argo Rollouts and Helm into the cache, unless they are there
     Build,
     /// Start a cluster, and stop it on interrupt
     Up(Up),
@@ -118,7 +118,7 @@ fn status(directory: &Path) -> Result<()> {
     for module in &MODULES {
         let missing = module.missing()?;
         let state = if missing.is_empty() { "built" } else { "not built" };
-        println!("{:<6} {state:<10} {}", module.name, module.cache_directory()?.display());
+        println!("{:<10} {state:<10} {}", module.name, module.cache_directory()?.display());
     }
     let running = process::running(directory)?;
     if running.is_empty() {

@@ -1,6 +1,6 @@
 //! Building the control plane's Go modules into the cache.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -13,8 +13,19 @@ use crate::command;
 
 /// Builds what is not in the cache yet.
 pub(crate) async fn build_missing() -> Result<()> {
+    build_those(|_| true).await
+}
+
+/// Where a tool is that is a module of its own, such as `helm`. It is built if it is not in the cache yet.
+pub(crate) async fn binary(name: &str) -> Result<PathBuf> {
+    build_those(|module| module.name == name).await?;
+    let module = MODULES.iter().find(|module| module.name == name).with_context(|| format!("no module is {name}"))?;
+    Ok(module.cache_directory()?.join(name))
+}
+
+async fn build_those(wanted: impl Fn(&Module) -> bool) -> Result<()> {
     let mut unbuilt = Vec::new();
-    for module in MODULES.iter().filter(|module| !provided_by_envtest(module)) {
+    for module in MODULES.iter().filter(|module| wanted(module) && !provided_by_envtest(module)) {
         if !module.missing()?.is_empty() {
             unbuilt.push(module);
         }
@@ -26,7 +37,9 @@ pub(crate) async fn build_missing() -> Result<()> {
     let seconds: u64 = unbuilt.iter().filter(|module| !has_binaries(module)).map(|module| module.build_seconds).sum();
     if seconds > 0 {
         let minutes = seconds.div_ceil(60);
-        println!("building the control plane, once: about {minutes} minutes on two cores from nothing");
+        let what: Vec<&str> = unbuilt.iter().map(|module| module.name).collect();
+        let what = what.join(", ");
+        println!("building {what}, once: about {minutes} minutes on two cores from nothing");
     }
     for module in unbuilt {
         build(module).await.with_context(|| format!("cannot build {}", module.name))?;

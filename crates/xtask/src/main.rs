@@ -8,6 +8,7 @@ mod deny;
 mod e2e;
 mod generate;
 mod go;
+mod image;
 mod interrupt;
 mod simulate;
 mod test;
@@ -42,6 +43,8 @@ enum Chore {
     /// The control plane for tests: build it once, start it, stop it
     #[command(subcommand)]
     ControlPlane(control_plane::Chore),
+    /// Build the root file system of the image, as the Dockerfile does
+    ImageRoot(image::Arguments),
     /// Write the files that are generated, or check that they are fresh
     Generate(generate::Arguments),
 }
@@ -73,6 +76,7 @@ async fn run(chore: Chore) -> Result<()> {
         Chore::Try(arguments) => trial::run(&arguments).await,
         Chore::Bench(bench) => bench::run(bench).await,
         Chore::ControlPlane(chore) => control_plane::run(chore).await,
+        Chore::ImageRoot(arguments) => image::run(&arguments).await,
         Chore::Generate(arguments) => generate::run(&arguments).await,
     }
 }

@@ -4,17 +4,19 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use crate::{command, deny, e2e, generate, go, simulate};
+use crate::{command, deny, e2e, generate, go, image, simulate};
 
 /// What is checked, in this order.
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step::Format,
     Step::Spelling,
     Step::Dependencies,
     Step::Lints,
     Step::Docs,
     Step::Generated,
+    Step::Alerts,
     Step::Tests,
+    Step::Image,
     Step::Simulation,
     Step::ControlPlane,
     Step::EndToEnd,
@@ -31,7 +33,9 @@ enum Step {
     Lints,
     Docs,
     Generated,
+    Alerts,
     Tests,
+    Image,
     Simulation,
     ControlPlane,
     EndToEnd,
@@ -87,7 +91,9 @@ impl Step {
             Self::Lints => "lints",
             Self::Docs => "docs",
             Self::Generated => "generated",
+            Self::Alerts => "alerts",
             Self::Tests => "tests",
+            Self::Image => "image",
             Self::Simulation => "simulation",
             Self::ControlPlane => "control plane",
             Self::EndToEnd => "end to end",
@@ -106,11 +112,13 @@ impl Step {
                 generate::run(&generate::Arguments { check: true }).await?;
                 Ok(None)
             }
+            Self::Alerts => alerts().await,
             Self::Tests => {
                 cargo(&["test", "--workspace", "--exclude", "flippy-e2e"]).await?;
                 // The scenarios of the end-to-end tests that need no control plane.
                 cargo(&["test", "--package", "flippy-e2e", e2e::EMBEDDED]).await
             }
+            Self::Image => image::check().await,
             Self::Simulation => {
                 simulate::run(&simulate::Arguments::of(&["--seeds", SEEDS])).await?;
                 Ok(Some(format!("seeds {SEEDS} and the regressions")))
@@ -146,5 +154,17 @@ async fn spelling() -> Result<Option<String>> {
     let typos = command::find("typos")
         .context("typos is not installed: `cargo install --locked typos-cli`, or run .ci/run once")?;
     command::run(command::program(typos)).await?;
+    Ok(None)
+}
+
+/// Prometheus' own tests of the rules that the chart installs.
+async fn alerts() -> Result<Option<String>> {
+    let promtool = command::find("promtool")
+        .context("promtool is not installed: it comes with Prometheus (`apt-get install prometheus`)")?;
+    for arguments in [["check", "charts/flippy/rules/flippy.yaml"], ["test", "e2e/rules/flippy.yaml"]] {
+        let mut command = command::program(&promtool);
+        command.args([arguments[0], "rules", arguments[1]]);
+        command::run(command).await?;
+    }
     Ok(None)
 }

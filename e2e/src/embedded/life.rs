@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, bail, ensure};
 use flippy_api::ConversionOptions;
 use flippy_operator::lease::ElectionSettings;
-use flippy_operator::{Clients, Clock, Settings, StartError};
+use flippy_operator::{Clients, Clock, Dialer, Settings, StartError};
 use flippy_sim::{LinkState, Outcome, Resource, SimClient, SimCluster, Verb};
 use futures::FutureExt;
 use tokio::task::JoinHandle;
@@ -50,7 +50,7 @@ impl Life {
     ) -> Self {
         let wire = cluster.connect(user);
         let operator = flippy_operator::Operator {
-            clients: Clients { watching: wire.client.clone(), acting: wire.client.clone() },
+            clients: Clients { watching: wire.client.clone(), acting: wire.client.clone(), prometheus: Dialer::tcp() },
             settings: Settings {
                 conversion,
                 resync: Duration::from_hours(10),
@@ -58,6 +58,7 @@ impl Life {
                 election,
                 health_address: None,
                 metrics_address: None,
+                metrics_protection: flippy_operator::MetricsProtection::default(),
             },
             clock: Clock::starting_at(cluster.now()),
         };

@@ -49,6 +49,10 @@ impl Child {
         loopback::is_ok(self.health_port, "/readyz").await
     }
 
+    pub(crate) fn metrics_port(&self) -> u16 {
+        self.metrics_port
+    }
+
     pub(crate) async fn metrics(&self) -> Result<String> {
         loopback::get(self.metrics_port, "/metrics").await
     }

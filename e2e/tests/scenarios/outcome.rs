@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use flippy_e2e::config::condition;
+use flippy_e2e::mesh::sidecar_image;
 use flippy_e2e::observe;
 use flippy_e2e::scenario::Scenario;
 use flippy_e2e::wait;
@@ -59,6 +60,17 @@ pub(crate) async fn pods_run(s: &Scenario, workload: &WorkloadRef) -> Result<()>
     wait::until_all(pods, selection, &format!("a pod of {workload} to run"), LIMIT, |pods: &[&Pod]| {
         let runs = |pod: &&&Pod| pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Running");
         pods.iter().find(runs).map(|_| ()).ok_or(format!("none of {} does", pods.len()))
+    })
+    .await
+}
+
+/// Waits until a pod of a workload has this sidecar.
+pub(crate) async fn pods_run_image(s: &Scenario, workload: &WorkloadRef, image: &str) -> Result<()> {
+    let pods: Api<Pod> = Api::namespaced(s.client(), &workload.namespace);
+    let selection = watcher::Config::default().labels(&format!("{APP_LABEL}={}", workload.name));
+    wait::until_all(pods, selection, &format!("a pod of {workload} with {image}"), LIMIT, |pods: &[&Pod]| {
+        let has_it = |pod: &&&Pod| sidecar_image(pod) == Some(image);
+        pods.iter().find(has_it).map(|_| ()).ok_or(format!("none of {} has", pods.len()))
     })
     .await
 }

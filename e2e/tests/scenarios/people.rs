@@ -1,61 +1,19 @@
 //! What people ask the binary while the operator works, as users with the rights that people have.
 
-use std::path::PathBuf;
-use std::process::Command;
-
 use anyhow::Result;
-use flippy_e2e::apply;
-use flippy_e2e::operator;
-use flippy_e2e::scenario::{NEW_IMAGE, SCENARIO_LABEL, Scenario};
+use flippy_e2e::scenario::{NEW_IMAGE, Scenario};
 use flippy_e2e::workloads::Workload;
 use serde_json::{Value, json};
 
 use crate::config::{MESH, waits, wanting};
 use crate::outcome::condition_because;
+use crate::person::Person;
 
 flippy_e2e::scenarios! {
     // Only a real API server knows permissions, and only it can be reached by another process.
     real: [
         a_viewer_follows_and_understands_a_campaign_that_an_admin_pauses_and_resumes,
     ],
-}
-
-/// Somebody at a terminal whose output goes into a file.
-struct Person {
-    kubeconfig: PathBuf,
-}
-
-struct Answer {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Person {
-    /// Runs `flippy` with these words.
-    async fn asks(&self, words: &[&str]) -> Result<Answer> {
-        let mut command = Command::new(operator::binary()?);
-        command.env_clear().env("KUBECONFIG", &self.kubeconfig).args(words);
-        let output = tokio::task::spawn_blocking(move || command.output()).await??;
-        Ok(Answer {
-            code: output.status.code(),
-            stdout: String::from_utf8(output.stdout)?,
-            stderr: String::from_utf8(output.stderr)?,
-        })
-    }
-}
-
-/// A user who may view everything, as Kubernetes and the shipped manifests say what that is.
-async fn viewer(s: &Scenario) -> Result<Person> {
-    let user = format!("viewer-{}", s.id());
-    let binding = json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
-        "metadata": {"name": user, "labels": {SCENARIO_LABEL: s.id()}},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
-        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
-    });
-    apply::apply(&s.client(), &[binding]).await?;
-    Ok(Person { kubeconfig: s.cluster()?.user_kubeconfig(&user)? })
 }
 
 async fn a_viewer_follows_and_understands_a_campaign_that_an_admin_pauses_and_resumes(s: &Scenario) -> Result<()> {
@@ -70,8 +28,8 @@ async fn a_viewer_follows_and_understands_a_campaign_that_an_admin_pauses_and_re
     spec["Suspend"] = json!(true);
     s.config(s.system(), MESH, spec).await?;
     condition_because(s, MESH, "RestartsAllowed", "Suspended").await?;
-    let viewer = viewer(s).await?;
-    let admin = Person { kubeconfig: s.cluster()?.admin_kubeconfig() };
+    let viewer = Person::with_role(s, "viewer", "view").await?;
+    let admin = Person::admin(s)?;
     let explain = |workload: &'static str, namespace: &str| {
         ["explain", workload, "-n", namespace, "--config-namespace", s.system()].map(ToOwned::to_owned)
     };

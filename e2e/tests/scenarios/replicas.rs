@@ -26,6 +26,10 @@ flippy_e2e::scenarios! {
     real: [replicas_say_in_their_metrics_which_of_them_leads],
 }
 
+/// Workloads that are there while leaders are killed: `CHUNKS` times `CHUNK`.
+const CHUNKS: usize = 6;
+const CHUNK: usize = 50;
+
 /// As it is installed.
 const AS_SHIPPED: [&str; 1] = ["--leader-elect"];
 
@@ -110,16 +114,20 @@ async fn leaders_that_are_killed_again_and_again_restart_nothing_twice_and_never
     s: &Scenario,
 ) -> Result<()> {
     let shop = s.namespace("shop").await?;
-    let workloads = s.create_all(&shop, (0..60).map(slow)).await?;
+    let mut workloads = Vec::new();
+    // All at once would have to be rolled out within the time of a few.
+    for chunk in 0..CHUNKS {
+        workloads.extend(s.create_all(&shop, (chunk * CHUNK..(chunk + 1) * CHUNK).map(slow)).await?);
+    }
     s.mesh().upgrade(NEW_IMAGE).await?;
     // Each life is a user of its own: one that begins anew must not pass for the one before.
     let mut replicas: Vec<(String, Operator)> = Vec::new();
     for name in ["r0", "r1"] {
         replicas.push((name.to_owned(), s.replica(name, &HASTY).await?));
     }
-    s.config(s.system(), MESH, paced(s, &[NEW_IMAGE], &json!({"MaxConcurrent": 3}))).await?;
+    s.config(s.system(), MESH, paced(s, &[NEW_IMAGE], &json!({"MaxConcurrent": 10}))).await?;
 
-    for (born, count) in (2..).zip([3, 10, 18, 26, 34, 42, 50]) {
+    for (born, count) in (2..).zip([5, 40, 80, 120, 160, 200, 240, 280]) {
         marked(s, Kind::Deployment, &shop, count).await?;
         let leader = leader(s).await?;
         let place = replicas.iter().position(|(name, _)| *name == leader);
@@ -155,7 +163,7 @@ async fn replicas_say_in_their_metrics_which_of_them_leads(s: &Scenario) -> Resu
 }
 
 fn slow(number: usize) -> Workload {
-    Workload::deployment(&format!("w{number:02}")).ready_delay(Duration::from_millis(200))
+    Workload::deployment(&format!("w{number:03}")).ready_delay(Duration::from_millis(200))
 }
 
 fn leases(s: &Scenario) -> Api<Lease> {

@@ -15,6 +15,7 @@ flippy_e2e::scenarios! {
         nothing_is_restarted_inside_a_denied_window_until_it_is_taken_away,
         nothing_is_restarted_outside_the_allowed_windows_until_one_is_open,
         nothing_is_restarted_that_is_not_expected_to_finish_before_the_window_ends,
+        windows_that_no_restart_fits_into_are_said_to_need_a_person,
         a_schedule_and_a_time_zone_that_do_not_exist_are_reported_with_their_path_and_value,
     ],
     // The simulation does not validate custom resources.
@@ -81,15 +82,32 @@ async fn nothing_is_restarted_outside_the_allowed_windows_until_one_is_open(s: &
 async fn nothing_is_restarted_that_is_not_expected_to_finish_before_the_window_ends(s: &Scenario) -> Result<()> {
     let workloads = two_stale_workloads(s).await?;
     let _operator = s.operator().await?;
-    // One to two hours are left of it, less than a restart has to stay ready.
-    let hour = s.now().to_zoned(TimeZone::UTC).hour();
-    let window = json!({"Type": "Allow", "Schedule": format!("0 {hour} * * *"), "Duration": "2h"});
+    // One to two hours are left of it, less than a restart has to stay ready; the next one is long enough.
+    let begun = (s.now().to_zoned(TimeZone::UTC).hour() + 23) % 24;
+    let window = json!({"Type": "Allow", "Schedule": format!("0 {begun} * * *"), "Duration": "3h"});
     let mut spec = within(s, &json!([window]));
     spec["Strategy"] = json!({"MinReadySeconds": 2 * 3600});
     s.config(s.system(), MESH, spec).await?;
     forbidden(s, "WindowEnds").await?;
 
     s.config(s.system(), MESH, within(s, &json!([window]))).await?;
+
+    ready_because(s, MESH, "AllFresh").await?;
+    restarted_once(s, &workloads).await
+}
+
+async fn windows_that_no_restart_fits_into_are_said_to_need_a_person(s: &Scenario) -> Result<()> {
+    let workloads = two_stale_workloads(s).await?;
+    let _operator = s.operator().await?;
+    let short = json!({"Type": "Allow", "Schedule": "0,30 * * * *", "Duration": "1m"});
+    s.config(s.system(), MESH, within(s, &json!([short]))).await?;
+    let status = condition_because(s, MESH, "Stalled", "WindowsTooShort").await?;
+    assert_eq!(condition(&status, "RestartsAllowed").expect("it is always there")["reason"], "WindowsTooShort");
+    let restarted = s.requests()?.restarts().names();
+    ensure!(restarted.is_empty(), "restarted: {restarted:?}");
+
+    let open = json!({"Type": "Allow", "Schedule": "0 0 * * *", "Duration": "48h"});
+    s.config(s.system(), MESH, within(s, &json!([short, open]))).await?;
 
     ready_because(s, MESH, "AllFresh").await?;
     restarted_once(s, &workloads).await

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::facts::{Rollout, has_landed, name, rollout_of};
 use super::selector::selects;
+use super::standstill::stands_still;
 use super::wish::Check;
 use super::{Case, Invariant, Objection};
 use crate::knowledge::View;
@@ -23,19 +24,35 @@ const CERTAINLY_UNDER_WAY: SignedDuration = SignedDuration::from_secs(20);
 pub(super) fn objection(case: &Case<'_>) -> Option<Objection> {
     let (resource, key) = (case.restart.mutation.resource, &case.restart.mutation.key);
     let workload = case.view.workloads.get(&(resource, key.clone()))?;
-    let what = in_the_way(case, resource, key, workload)?;
+    let what = in_the_way(case, Waits::Must, resource, key, workload)?;
     Some(Objection::new(Invariant::Disruption, what))
 }
 
+/// Whether anybody has to wait for a rollout that stands still, or may: only the operator knows for how long it has looked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waits {
+    Must,
+    May,
+}
+
 /// What forbids to restart a workload for the sake of others.
-pub(super) fn in_the_way(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value) -> Option<String> {
+pub(super) fn in_the_way(
+    case: &Case<'_>,
+    waits: Waits,
+    resource: Resource,
+    key: &Key,
+    workload: &Value,
+) -> Option<String> {
     let shared = shared_by(case, resource, key, workload);
     if shared.is_empty() {
         return None;
     }
     for ((other, other_key), other_workload) in &case.view.workloads {
         let is_itself = (*other, other_key) == (resource, key);
-        if is_itself || other_key.namespace != key.namespace || !is_under_way(case, *other, other_key, other_workload) {
+        if is_itself
+            || other_key.namespace != key.namespace
+            || !is_under_way(case, waits, *other, other_key, other_workload)
+        {
             continue;
         }
         if let Some(what) = shared_by(case, *other, other_key, other_workload).intersection(&shared).next() {
@@ -138,7 +155,7 @@ pub(super) fn surges(resource: Resource, workload: &Value) -> bool {
     }
 }
 
-fn is_under_way(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value) -> bool {
+fn is_under_way(case: &Case<'_>, waits: Waits, resource: Resource, key: &Key, workload: &Value) -> bool {
     if !workload["metadata"]["deletionTimestamp"].is_null() || !is_watched(case, resource) {
         return false;
     }
@@ -147,7 +164,8 @@ fn is_under_way(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value
         let over = mark.at.saturating_add(windows.min().unwrap_or(CERTAINLY_UNDER_WAY)).unwrap_or(case.now);
         case.now < over && !has_landed(case.view, resource, workload, mark)
     };
-    rollout_of(resource, workload) == Rollout::UnderWay
+    let stands_still = || waits == Waits::Must && stands_still(case, resource, key, workload);
+    (rollout_of(resource, workload) == Rollout::UnderWay && !stands_still())
         || mark(resource, workload).is_some_and(|mark| is_ours(&mark))
         || was_just_sent(case, resource, key, workload)
 }

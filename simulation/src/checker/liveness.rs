@@ -28,18 +28,19 @@ pub(crate) fn unexplained(view: &View, now: Timestamp) -> Vec<Finding> {
     findings
 }
 
-/// Whether something waits for nothing but a window to open, or a soak to end, which time alone will bring about.
-pub(crate) fn waits_for_window(view: &View, now: Timestamp) -> bool {
-    view.configs.iter().any(|(key, config)| {
-        let wish = Wish::read(key, config, &view.config_maps).filter(|wish| !wish.suspended && !wish.dry_run);
+/// When time alone will bring something about, if it does until an instant: a window opens, or a soak ends.
+pub(crate) fn next_turn(view: &View, now: Timestamp, until: Timestamp) -> Option<Timestamp> {
+    let turns = view.configs.iter().filter_map(|(key, config)| {
+        let wish = Wish::read(key, config, &view.config_maps).filter(|wish| !wish.suspended && !wish.dry_run)?;
+        wish.in_scope(view).find(|(.., standing)| *standing == Standing::Stale)?;
         let conditions = config["status"]["conditions"].as_array();
         let mut allowed = conditions.into_iter().flatten().filter(|one| one["type"] == "RestartsAllowed");
-        wish.is_some_and(|wish| {
-            (!window::is_open(&wish.windows, now)
-                || allowed.any(|one| one["reason"] == "WindowEnds" || one["reason"] == "WaveSoaks"))
-                && wish.in_scope(view).any(|(.., standing)| standing == Standing::Stale)
-        })
-    })
+        let waits = allowed.any(|one| one["reason"] == "WindowEnds" || one["reason"] == "WaveSoaks");
+        // One that is open says when it does not let anything start all the same.
+        let opens = window::next_open(&wish.windows, now, until)?;
+        (waits || opens > now).then_some(opens)
+    });
+    turns.min()
 }
 
 /// Restarts that wait because the server refused them, though it has not refused anything for a while.
@@ -146,6 +147,11 @@ fn explanation_for_all(
             "PreconditionsNotMet" if any_unmet(wish, view) => return Some("preconditions"),
             "RestartsFutile" if was_futile(wish, view) => return Some("futile"),
             "OutsideWindow" if !window::is_open(&wish.windows, now) => return Some("windows"),
+            "GateShut" if wish.gates.iter().any(|gate| gate.is_shut_by(|host| view.mood.is_good(host))) => {
+                return Some("gates");
+            }
+            "PendingPods" if view.has_pods_without_node() => return Some("no room"),
+            "WindowsTooShort" if window::are_too_short(&wish.windows, longest(wish)) => return Some("windows"),
             "WindowEnds" if window::shuts_within(&wish.windows, now, longest(wish)) => return Some("windows"),
             "AwaitingApproval" if waves::waits_for_approval(wish, &view.configs[&wish.key]) => {
                 return Some("approval");
@@ -220,6 +226,7 @@ fn untrue(
         // Admission was asked long ago, or ought to have been.
         "AskingAdmission" => false,
         "SameImageForeseen" => !wish.wants(&view.image_of_a_new_pod(workload)),
+        "NoProgress" => rollout_of(resource, workload) == Rollout::UnderWay,
         "Conflict" => wish.may_conflict(wishes, view, resource, key, workload),
         "SingleReplica" => wish.strategy.holds_single && is_single(resource, workload),
         "SameImageAgain" => crate::record::mark(resource, workload).is_some(),

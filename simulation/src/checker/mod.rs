@@ -1,6 +1,7 @@
 //! The judge. One file per invariant; all of them read what the server recorded.
 
 mod budget;
+mod crowding;
 mod deadline;
 mod disruption;
 mod facts;
@@ -11,14 +12,17 @@ mod halt;
 mod leader;
 mod liveness;
 mod order;
+mod query_gate;
 mod requests;
 mod scope;
 mod selector;
 mod serial;
 mod single;
 mod source;
+mod standstill;
 mod statuses;
 mod strategy;
+mod trouble;
 mod twice;
 mod under_way;
 mod waves;
@@ -29,18 +33,20 @@ use flippy_sim::History;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::knowledge::{DECIDING, View, batch_began, moments};
+use crate::prometheus::Asked;
 use crate::record::{Record, Restart};
 use crate::scenario::Scenario;
 use wish::Wish;
 
-pub(crate) use liveness::{still_refused, unexplained, waits_for_window};
+pub(crate) use liveness::{next_turn, still_refused, unexplained};
 
 /// What must hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Invariant {
     /// Only workloads in scope of a config that is neither suspended nor on a dry run are restarted, and only stale ones.
     Scope,
-    /// Nothing starts while a required precondition is not met.
+    /// Nothing starts while a required precondition is not met, a gate is not known to be open, or pods of restarted
+    /// workloads find no node.
     Gate,
     /// Nothing starts while a source of wanted images is missing or broken.
     Source,
@@ -120,8 +126,8 @@ pub(crate) struct Case<'a> {
 }
 
 /// Holds a history against everything but liveness.
-pub(crate) fn check(history: &History, scenario: &Scenario, began_at: Timestamp) -> Vec<Finding> {
-    let record = Record::new(history, &scenario.clocks, began_at);
+pub(crate) fn check(history: &History, asked: &[Asked], scenario: &Scenario, began_at: Timestamp) -> Vec<Finding> {
+    let record = Record::new(history, asked, &scenario.clocks, began_at);
     let mut findings = Vec::new();
     for restart in &record.restarts {
         let objections = objections(&record, restart);
@@ -139,6 +145,7 @@ pub(crate) fn check(history: &History, scenario: &Scenario, began_at: Timestamp)
     findings.extend(deadline::check(&record));
     findings.extend(leader::check(&record, scenario));
     findings.extend(requests::check(&record, scenario));
+    findings.extend(trouble::check(&record, scenario));
     if history.dropped > 0 {
         let message = format!("{} entries of the history were lost, so nobody can judge it", history.dropped);
         findings.push(Finding { at: Timestamp::MAX, invariant: Invariant::Requests, message, subject: String::new() });
@@ -157,6 +164,8 @@ fn objections_to(case: &Case<'_>) -> Vec<Objection> {
         scope::objection,
         source::objection,
         gate::objection,
+        query_gate::objection,
+        crowding::objection,
         serial::objection,
         window::objection,
         halt::objection,

@@ -45,11 +45,11 @@ pub(super) fn objection(case: &Case<'_>) -> Vec<Objection> {
         let earlier = case.wish.in_scope(case.view).find(|(other, other_key, other_workload, standing)| {
             let is_other = (*other, *other_key) != (resource, key);
             is_other
+                && *standing == Standing::Stale
+                && (!healthy || place(*other, *other_key) < place(resource, key))
                 // What is in an earlier wave is another invariant's.
                 && wave_of(case.wish, case.view, other_key, other_workload) == wave
-                && *standing == Standing::Stale
                 && waits_to_start(case, *other, other_key, other_workload)
-                && (!healthy || place(*other, *other_key) < place(resource, key))
         });
         if let Some((other, key, ..)) = earlier {
             found.push(objection(format!("{} comes before it", name(other, key))));
@@ -74,7 +74,7 @@ fn is_due_first(case: &Case<'_>, resource: Resource, key: &Key) -> bool {
 
 /// A healthy one that nobody has restarted yet, and that nothing is in the way of.
 fn waits_to_start(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value) -> bool {
-    !may_be_full(case, &key.namespace) && is_left_to_start(case, resource, key, workload)
+    is_left_to_start(case, resource, key, workload) && !may_be_full(case, &key.namespace)
 }
 
 /// The same, whether or not there is room for it.
@@ -100,7 +100,7 @@ fn may_be_sent_for_another(case: &Case<'_>, resource: Resource, key: &Key, workl
 /// Whether something that it shares with others keeps it from starting: also while nobody knows whether one of those was
 /// restarted.
 fn may_wait_for_others(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value) -> bool {
-    disruption::in_the_way(case, resource, key, workload).is_some()
+    disruption::in_the_way(case, disruption::Waits::May, resource, key, workload).is_some()
         || disruption::sharing(case, resource, key, workload).any(|(other, key)| was_tried(case, other, key))
 }
 

@@ -16,7 +16,8 @@ const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 /// One of a config's `Windows`.
 pub(crate) struct Window {
     allows: bool,
-    schedule: String,
+    /// What a clock shows when it begins: minute, hour, day, month, day of the week. None: anything.
+    schedule: [Option<Vec<i8>>; 5],
     zone: TimeZone,
     lasts: SignedDuration,
 }
@@ -26,37 +27,44 @@ impl Window {
         let zone = spec["TimeZone"].as_str().unwrap_or("UTC");
         Self {
             allows: spec["Type"] == "Allow",
-            schedule: spec["Schedule"].as_str().unwrap_or_default().to_owned(),
+            schedule: read_schedule(spec["Schedule"].as_str().unwrap_or_default()),
             zone: TimeZone::get(zone).expect("the zones drawn here exist"),
             lasts: duration(&spec["Duration"]),
         }
     }
 
     fn is_under_way(&self, at: Timestamp) -> bool {
-        let mut minute = Timestamp::from_second(at.as_second().div_euclid(60) * 60).expect("a minute is no later");
+        self.last_beginning(at).is_some()
+    }
+
+    /// The beginning of the one that is under way.
+    fn last_beginning(&self, at: Timestamp) -> Option<Timestamp> {
+        let mut minute = whole_minute(at);
         while at.duration_since(minute) < self.lasts {
             if self.begins_at(minute) {
-                return true;
+                return Some(minute);
             }
             minute -= MINUTE;
         }
-        false
+        None
     }
 
     fn begins_at(&self, minute: Timestamp) -> bool {
         let local = self.zone.to_datetime(minute);
-        let fields: Vec<&str> = self.schedule.split(' ').collect();
-        let day = DAYS[usize::try_from(local.weekday().to_sunday_zero_offset()).unwrap_or_default()];
-        let shown = [
-            local.minute().to_string(),
-            local.hour().to_string(),
-            local.day().to_string(),
-            local.month().to_string(),
-            day.to_owned(),
-        ];
-        // Those drawn here are lists of numbers, or one day by its name.
-        shown.iter().zip(fields).all(|(shown, field)| field == "*" || field.split(',').any(|one| one == shown))
+        let day = local.weekday().to_sunday_zero_offset();
+        let shown = [local.minute(), local.hour(), local.day(), local.month(), day];
+        shown.iter().zip(&self.schedule).all(|(shown, wanted)| wanted.as_ref().is_none_or(|list| list.contains(shown)))
     }
+}
+
+/// Those drawn here are lists of numbers, or one day by its name.
+fn read_schedule(text: &str) -> [Option<Vec<i8>>; 5] {
+    let day = |name: &str| DAYS.iter().zip(0..).find(|(day, _)| **day == name).map(|(_, number)| number);
+    let value = |one: &str| one.parse().ok().or_else(|| day(one)).expect("schedules drawn here are such ones");
+    let mut fields = text.split(' ');
+    std::array::from_fn(|_| {
+        fields.next().filter(|field| *field != "*").map(|list| list.split(',').map(value).collect())
+    })
 }
 
 /// Whether the windows of a config let restarts start.
@@ -64,6 +72,35 @@ pub(crate) fn is_open(windows: &[Window], at: Timestamp) -> bool {
     let any_of = |allows: bool| windows.iter().any(|window| window.allows == allows && window.is_under_way(at));
     let allowed = windows.iter().all(|window| !window.allows) || any_of(true);
     allowed && !any_of(false)
+}
+
+/// When they let restarts start from an instant on, if they do until another one.
+pub(crate) fn next_open(windows: &[Window], from: Timestamp, until: Timestamp) -> Option<Timestamp> {
+    if is_open(windows, from) {
+        return Some(from);
+    }
+    let mut began: Vec<Option<Timestamp>> = windows.iter().map(|window| window.last_beginning(from)).collect();
+    let mut minute = whole_minute(from) + MINUTE;
+    while minute < until {
+        let (mut allowed, mut denied) = (windows.iter().all(|window| !window.allows), false);
+        for (window, began) in windows.iter().zip(&mut began) {
+            if window.begins_at(minute) {
+                *began = Some(minute);
+            }
+            let is_under_way = began.is_some_and(|began| minute.duration_since(began) < window.lasts);
+            allowed |= is_under_way && window.allows;
+            denied |= is_under_way && !window.allows;
+        }
+        if allowed && !denied {
+            return Some(minute);
+        }
+        minute += MINUTE;
+    }
+    None
+}
+
+fn whole_minute(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second().div_euclid(60) * 60).expect("a minute is no later")
 }
 
 /// Whether they shut within so long after an instant.
@@ -76,6 +113,11 @@ pub(crate) fn shuts_within(windows: &[Window], at: Timestamp, within: SignedDura
         }
     }
     false
+}
+
+/// Whether none that lets restarts start lasts longer than they may take.
+pub(crate) fn are_too_short(windows: &[Window], may_take: SignedDuration) -> bool {
+    windows.iter().filter(|window| window.allows).all(|window| window.lasts <= may_take)
 }
 
 pub(super) fn objection(case: &Case<'_>) -> Option<Objection> {

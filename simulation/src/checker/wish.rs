@@ -11,6 +11,7 @@ use crate::knowledge::View;
 use crate::record::RESUMED_AT;
 use crate::scenario::{CONFIG_NAMESPACE, IGNORE_KEY, MIRROR};
 
+use super::query_gate::QueryGate;
 use super::strategy::{Limit, Strategy};
 use super::waves::Wave;
 use super::window::Window;
@@ -38,6 +39,7 @@ pub(crate) struct Wish {
     pub(crate) first: Vec<(Resource, Key, Check)>,
     pub(crate) strategy: Strategy,
     pub(crate) windows: Vec<Window>,
+    pub(crate) gates: Vec<QueryGate>,
     pub(crate) waves: Vec<Wave>,
     /// When somebody said to go on in spite of failures.
     pub(crate) resumed_at: Option<Timestamp>,
@@ -112,6 +114,7 @@ impl Wish {
             first: list(&spec["PostFilterRestarts"]).iter().filter_map(named).collect(),
             strategy: Strategy::read(&spec["Strategy"]),
             windows: list(&spec["Windows"]).iter().map(Window::read).collect(),
+            gates: list(&spec["Gates"]).iter().map(QueryGate::read).collect(),
             waves: list(&spec["Strategy"]["Waves"]).iter().map(Wave::read).collect(),
             resumed_at: config["metadata"]["annotations"][RESUMED_AT].as_str().and_then(|at| at.parse().ok()),
             suspended: spec["Suspend"] == true,

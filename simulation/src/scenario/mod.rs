@@ -5,6 +5,7 @@ mod configs;
 mod crashes;
 mod deeds;
 mod disruption;
+mod gates;
 mod pace;
 mod replicas;
 mod sources;
@@ -20,6 +21,7 @@ pub(crate) use clocks::Clocks;
 pub(crate) use configs::{CONFIG_NAMESPACE, IGNORE_KEY};
 pub(crate) use crashes::{Ending, How};
 pub(crate) use deeds::{Deed, Timed};
+pub(crate) use gates::{Mood, Moods};
 pub(crate) use replicas::{Cut, Replicas};
 pub(crate) use sources::{MIRROR, SOURCE};
 
@@ -49,6 +51,8 @@ pub struct Scenario {
     pub(crate) clocks: Clocks,
     /// What there is besides that operator: on most days nothing.
     pub(crate) replicas: Option<Replicas>,
+    /// How the Prometheus server feels that gates ask.
+    pub(crate) moods: Moods,
     /// From then on nothing goes wrong and nobody does anything, in seconds.
     pub(crate) calm_at_seconds: u64,
     /// How long to look on after everything is explained, in seconds.
@@ -56,6 +60,11 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// How many workloads there are from the beginning.
+    pub fn workloads(&self) -> usize {
+        self.objects.iter().filter(|object| !object["spec"]["template"].is_null()).count()
+    }
+
     /// Draws the day of a seed.
     pub fn draw(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed ^ 0x00f1_1bb7);
@@ -65,7 +74,8 @@ impl Scenario {
         let mut deeds = std::mem::take(&mut workloads.deeds);
         configs::draw(&mut rng, &workloads, &mut deeds);
         deeds::draw(&mut rng, &workloads, calm_at_seconds, &mut deeds);
-        let calm_at_seconds = trouble::draw(&mut rng, calm_at_seconds, &mut deeds);
+        let calm_at_seconds =
+            trouble::draw(&mut rng, &mut Rng::with_seed(seed ^ 0x5eed_1a7e), calm_at_seconds, &mut deeds);
         pace::draw(&mut Rng::with_seed(seed ^ 0x5eed_0f01), &mut deeds);
         let replicas = replicas::draw(seed, calm_at_seconds, &mut deeds);
         let endings = crashes::draw(&mut rng);
@@ -78,6 +88,7 @@ impl Scenario {
         webhook::draw(seed, calm_at_seconds, &workloads, &mut deeds);
         waves::draw(seed, calm_at_seconds, &mut workloads.objects, &mut deeds);
         sources::draw(seed, calm_at_seconds, &mut workloads.objects, &mut deeds);
+        let moods = gates::draw(seed, calm_at_seconds, &mut workloads.objects, &mut deeds);
         deeds.sort_by_key(|timed| timed.at_milliseconds);
         let linger_seconds = if rng.u8(..16) == 0 { 5400 } else { 60 };
         Self {
@@ -88,6 +99,7 @@ impl Scenario {
             endings,
             clocks,
             replicas,
+            moods,
             calm_at_seconds,
             linger_seconds,
         }

@@ -28,7 +28,7 @@ pub(crate) struct Cut {
 /// Draws from numbers of its own, so that all else on the day of a seed stays as it was.
 pub(crate) fn draw(seed: u64, calm_at_seconds: u64, deeds: &mut Vec<Timed>) -> Option<Replicas> {
     let mut rng = Rng::with_seed(seed ^ 0x1ea5_e000);
-    if percent(&mut rng, 70) {
+    if percent(&mut rng, 80) {
         return None;
     }
     let endings = crashes::draw(&mut rng);

@@ -130,14 +130,17 @@ impl Planner<'_> {
     }
 
     /// Whether a workload is being rolled out: restarted by whatever policy, or for reasons of its own. One whose pods
-    /// crash, or whose rollout its controller has given up, is not on its way anywhere: others need not wait for it.
+    /// crash, or whose rollout stands still or was given up by its controller, is not on its way anywhere: others need
+    /// not wait for it.
     fn movement(&self, workload: &Workload) -> Movement {
         let progress = progress_of(workload);
         if self.lost_until(workload).is_some_and(|until| self.now < until)
             || self.is_restarted_in_time(workload, progress)
         {
             Movement::Restart
-        } else if matches!(progress, Progress::NotObserved | Progress::Replacing) {
+        } else if matches!(progress, Progress::NotObserved | Progress::Replacing)
+            && !self.snapshot.stands_still(workload, self.now)
+        {
             Movement::Other
         } else {
             Movement::None

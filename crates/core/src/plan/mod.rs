@@ -119,7 +119,8 @@ pub(crate) enum UnderWay {
     /// Nobody knows: the answer was lost. Until it is tried again, and that is answered, it counts as under way.
     Unanswered,
     /// One is out of time because the workload's controller has not even looked at it. Every further restart would pile
-    /// up behind that, and all of them would roll at once when it wakes up.
+    /// up behind that, and all of them would roll at once when it wakes up. That holds for its kind: others have another
+    /// controller.
     ControllerSilent,
 }
 

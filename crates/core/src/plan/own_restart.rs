@@ -70,6 +70,10 @@ impl Planner<'_> {
     /// Counted from the pod that was ready last. A pod that is replaced within the restart's own time begins it anew;
     /// later ones became ready for reasons of their own.
     fn soaked_at(&self, tally: &Tally, complete_by: Timestamp) -> Option<Timestamp> {
+        // By a clock that is behind it is not ready yet; where it need not stay so, that it is seen ready is enough.
+        if self.policy.strategy.min_ready.is_zero() {
+            return None;
+        }
         let ready_since = tally.ready_since.filter(|since| *since <= complete_by)?;
         ready_since.checked_add(self.policy.strategy.min_ready).ok()
     }

@@ -168,7 +168,13 @@ impl Planner<'_> {
             return Verdict::Blocked(BlockedReason::RevertedByOwner);
         }
         match (own, progress) {
-            (OwnRestart::None | OwnRestart::Landed, Progress::NotObserved | Progress::Replacing) => Verdict::Converging,
+            (OwnRestart::None | OwnRestart::Landed, Progress::NotObserved | Progress::Replacing) => {
+                if self.snapshot.stands_still(workload, self.now) {
+                    Verdict::Blocked(BlockedReason::NoProgress)
+                } else {
+                    Verdict::Converging
+                }
+            }
             _ if self.policy.strategy.single_replica == SingleReplica::Hold && workload.loses_its_only_replica() => {
                 Verdict::Blocked(BlockedReason::SingleReplica)
             }

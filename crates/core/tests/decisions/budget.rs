@@ -12,6 +12,7 @@ use proptest::sample::select;
 use crate::common::model::{Behaviour, Model};
 use crate::common::{
     Fixture, NEW, OLD, Pass, WINDOW_SECONDS, at, cluster, deployment, facts, pass, pod, policy, policy_not_waiting,
+    stateful_set,
 };
 use crate::crash::{Operator, Step, behaviour, step};
 
@@ -370,4 +371,16 @@ fn memory_is_not_needed() {
     }
     assert_eq!(model.restarts_in_all(), 1);
     let _: Snapshot = model.list();
+}
+
+#[test]
+fn a_silent_controller_holds_up_its_own_kind_and_no_other() {
+    for policy in [policy(), at_once(Limit::Count(1))] {
+        let mut asleep = stateful_set("b/asleep").pods(1, OLD).restarted(&policy, 1, -2 * WINDOW_SECONDS);
+        asleep.workload.generation += 1;
+        let also_asleep = stateful_set("a/also").pods(1, OLD);
+        let pass = pass(&policy, &cluster([asleep, also_asleep, stale("c/other-kind"), proof()]), 0);
+        assert_eq!(pass.starts(), ["c/other-kind"]);
+        assert!(pass.condition("Stalled").ends_with("ControllerSilent"));
+    }
 }

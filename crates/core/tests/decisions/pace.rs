@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use flippy_core::{Hold, Kind, MAX_STARTS_PER_PASS, Policy, SignedDuration, Snapshot, Waiting};
+use flippy_core::{Hold, Kind, Limit, MAX_STARTS_PER_PASS, Policy, RestartFirst, SignedDuration, Snapshot, Waiting};
 
 use crate::common::{
-    Fixture, NEW, OLD, Pass, at, cluster, deployment, pass, pod, policy, policy_not_waiting, precondition, rollout,
+    Fixture, NEW, OLD, Pass, at, cluster, deployment, first, pass, pod, policy, policy_not_waiting, precondition,
+    rollout,
 };
 
 fn stale(path: &str) -> Fixture {
@@ -215,4 +216,23 @@ fn the_next_look_is_when_the_first_window_ends() {
     let first = stale("a/a").restarted(&policy(), 1, 0).replacing();
     let second = stale("a/b").restarted(&policy(), 1, 50).replacing();
     assert_eq!(pass(&policy(), &cluster([second, first]), 60).decision.recheck_at, Some(at(300)));
+}
+
+#[test]
+fn those_that_may_be_under_way_at_once_need_not_wait_for_each_others_answers() {
+    let mut policy = policy();
+    assert_eq!(pass(&policy, &stale_many(9), 0).decision.sent_at_once, 1, "as in the original, one after the other");
+    policy.strategy.max_concurrent = Some(Limit::Count(5));
+    assert!(pass(&policy, &stale_many(9), 0).decision.sent_at_once > 1);
+}
+
+#[test]
+fn what_goes_first_is_sent_before_the_rest() {
+    let gateway = stale("mesh/gateway");
+    let mut policy = policy();
+    policy.strategy.max_concurrent = Some(Limit::Count(5));
+    policy.restart_first = vec![RestartFirst { waiting: Waiting::NotWaited, ..first(&gateway) }];
+    let pass = pass(&policy, &cluster([gateway, stale("a/a"), proof()]), 0);
+    assert_eq!(pass.starts(), ["mesh/gateway", "a/a"]);
+    assert_eq!(pass.decision.sent_at_once, 1);
 }

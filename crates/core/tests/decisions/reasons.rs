@@ -13,7 +13,8 @@ const SOURCES: [(&str, &str); 9] = [
     ("waves", include_str!("../../src/waves.rs")),
     ("events of waves", include_str!("../../../api/src/wave_status.rs")),
     ("plan view", include_str!("../../../flippy/src/plan/view.rs")),
-    ("report", include_str!("../../../operator/src/report.rs")),
+    ("decide", include_str!("../../../operator/src/decide.rs")),
+    ("notify", include_str!("../../../operator/src/notify.rs")),
     ("driver", include_str!("../../../operator/src/driver.rs")),
 ];
 

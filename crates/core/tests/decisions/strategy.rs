@@ -46,6 +46,11 @@ fn the_next_starts_when_the_last_has_stayed_complete_for_long_enough() {
 }
 
 #[test]
+fn a_clock_that_is_behind_keeps_nothing_under_way_that_is_complete_and_need_not_stay_so() {
+    assert_eq!(starts_at(&policy(), ready_since(20), 10), ["a/a"]);
+}
+
+#[test]
 fn a_restart_that_soaks_is_under_way_and_looked_at_again_when_it_is_over() {
     let pass = pass(&soaking(60), &cluster([ready_since(20)]), 30);
     assert_eq!(pass.only_verdict().as_str(), "InFlight");
@@ -283,6 +288,67 @@ fn the_soak_is_expected_to_fit_in_as_well() {
     let snapshot = cluster([stale("a/a")]);
     assert_eq!(pass(&policy, &snapshot, 3440).starts(), ["a/a"]);
     assert!(pass(&policy, &snapshot, 3441).starts().is_empty());
+}
+
+/// Opens at 22:00 for so many seconds.
+fn lasting(seconds: i64) -> Policy {
+    let mut policy = with_window();
+    policy.windows[0].duration = SignedDuration::from_secs(seconds);
+    policy
+}
+
+fn is_too_short(policy: &Policy, seconds: i64) -> bool {
+    let pass = pass(policy, &cluster([stale("a/a")]), seconds);
+    assert_eq!(
+        pass.condition("Stalled") == "True WindowsTooShort",
+        pass.condition("RestartsAllowed") == "False WindowsTooShort"
+    );
+    matches!(pass.decision.hold, Some(Hold::WindowsTooShort(_)))
+}
+
+#[test]
+fn windows_that_are_never_long_enough_are_no_silent_wait_for_ever() {
+    for (at_once_inside, later_outside) in [(1, 3600), (59, 80_000)] {
+        assert!(is_too_short(&lasting(60), at_once_inside));
+        assert!(is_too_short(&lasting(60), later_outside));
+        assert!(!is_too_short(&lasting(61), at_once_inside));
+        assert!(!is_too_short(&lasting(61), later_outside));
+    }
+}
+
+#[test]
+fn a_window_has_to_be_long_enough_for_the_soak_as_well() {
+    let soaking = |seconds| {
+        let mut policy = lasting(seconds);
+        policy.strategy.min_ready = SignedDuration::from_secs(100);
+        policy
+    };
+    assert!(is_too_short(&soaking(160), 5));
+    assert!(!is_too_short(&soaking(161), 5));
+}
+
+#[test]
+fn a_restart_that_was_quick_shows_that_a_short_window_is_long_enough() {
+    let made = pod(NEW).created(10).made_by_restart(&policy(), 1);
+    let done = one_replica(deployment("b/done").restarted(&policy(), 1, 0).pod(made));
+    assert_eq!(pass(&lasting(60), &cluster([done, stale("a/a")]), 40).starts(), ["a/a"]);
+}
+
+#[test]
+fn short_windows_without_a_gap_are_a_long_one_and_one_that_is_long_is_enough() {
+    let mut joined = lasting(60);
+    joined.windows.push(Window { schedule: "1 22 * * *".parse().unwrap(), ..joined.windows[0].clone() });
+    assert_eq!(pass(&joined, &cluster([stale("a/a")]), 30).starts(), ["a/a"]);
+    let mut one_is_long = lasting(60);
+    one_is_long.windows.push(Window { schedule: "0 0 * * 0".parse().unwrap(), ..with_window().windows.remove(0) });
+    assert!(!is_too_short(&one_is_long, 3600));
+}
+
+#[test]
+fn what_is_left_between_denials_is_never_called_too_short() {
+    let mut policy = lasting(60);
+    policy.windows[0].kind = WindowKind::Deny;
+    assert!(!is_too_short(&policy, 1));
 }
 
 #[test]

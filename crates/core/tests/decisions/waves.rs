@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use crate::common::model::{Behaviour, Model, run};
 use crate::common::{
-    Fixture, NEW, OLD, Pass, WINDOW_SECONDS, at, cluster, deployment, images, labels, path_of, pod, policy,
+    Fixture, NEW, OLD, Pass, WINDOW_SECONDS, at, cluster, daemon_set, deployment, images, labels, path_of, pod, policy,
     policy_not_waiting,
 };
 use crate::crash::{Operator, behaviour, step};
@@ -154,6 +154,18 @@ fn a_workload_belongs_to_the_first_wave_that_takes_it() {
     let pass = pass(&policy, &cluster([stale("canary/back"), front]));
     assert_eq!(pass.waves.facts.iter().map(|fact| fact.total).collect::<Vec<_>>(), [1, 1, 0]);
     assert_eq!(pass.starts(), ["canary/front"]);
+}
+
+#[test]
+fn a_rollout_that_makes_no_progress_is_left_behind_and_listed() {
+    let wedged = in_stage(daemon_set("canary/wedged").pods(2, OLD).replacing());
+    let mut snapshot = cluster([wedged, stale("early/a"), deployment("zz/proof").pod(pod(NEW).created(-1))]);
+    snapshot.note_progress(at(-600));
+    let pass = pass(&in_waves(), &snapshot);
+    assert_eq!(pass.waves.facts[0].left_behind, 1);
+    assert_eq!(pass.status.blocked[0].reason, "NoProgress");
+    let memory = canary_completed(-SOAK_SECONDS);
+    assert_eq!(pass_remembering(&memory, &in_waves(), &snapshot, 0).starts(), ["early/a"]);
 }
 
 #[test]

@@ -22,6 +22,9 @@ pub(crate) struct DemoArgs {
     /// How to show it
     #[arg(short, long, value_enum, default_value_t = DemoOutput::Table)]
     pub(crate) output: DemoOutput,
+    /// Write it as one HTML page, too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
     /// Print the demo's own FlippyConfig, to change it and try it with --config; nothing else happens
     #[arg(long)]
     pub(crate) print_config: bool,
@@ -59,6 +62,7 @@ Examples:
   flippy demo --speed 10                 slower, to read along
   flippy demo --seed 7                   another day
   flippy demo --print-config > mesh.yaml; edit mesh.yaml; flippy demo --config mesh.yaml
+  flippy demo --report demo.html         what `flippy report` makes of it
   flippy demo -o json | jq -r 'select(.type == \"skipped\") | .subject'
 
 Exit codes: 0 the campaign is over: everything in scope is fresh, or it is said why not; 1 error,

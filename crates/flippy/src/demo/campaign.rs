@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use flippy_api::ConversionOptions;
-use flippy_operator::{Clients, Clock, Operator, Settings};
+use flippy_operator::{Clients, Clock, Dialer, Operator, Settings};
 use flippy_sim::{Resource, SimCluster};
 use serde::Serialize;
 use serde_json::Value;
@@ -60,7 +60,11 @@ pub(super) async fn follow(
 /// The operator as `flippy run` starts it. Only the way to the API server and the clock are different.
 fn operator(cluster: &SimCluster, options: &ConversionOptions) -> Operator {
     Operator {
-        clients: Clients { watching: cluster.client("flippy"), acting: cluster.client("flippy") },
+        clients: Clients {
+            watching: cluster.client("flippy"),
+            acting: cluster.client("flippy"),
+            prometheus: Dialer::tcp(),
+        },
         settings: Settings {
             conversion: options.clone(),
             resync: RESYNC,
@@ -68,6 +72,7 @@ fn operator(cluster: &SimCluster, options: &ConversionOptions) -> Operator {
             election: None,
             health_address: None,
             metrics_address: None,
+            metrics_protection: flippy_operator::MetricsProtection::default(),
         },
         clock: Clock::starting_at(cluster.now()),
     }

@@ -107,7 +107,7 @@ pub(crate) async fn look(
 }
 
 /// The operator's pass, for the selected subjects; the others have their say in what conflicts.
-fn decide(subjects: &[Subject], snapshot: &Snapshot, now: Timestamp) -> Vec<ConfigView> {
+pub(crate) fn decide(subjects: &[Subject], snapshot: &Snapshot, now: Timestamp) -> Vec<ConfigView> {
     let policies: Vec<&Policy> = subjects.iter().filter_map(|subject| subject.policy.as_ref().ok()).collect();
     let claims = Claims::new(&policies, snapshot);
     let pods = snapshot.pods_by_workload();

@@ -332,6 +332,7 @@ pub(crate) fn hold(hold: &Hold) -> HoldView {
         Hold::WindowEnds(end) => {
             ("WindowEnds", format!("the window ends at {end}: a restart would not be expected to finish inside"))
         }
+        Hold::WindowsTooShort(why) => ("WindowsTooShort", why.to_string()),
         Hold::Halted { failures, tolerated } => (
             "Halted",
             format!(

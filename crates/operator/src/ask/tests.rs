@@ -7,12 +7,14 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::get;
 use flippy_core::SignedDuration;
+use http::StatusCode;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::ServerConfig;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
+use super::answer::MAX_SERIES;
 use super::*;
 
 /// A Kubernetes API that answers every request in the same way.
@@ -36,7 +38,8 @@ fn query(url: &str) -> PrometheusQuery {
 }
 
 fn asker(query: PrometheusQuery) -> Asker {
-    Asker::new(kubernetes(404, &json!({"kind": "Status", "code": 404})), "mesh".into(), query).expect("it can ask")
+    Asker::new(kubernetes(404, &json!({"kind": "Status", "code": 404})), &Dialer::tcp(), "mesh".into(), query)
+        .expect("it can ask")
 }
 
 /// Serves, and returns its address.
@@ -245,7 +248,7 @@ async fn serve_tls() -> (String, String, tokio::sync::mpsc::Receiver<String>) {
 fn with_token(url: &str, ca_bundle: &str, kubernetes: Client) -> Asker {
     let token = Some(SecretKey { name: "prometheus".into(), key: "token".into() });
     let query = PrometheusQuery { token, ca_bundle: Some(ca_bundle.into()), ..query(url) };
-    Asker::new(kubernetes, "mesh".into(), query).expect("it can ask")
+    Asker::new(kubernetes, &Dialer::tcp(), "mesh".into(), query).expect("it can ask")
 }
 
 fn secret(key: &str, base64: &str) -> Value {
@@ -292,7 +295,7 @@ async fn a_token_that_cannot_be_had_is_told_and_not_shown() {
 async fn a_bundle_that_is_none_is_told() {
     let pem = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
     let query = PrometheusQuery { ca_bundle: Some(pem.into()), ..query("https://prometheus") };
-    let asker = Asker::new(kubernetes(404, &json!({})), "mesh".into(), query);
+    let asker = Asker::new(kubernetes(404, &json!({})), &Dialer::tcp(), "mesh".into(), query);
     let why = asker.err().expect("that is no certificate");
     assert!(why.starts_with("CABundle is no list of certificates in PEM"), "{why}");
 }

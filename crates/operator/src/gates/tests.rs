@@ -30,7 +30,7 @@ fn gates() -> Gates {
     let nowhere = tower::service_fn(|_| {
         std::future::ready(Err::<http::Response<kube::client::Body>, _>(std::io::Error::other("nobody is there")))
     });
-    Gates::new(Client::new(nowhere, "default"), Clock::System, Metrics::new())
+    Gates::new(Client::new(nowhere, "default"), Dialer::tcp(), Clock::System, Metrics::new())
 }
 
 fn policy(url: &str, query: &str) -> Policy {
@@ -43,6 +43,7 @@ fn policy(url: &str, query: &str) -> Policy {
     let mut policy = flippy_api::policy(&config, &options).expect("it is valid");
     // No config may ask so often; a test need not wait.
     policy.gates[0].interval = SignedDuration::from_millis(1);
+    policy.gates[0].open_for = SignedDuration::ZERO;
     policy
 }
 
@@ -51,6 +52,7 @@ fn install(world: &mut World, policy: Policy) {
         name: policy.name.clone(),
         uid: "uid".into(),
         generation: 1,
+        version: None,
         status: None,
         policy: Ok(Arc::new(policy)),
     };
@@ -63,6 +65,7 @@ fn decided(policy: &Policy, asks_gates: bool) -> [Decided; 1] {
         name: policy.name.clone(),
         generation: 1,
         starts: Vec::new(),
+        sent_at_once: 1,
         revoked: false,
         recheck_at: None,
         asks_gates,
@@ -107,6 +110,19 @@ async fn it_is_asked_again_and_again_while_something_is_to_be_restarted_and_then
     gates.follow(&mut world, &decided(&policy, false));
     until_no_task_is_left(&gates).await;
     assert_eq!(world.answers.of(&policy.name).len(), 1, "what it answered is remembered for a while");
+}
+
+#[tokio::test]
+async fn a_restart_that_waits_now_and_then_does_not_begin_the_count_anew_each_time() {
+    let (url, _) = prometheus().await;
+    let (mut gates, mut world, mut policy) = (gates(), World::default(), policy(&url, "up == 0"));
+    policy.gates[0].open_for = SignedDuration::from_mins(5);
+    install(&mut world, policy.clone());
+    gates.follow(&mut world, &decided(&policy, true));
+    gates.follow(&mut world, &decided(&policy, false));
+    assert_eq!(tasks(&gates), 1, "it is still asked");
+    gates.follow(&mut world, &[]);
+    until_no_task_is_left(&gates).await;
 }
 
 #[tokio::test]

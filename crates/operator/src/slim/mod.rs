@@ -3,6 +3,7 @@
 //! Never decode a `k8s_openapi` Pod here: it costs six times the processor time and two hundred times the memory
 //! of these types, most of it for fields that nobody reads.
 
+mod config;
 mod config_map;
 mod disruption_budget;
 mod fingerprint;
@@ -13,6 +14,7 @@ mod replica_set;
 mod surge;
 mod workload;
 
+pub(crate) use config::SlimConfig;
 pub(crate) use config_map::{Said, SlimConfigMap};
 pub(crate) use disruption_budget::SlimDisruptionBudget;
 pub(crate) use namespace::SlimNamespace;

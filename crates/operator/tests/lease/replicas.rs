@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use flippy_api::ConversionOptions;
 use flippy_operator::lease::{ElectionSettings, Timing};
-use flippy_operator::{Clients, Clock, Operator, Settings, StartError};
+use flippy_operator::{Clients, Clock, Dialer, Operator, Settings, StartError};
 use flippy_sim::{Faults, History, LinkState, RequestRecord, Resource, SimClient, SimCluster, Verb, fixtures};
 use jiff::Timestamp;
 use serde_json::json;
@@ -32,7 +32,7 @@ impl Replica {
     fn start(cluster: &SimCluster, name: &'static str) -> Self {
         let wire = cluster.connect(name);
         let operator = Operator {
-            clients: Clients { watching: wire.client.clone(), acting: wire.client.clone() },
+            clients: Clients { watching: wire.client.clone(), acting: wire.client.clone(), prometheus: Dialer::tcp() },
             settings: Settings {
                 conversion: ConversionOptions {
                     ignore_key: "flippy-ignore".into(),
@@ -48,6 +48,7 @@ impl Replica {
                 }),
                 health_address: None,
                 metrics_address: None,
+                metrics_protection: flippy_operator::MetricsProtection::default(),
             },
             clock: Clock::starting_at(cluster.now()),
         };

@@ -32,8 +32,10 @@ pub(crate) fn reconcile(world: &mut World, key: &Key, set: &Object) -> Again {
 }
 
 fn nodes(world: &World, set: &Value, hash: &str) -> Vec<(String, OnNode)> {
-    let mut nodes: Vec<(String, OnNode)> =
-        (0..world.nodes).map(|number| (format!("node-{number}"), OnNode::default())).collect();
+    let mut nodes: Vec<(String, OnNode)> = match world.daemon_nodes.get(&object::key(set)) {
+        Some(own) => own.iter().map(|name| (name.to_string(), OnNode::default())).collect(),
+        None => (0..world.nodes).map(|number| (format!("node-{number}"), OnNode::default())).collect(),
+    };
     for (key, pod) in world.store.owned(object::uid(set), Resource::Pods) {
         let Some((_, node)) = nodes.iter_mut().find(|(name, _)| pod["spec"]["nodeName"] == **name) else { continue };
         if object::is_terminating(&pod) {

@@ -54,7 +54,7 @@ pub(super) fn counter(object: &Value, field: &str) -> i64 {
 
 pub(crate) fn reconcile(world: &mut World, key: &Key, deployment: &Object) -> Again {
     let author = Author::controller("system:deployment-controller");
-    let hash = template::hash(Resource::Deployments, &deployment["spec"]["template"]);
+    let hash = template::hash_of(world, Resource::Deployments, deployment);
     let mut sets = Sets::of(world, deployment, &hash);
     let paused = deployment["spec"]["paused"] == true;
     let mut news = None;

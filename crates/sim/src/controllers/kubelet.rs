@@ -2,11 +2,13 @@
 //!
 //! Annotations of a pod (usually from its template) say how it behaves:
 //! `sim.test/behavior`: `crashloop`, `never-ready`, `imagepull` or `flaky`; `sim.test/ready-delay`, `sim.test/term-delay`,
-//! `sim.test/crash-after`, `sim.test/crash-backoff`, `sim.test/flap-period`: durations such as `90s`.
+//! `sim.test/crash-after`, `sim.test/crash-backoff`, `sim.test/flap-period`: durations such as `90s`. For as long as
+//! `sim.test/node-delay` says, no node has room for it.
 //! An image that ends in `bad-crash`, `bad-ready` or `bad-pull` makes any pod behave that way, so that only a new revision fails.
 
 use serde_json::Value;
 
+use super::conditions;
 use super::containers::{Containers, show};
 use crate::duration;
 use crate::history::Author;
@@ -19,6 +21,8 @@ use crate::world::World;
 /// What happens next in the life of a pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum PodStep {
+    /// The scheduler finds no node for it.
+    FindNoNode,
     /// Containers run, or (imagepull) do not.
     Start,
     BecomeReady,
@@ -92,6 +96,11 @@ pub(crate) fn react(world: &mut World, key: &Key, before: Option<&Object>, after
             plan_failures(world, key, pod);
             return;
         }
+        let without_node = delay(pod, "sim.test/node-delay").unwrap_or(0);
+        if without_node > 0 {
+            plan(world, 10, PodStep::FindNoNode);
+        }
+        let plan = |world: &mut World, milliseconds, step| plan(world, without_node + milliseconds, step);
         let (least, most) = world.pod_delays.ready;
         let ready = delay(pod, "sim.test/ready-delay").unwrap_or_else(|| world.rng.between(least, most));
         match behavior(pod) {
@@ -129,6 +138,12 @@ pub(crate) fn step(world: &mut World, key: &Key, uid: &str, step: PodStep) {
     let mut new = Value::clone(&pod);
     let kind = behavior(&pod);
     let next = match step {
+        PodStep::FindNoNode => {
+            let now = world.stamp();
+            let message = "no node has room for it";
+            conditions::set(&mut new["status"], "PodScheduled", "False", "Unschedulable", message, &now);
+            None
+        }
         PodStep::Start if kind == Behavior::CrashLoop => {
             show(world, &mut new, Containers::Running { ready: false });
             Some((delay(&pod, "sim.test/crash-after").unwrap_or(3_000), PodStep::Crash))
@@ -182,6 +197,19 @@ pub(crate) fn start(world: &mut World, pod: &mut Value) {
         Behavior::ImagePull => Containers::ImagePullBackOff,
     };
     show(world, pod, containers);
+}
+
+/// Pods that were loaded while they were on their way to readiness, and say how long that still takes, get there.
+pub(crate) fn resume_all(world: &mut World) {
+    let waiting: Vec<(Key, String, u64)> = world
+        .store
+        .range(Resource::Pods, None, None)
+        .filter(|(_, pod)| !object::is_ready_pod(pod) && object::is_active_pod(pod))
+        .filter_map(|(key, pod)| Some((key.clone(), object::uid(pod).to_owned(), delay(pod, "sim.test/ready-delay")?)))
+        .collect();
+    for (key, uid, milliseconds) in waiting {
+        world.later(milliseconds, Work::Pod { key, uid, step: PodStep::BecomeReady });
+    }
 }
 
 /// What still happens to a pod that was there from the beginning.

@@ -15,10 +15,11 @@ mod rollout_restart;
 mod rollout_status;
 pub(crate) mod scaler;
 mod statefulset;
-mod template;
+pub(crate) mod template;
 
 pub(crate) use containers::Digests;
 pub(crate) use kubelet::PodStep;
+pub(crate) use rollout::as_argo_writes_it as rollout_template;
 
 use serde_json::Value;
 
@@ -42,7 +43,7 @@ pub(crate) enum Controller {
 }
 
 impl Controller {
-    fn resource(self) -> Resource {
+    pub(crate) fn resource(self) -> Resource {
         match self {
             Self::Deployment => Resource::Deployments,
             Self::ReplicaSet => Resource::ReplicaSets,
@@ -53,7 +54,7 @@ impl Controller {
         }
     }
 
-    fn of(resource: Resource) -> Option<Self> {
+    pub(crate) fn of(resource: Resource) -> Option<Self> {
         match resource {
             Resource::Deployments => Some(Self::Deployment),
             Resource::ReplicaSets => Some(Self::ReplicaSet),
@@ -126,7 +127,7 @@ pub(crate) fn react(world: &mut World, resource: Resource, key: &Key, before: Op
     }
 }
 
-fn wake(world: &mut World, controller: Controller, key: Key) {
+pub(crate) fn wake(world: &mut World, controller: Controller, key: Key) {
     let delay = if world.instant { 0 } else { world.rng.between(1, 20) };
     world.later(delay, Work::Reconcile(controller, key));
 }

@@ -73,7 +73,7 @@ fn pod_template(world: &World, key: &Key, rollout: &Value) -> Option<Value> {
 }
 
 /// Argo reads Rollouts into types of Go, and what it writes back has fields that nobody set.
-fn as_argo_writes_it(template: &Value) -> Value {
+pub(crate) fn as_argo_writes_it(template: &Value) -> Value {
     let mut template = template.clone();
     for list in ["containers", "initContainers"] {
         let containers = template["spec"].get_mut(list).and_then(Value::as_array_mut);

@@ -24,6 +24,19 @@ pub(crate) fn hash(owner: Resource, template: &Value) -> String {
     name
 }
 
+/// The same of the template of an object that has it in its spec. Whatever changes that is another generation.
+pub(super) fn hash_of(world: &mut World, owner: Resource, object: &Value) -> String {
+    let generation = object::generation(object);
+    if let Some((known, hash)) = world.template_hashes.get(object::uid(object))
+        && *known == generation
+    {
+        return hash.clone();
+    }
+    let hash = hash(owner, &object["spec"]["template"]);
+    world.template_hashes.insert(object::uid(object).to_owned(), (generation, hash.clone()));
+    hash
+}
+
 /// A pod of this template; what is left out are its name and what its controller adds.
 pub(crate) fn pod(template: &Value, owner: (Resource, &Value)) -> Value {
     let mut metadata = json!({"ownerReferences": [object::owner_reference(owner.0, owner.1)]});
@@ -39,7 +52,7 @@ pub(crate) fn pod(template: &Value, owner: (Resource, &Value)) -> Value {
 pub(crate) fn revision(world: &mut World, author: &Author, owner: (Resource, &Value)) -> Result<Object, ApiError> {
     let (resource, workload) = owner;
     let template = &workload["spec"]["template"];
-    let hash = hash(resource, template);
+    let hash = hash_of(world, resource, workload);
     let key = Key::new(object::namespace(workload), &format!("{}-{hash}", object::name(workload)));
     if let Some(known) = world.store.get(Resource::ControllerRevisions, &key) {
         return Ok(known.clone());

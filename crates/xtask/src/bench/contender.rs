@@ -1,5 +1,6 @@
 //! Who restarts the workloads.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use serde_json::json;
 
 use super::fleet::Fleet;
 use super::measurement::Measurement;
-use super::slots::{self, Completions};
+use super::slots::{Completions, Overhead};
 use super::usage;
 use crate::workspace;
 
@@ -97,10 +98,13 @@ impl Contender {
         let first = restarts.iter().map(|request| request.received).min().context("it restarted nothing")?;
         Ok(Measurement {
             contender: self.name(),
-            unused_share: (limit.is_some() || matches!(self, Self::Flippy(_))).then(|| {
-                let starts: Vec<Timestamp> = restarts.iter().map(|request| request.received).collect();
-                let ends: Vec<Timestamp> = completions.last().into_values().filter(|at| *at >= given_at).collect();
-                slots::unused_share(&starts, &ends, limit.unwrap_or(1))
+            overhead: matches!(self, Self::Flippy(_)).then(|| {
+                let in_campaign = |times: HashMap<String, Timestamp>| -> Vec<Timestamp> {
+                    times.into_values().filter(|at| *at >= given_at).collect()
+                };
+                let (decided, complete) = completions.last();
+                let received: Vec<Timestamp> = restarts.iter().map(|request| request.received).collect();
+                Overhead::of(&in_campaign(decided), &received, &in_campaign(complete), limit.unwrap_or(1))
             }),
             workloads: fleet.deployments.len(),
             first_restart_seconds: first.duration_since(given_at).as_secs_f64(),

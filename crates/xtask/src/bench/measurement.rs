@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use super::slots::Overhead;
 use super::usage::Usage;
 
 #[derive(Debug)]
@@ -16,8 +17,8 @@ pub(super) struct Measurement {
     pub(super) all_fresh_seconds: f64,
     pub(super) requests: BTreeMap<(String, String), usize>,
     pub(super) usage: Usage,
-    /// The share of the time of all slots in which one was free although restarts were left to start.
-    pub(super) unused_share: Option<f64>,
+    /// What slots waited for that were free although restarts were left to start.
+    pub(super) overhead: Option<Overhead>,
 }
 
 impl Measurement {
@@ -52,8 +53,13 @@ pub(super) fn table(measurements: &[Measurement]) -> String {
     row("processor time of the campaign, %", &|one| {
         format!("{:.1}", 100.0 * one.usage.cpu_seconds / one.all_fresh_seconds)
     });
-    if measurements.iter().any(|one| one.unused_share.is_some()) {
-        row("slots unused, %", &|one| one.unused_share.map_or("-".to_owned(), |share| format!("{:.1}", 100.0 * share)));
+    if measurements.iter().any(|one| one.overhead.is_some()) {
+        let share = |one: &Measurement, share: fn(Overhead) -> f64| {
+            one.overhead.map_or("-".to_owned(), |overhead| format!("{:.1}", 100.0 * share(overhead)))
+        };
+        row("operator's own overhead, %", &|one| share(one, Overhead::total));
+        row("  slot free, nothing decided", &|one| share(one, |overhead| overhead.undecided));
+        row("  decided, not yet received", &|one| share(one, |overhead| overhead.unsent));
     }
     let kinds: std::collections::BTreeSet<_> = measurements.iter().flat_map(|one| one.requests.keys()).collect();
     for kind in kinds {
@@ -78,7 +84,8 @@ pub(super) fn json(measurements: &[Measurement]) -> Value {
             "requestsPerWorkload": one.requests_per_workload(),
             "cpuSeconds": one.usage.cpu_seconds,
             "peakRssMib": one.usage.peak_rss_mib,
-            "unusedSlotsShare": one.unused_share,
+            "overheadShare": one.overhead.map(Overhead::total),
+            "undecidedShare": one.overhead.map(|overhead| overhead.undecided),
             "requests": requests,
         })
     };

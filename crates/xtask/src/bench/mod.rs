@@ -22,7 +22,13 @@ use measurement::Measurement;
 pub(crate) enum Bench {
     /// A serial campaign over Deployments of two pods each: Flippy, a loop over `kubectl rollout`, and a baseline
     Restart(RestartArguments),
-    /// Campaigns with more and more restarts under way at once
+    /// Campaigns with more and more restarts under way at once, and how long free slots wait for the operator
+    ///
+    /// The operator's own overhead is the share of the time of all slots, from the first restart to the last, in which a
+    /// slot was free, something was left to start in it, and the API server had not received the request for that. It has
+    /// two parts: until the operator had decided, which is the time that it writes onto the workload, and from then on. What
+    /// controllers, the scheduler and nodes take for a rollout is not part of it. Machines that do something else
+    /// besides give larger figures
     Pace(PaceArguments),
     /// Requests of an operator that has nothing to do
     Idle(IdleArguments),

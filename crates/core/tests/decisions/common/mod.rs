@@ -68,6 +68,7 @@ pub(crate) fn policy() -> Policy {
         restart_objects: Kind::ALL.into_iter().map(restart_object).collect(),
         preconditions: Vec::new(),
         gates: Vec::new(),
+        notifications: Vec::new(),
         restart_first: Vec::new(),
         strategy: Strategy::default(),
         waves: Vec::new(),

@@ -1,0 +1,17 @@
+//! The JSON of one version of an object, written when somebody first asks for it and then shared by all answers and events
+//! that show it.
+
+use std::sync::{Arc, OnceLock};
+
+use serde_json::Value;
+
+/// The text of an object that does not change any more.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Text(Arc<OnceLock<Vec<u8>>>);
+
+impl Text {
+    /// The text; always to be asked with the object that it belongs to.
+    pub(crate) fn of(&self, object: &Value) -> &[u8] {
+        self.0.get_or_init(|| serde_json::to_vec(object).expect("JSON values always serialise into memory"))
+    }
+}

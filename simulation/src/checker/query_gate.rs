@@ -1,0 +1,82 @@
+//! Nothing starts while a gate that asks Prometheus is shut, by what that server says it was asked and answered; nor while
+//! nobody has asked it, or not for long enough, or its last answer is old.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::strategy::duration;
+use super::{Case, Invariant, Objection};
+use crate::knowledge::DECIDING;
+use crate::prometheus::Asked;
+
+/// An answer counts for so many intervals.
+const COUNTS_FOR: i32 = 3;
+const INSTANT: SignedDuration = SignedDuration::from_millis(1);
+
+/// One of a config's `Gates`.
+pub(crate) struct QueryGate {
+    host: String,
+    open_for: SignedDuration,
+    interval: SignedDuration,
+}
+
+impl QueryGate {
+    pub(crate) fn read(spec: &Value) -> Self {
+        let prometheus = &spec["Prometheus"];
+        let or =
+            |text: &Value, seconds| if text.is_null() { SignedDuration::from_secs(seconds) } else { duration(text) };
+        let url = prometheus["URL"].as_str().unwrap_or_default();
+        let host = url.trim_start_matches("http://").split(':').next().unwrap_or_default();
+        Self { host: host.to_owned(), open_for: or(&prometheus["For"], 120), interval: or(&prometheus["Interval"], 30) }
+    }
+
+    /// Whether it will be shut for good, if the server says from now on what it says to a host.
+    pub(crate) fn is_shut_by(&self, is_good: impl Fn(&str) -> bool) -> bool {
+        !is_good(&self.host)
+    }
+}
+
+pub(super) fn objection(case: &Case<'_>) -> Option<Objection> {
+    let at = case.restart.request.at;
+    // A restart that was decided on is called back as soon as a gate shuts, unless it is on its way.
+    let decided = at.saturating_sub(DECIDING).unwrap_or(at);
+    let shut = case.wish.gates.iter().find(|gate| {
+        let meanwhile = answers(case, gate).map(|asked| asked.answered_at).filter(|answered| *answered > decided);
+        let mut moments = meanwhile.chain([decided, at]).filter(|moment| *moment <= at);
+        // What is answered in the very instant of a decision may come after it.
+        !moments.any(|moment| [moment, moment - INSTANT].into_iter().any(|known| is_open(case, gate, known, moment)))
+    })?;
+    let last = answers(case, shut).take_while(|asked| asked.answered_at <= at).last();
+    let said = last.map_or("nothing".to_owned(), |asked| {
+        let ago = at.duration_since(asked.asked_at);
+        format!("{:?} ({}) when asked {:.3} s before", asked.mood, said(asked), ago.as_secs_f64())
+    });
+    let message = format!("gate {} of FlippyConfig {} was not open: it last said {said}", shut.host, case.wish.key);
+    Some(Objection::new(Invariant::Gate, message))
+}
+
+fn said(asked: &Asked) -> &'static str {
+    if asked.is_good { "good" } else { "not good" }
+}
+
+/// What the life that made a restart was ever answered.
+fn answers<'a>(case: &'a Case<'_>, gate: &'a QueryGate) -> impl Iterator<Item = &'a Asked> {
+    let user = &case.restart.request.user;
+    case.record.asked.iter().filter(move |asked| asked.user == *user && asked.host == gate.host)
+}
+
+/// By the clock of that life, and what it knew until then.
+fn is_open(case: &Case<'_>, gate: &QueryGate, known: Timestamp, moment: Timestamp) -> bool {
+    let shown = |at: Timestamp| case.record.shown(case.restart.request, at);
+    let counts_until = |asked: Timestamp| asked + gate.interval * COUNTS_FOR;
+    let (mut last, mut good_since): (Option<Timestamp>, Option<Timestamp>) = (None, None);
+    for asked in answers(case, gate).take_while(|asked| asked.answered_at <= known) {
+        let at = shown(asked.asked_at);
+        let is_unbroken = last.is_some_and(|last| at <= counts_until(last));
+        good_since = asked.is_good.then(|| good_since.filter(|_| is_unbroken).unwrap_or(at));
+        last = Some(at);
+    }
+    let now = shown(moment);
+    let Some((last, since)) = last.zip(good_since) else { return false };
+    now <= counts_until(last) && since + gate.open_for <= now
+}
