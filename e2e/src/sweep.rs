@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::Namespace;
-use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::{Client, ResourceExt};
 use serde_json::json;
@@ -29,6 +29,8 @@ pub(crate) async fn sweep(cluster: &Cluster, client: &Client) -> Result<()> {
     let ours = ListParams::default().labels(SCENARIO_LABEL);
     let bindings: Api<ClusterRoleBinding> = Api::all(client.clone());
     bindings.delete_collection(&DeleteParams::default(), &ours).await?;
+    let roles: Api<ClusterRole> = Api::all(client.clone());
+    roles.delete_collection(&DeleteParams::default(), &ours).await?;
     let namespaces: Api<Namespace> = Api::all(client.clone());
     for namespace in namespaces.list(&ours).await? {
         if namespace.metadata.deletion_timestamp.is_none() {

@@ -123,7 +123,7 @@ fn operator(place: &Place, life: usize, wire: &SimClient, user: &str) -> Operato
         clients: Clients {
             watching: wire.client.clone(),
             acting: wire.client.clone(),
-            prometheus: place.prometheus.dialer(user),
+            elsewhere: place.prometheus.dialer(user),
         },
         settings: Settings {
             conversion: ConversionOptions {

@@ -86,8 +86,10 @@ fn all(seeds: VecDeque<u64>, arguments: &Arguments) -> ExitCode {
     std::thread::scope(|scope| {
         for _ in 0..threads {
             let (waiting, done_tx) = (&waiting, done_tx.clone());
+            // Apart from the loop, which would keep the lock while a seed is tried, and the other threads idle.
+            let next = || waiting.lock().expect("nobody panics holding it").pop_front();
             scope.spawn(move || {
-                while let Some(seed) = waiting.lock().expect("nobody panics holding it").pop_front() {
+                while let Some(seed) = next() {
                     if done_tx.send((seed, attempt(seed))).is_err() {
                         return;
                     }

@@ -29,7 +29,7 @@ pub(crate) struct Asked {
     pub(crate) user: Arc<str>,
     /// The host that it asked: each gate of each config has its own.
     pub(crate) host: String,
-    pub(crate) asked_at: Timestamp,
+    pub(crate) at: Timestamp,
     /// When whoever asked had the answer, or did not wait for it any more.
     pub(crate) answered_at: Timestamp,
     pub(crate) mood: Mood,
@@ -63,7 +63,7 @@ impl Prometheus {
         Asked {
             user: user.clone(),
             host: host.to_owned(),
-            asked_at: now,
+            at: now,
             answered_at: now,
             mood,
             is_good: mood.is_good(host),

@@ -121,15 +121,15 @@ async fn quiet(
         if now >= tried_again && !refused.is_empty() {
             return Err(refused);
         }
-        let shows = shown(cluster.now());
-        let open = checker::unexplained(&view, shows);
+        let clock = shown(cluster.now());
+        let open = checker::unexplained(&view, clock);
         match (open.is_empty(), quiet_since) {
             // As long as patience lasts, what waits for a window has to go on once that opens. One that does not open
             // before shows nothing.
-            (true, Some(since)) if now >= since + QUIET && shows >= turn_at => {
+            (true, Some(since)) if now >= since + QUIET && clock >= turn_at => {
                 let patience = SignedDuration::try_from((calm_at + PATIENCE).saturating_duration_since(now));
-                let until = shows + patience.unwrap_or_default();
-                match checker::next_turn(&view, shows, until) {
+                let until = clock + patience.unwrap_or_default();
+                match checker::next_turn(&view, clock, until) {
                     Some(turn) => turn_at = turn,
                     None => return Ok(()),
                 }

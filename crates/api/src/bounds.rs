@@ -30,8 +30,8 @@ pub(crate) const MAX_TIME_LENGTH: usize = 128;
 pub(crate) const MAX_GATES: usize = 10;
 /// Notifications of one config: each is told of every turn.
 pub(crate) const MAX_NOTIFICATIONS: usize = 10;
-/// Characters of a gate's name, which is a label of a metric.
-pub(crate) const MAX_GATE_NAME_LENGTH: usize = 63;
+/// Characters of the name of a gate or a notification, which is a label of a metric.
+pub(crate) const MAX_ENTRY_NAME_LENGTH: usize = 63;
 /// Characters of an address.
 pub(crate) const MAX_URL_LENGTH: usize = 2048;
 /// Characters of a query. Encoded, it must fit into the line of a request.

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use flippy_core::{
-    DesiredImages, ImageRef, Policy, PolicyName, Precondition, RestartFirst, RestartObject, Scope, SpecNote, Timestamp,
-    Waiting, Window, annotation,
+    DesiredImages, ImageRef, Policy, PolicyName, Precondition, RestartFirst, RestartObject, Retries, Scope, SpecNote,
+    Timestamp, Waiting, Window, annotation,
 };
 
 use crate::bounds::{MAX_ENTRIES, MAX_FIELD_MESSAGE_LENGTH, MAX_WINDOWS, one_line};
@@ -76,6 +76,7 @@ pub fn policy(config: &FlippyConfig, options: &ConversionOptions) -> Result<Poli
         gates: gates(&spec.gates, converter.only_namespace.as_deref(), &mut converter.problems),
         notifications: notifications(&spec.notifications, converter.only_namespace.as_deref(), &mut converter.problems),
         resumed_at: converter.resumed_at(config),
+        retries: converter.retries(config),
         suspended: spec.suspend,
         dry_run: spec.dry_run,
         notes: converter.notes,
@@ -225,6 +226,17 @@ impl Converter {
             self.note(format!("metadata.annotations[{}]", annotation::RESUMED_AT), message);
         }
         time
+    }
+
+    /// Text that is no wish does nothing: the config itself is not wrong.
+    fn retries(&mut self, config: &FlippyConfig) -> Retries {
+        let text = config.metadata.annotations.as_ref().and_then(|annotations| annotations.get(annotation::RETRY));
+        let parsed = text.map_or_else(|| Ok(Retries::default()), |text| Retries::parse(text));
+        parsed.unwrap_or_else(|error| {
+            let message = one_line(&error.to_string(), MAX_FIELD_MESSAGE_LENGTH);
+            self.note(format!("metadata.annotations[{}]", annotation::RETRY), message);
+            Retries::default()
+        })
     }
 
     fn target(&mut self, k8s: &K8S, path: &str) -> Option<flippy_core::NamedWorkload> {

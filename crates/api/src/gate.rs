@@ -3,13 +3,10 @@
 use std::sync::Arc;
 
 use flippy_core::{Comparison, PrometheusQuery, QueryGate, SecretKey, SignedDuration, Threshold};
-use http::Uri;
 
-use crate::bounds::{
-    MAX_CA_BUNDLE_LENGTH, MAX_GATE_NAME_LENGTH, MAX_GATES, MAX_NAME_LENGTH, MAX_QUERY_LENGTH, MAX_TIME_LENGTH,
-    MAX_URL_LENGTH,
-};
+use crate::bounds::{MAX_CA_BUNDLE_LENGTH, MAX_GATES, MAX_QUERY_LENGTH, MAX_TIME_LENGTH};
 use crate::duration::parse_duration;
+use crate::elsewhere::{self, ListElsewhere};
 use crate::gate_spec as spec;
 use crate::problem::Problem;
 
@@ -22,41 +19,18 @@ const LONGEST_FOR: SignedDuration = SignedDuration::from_hours(24);
 const TIMEOUT: SignedDuration = SignedDuration::from_secs(10);
 const MAX_TIMEOUT_SECONDS: i64 = 30;
 
+const LIST: ListElsewhere =
+    ListElsewhere { field: "Gates", entries: "gates", another: "another gate", most: MAX_GATES };
+
 /// Reads all gates, or says everything that is wrong with them. `only_namespace` is where a config that is not trusted
 /// may act.
 pub(crate) fn gates(list: &[spec::Gate], only_namespace: Option<&str>, problems: &mut Vec<Problem>) -> Vec<QueryGate> {
-    if list.is_empty() {
-        return Vec::new();
-    }
-    if let Some(namespace) = only_namespace {
-        // The operator would send requests, from where it stands in the network, to wherever a tenant says.
-        let message = format!(
-            "namespace {namespace} is not trusted to have gates, because Flippy would send requests in its own name; leave \
-             Gates out, or move the config to a namespace that is trusted (--config-namespace)"
-        );
-        problems.push(Problem::new("spec.Gates", &message));
-        return Vec::new();
-    }
-    if list.len() > MAX_GATES {
-        let message = format!("has {} entries; write at most {MAX_GATES}", list.len());
-        problems.push(Problem::new("spec.Gates", &message));
-    }
-    let mut gates: Vec<QueryGate> = Vec::new();
-    for (position, spec) in list.iter().take(MAX_GATES).enumerate() {
-        let path = format!("spec.Gates[{position}]");
-        let Some(gate) = gate(spec, position, &path, problems) else { continue };
-        if gates.iter().any(|other| other.name == gate.name) {
-            let message = format!("`{}` is the name of another gate too; write different ones", gate.name);
-            problems.push(Problem::new(format!("{path}.Name"), &message));
-        }
-        gates.push(gate);
-    }
-    gates
+    LIST.read(list, only_namespace, problems, gate, |gate| &gate.name)
 }
 
 fn gate(spec: &spec::Gate, position: usize, path: &str, problems: &mut Vec<Problem>) -> Option<QueryGate> {
     let mut wrong = |field: &str, message: String| problems.push(Problem::new(format!("{path}.{field}"), &message));
-    let name = name(&spec.name, position).map_err(|message| wrong("Name", message));
+    let name = elsewhere::name(&spec.name, "gate", position).map_err(|message| wrong("Name", message));
     let Some(prometheus) = &spec.prometheus else {
         wrong("Prometheus", "is missing; write URL and Query".to_owned());
         return None;
@@ -91,38 +65,13 @@ fn gate(spec: &spec::Gate, position: usize, path: &str, problems: &mut Vec<Probl
     })
 }
 
-fn name(text: &str, position: usize) -> Result<Arc<str>, String> {
-    if text.is_empty() {
-        return Ok(format!("gate-{}", position + 1).into());
-    }
-    let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if text.len() <= MAX_GATE_NAME_LENGTH && text.chars().all(is_allowed) {
-        return Ok(text.into());
-    }
-    Err(format!("is `{text}`; write at most {MAX_GATE_NAME_LENGTH} letters, digits, `-`, `_` and `.`"))
-}
-
 /// What is wrong is not quoted: it may hold a password.
 fn url(text: &str) -> Result<Arc<str>, String> {
     let say = "write http:// or https:// and a host, for example https://prometheus.monitoring:9090";
     if text.is_empty() {
         return Err(format!("is missing; {say}"));
     }
-    let is_http = text.starts_with("http://") || text.starts_with("https://");
-    if text.len() > MAX_URL_LENGTH || !is_http {
-        return Err(format!("is no address of Prometheus; {say}"));
-    }
-    let uri: Uri = text.parse().map_err(|_| format!("is no address of Prometheus; {say}"))?;
-    let authority = uri.authority().filter(|authority| !authority.host().is_empty());
-    let authority = authority.ok_or_else(|| format!("names no host; {say}"))?;
-    if authority.as_str().contains('@') {
-        return Err(
-            "holds credentials, which anybody who may read the config can see; write BearerTokenSecret".to_owned()
-        );
-    }
-    if authority.as_str().contains(':') && authority.port_u16().is_none() && !authority.as_str().ends_with(']') {
-        return Err(format!("has a port that is none; {say}"));
-    }
+    elsewhere::address(text, "of Prometheus", say, "BearerTokenSecret")?;
     if text.contains(['?', '#']) {
         return Err(format!("must end before `?` and `#`; {say}, and write the query into Query"));
     }
@@ -191,11 +140,7 @@ fn token(key: &spec::SecretKey, url: &str) -> Result<SecretKey, String> {
     if !url.starts_with("https://") {
         return Err("is for https only, or anybody on the way could read the token; write an https URL".to_owned());
     }
-    let is_named = |text: &str| !text.trim().is_empty() && text.len() <= MAX_NAME_LENGTH;
-    if !is_named(&key.name) || !is_named(&key.key) {
-        return Err("names no key of a Secret; write Name and Key".to_owned());
-    }
-    Ok(SecretKey { name: key.name.as_str().into(), key: key.key.as_str().into() })
+    elsewhere::secret_key(key)
 }
 
 pub(crate) fn ca_bundle(text: &str, url: &str) -> Result<Option<Arc<str>>, String> {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::bounds::{
-    MAX_CA_BUNDLE_LENGTH, MAX_GATE_NAME_LENGTH, MAX_GATES, MAX_NAME_LENGTH, MAX_QUERY_LENGTH, MAX_TIME_LENGTH,
+    MAX_CA_BUNDLE_LENGTH, MAX_ENTRY_NAME_LENGTH, MAX_GATES, MAX_NAME_LENGTH, MAX_QUERY_LENGTH, MAX_TIME_LENGTH,
     MAX_URL_LENGTH,
 };
 use crate::rules::{DURATION, at, rule};
@@ -12,7 +12,7 @@ use crate::rules::{DURATION, at, rule};
 pub(crate) fn add(spec: &mut Value) {
     at(spec, "Gates").insert("maxItems".to_owned(), json!(MAX_GATES));
     for (path, max_length, pattern) in [
-        ("Gates[].Name", MAX_GATE_NAME_LENGTH, Some("^[-._a-zA-Z0-9]*$")),
+        ("Gates[].Name", MAX_ENTRY_NAME_LENGTH, Some("^[-._a-zA-Z0-9]*$")),
         ("Gates[].Prometheus.URL", MAX_URL_LENGTH, Some(r"^https?://[^/?#@\s]+(/[^?#\s]*)?$")),
         ("Gates[].Prometheus.Query", MAX_QUERY_LENGTH, None),
         (

@@ -4,6 +4,7 @@ mod bounds;
 mod convert;
 mod crd;
 mod duration;
+mod elsewhere;
 mod gate;
 mod gate_rules;
 mod gate_spec;

@@ -1,16 +1,18 @@
 //! `Notifications`: from what users write to what core decides with.
 
-use std::sync::Arc;
-
-use flippy_core::{Notification, SecretKey, Webhook, WebhookAddress, WebhookFormat};
+use flippy_core::{Notification, Webhook, WebhookAddress, WebhookFormat};
 use http::Uri;
 
-use crate::bounds::{MAX_GATE_NAME_LENGTH, MAX_NAME_LENGTH, MAX_NOTIFICATIONS, MAX_URL_LENGTH};
+use crate::bounds::MAX_NOTIFICATIONS;
+use crate::elsewhere::{self, ListElsewhere};
 use crate::gate;
 use crate::notification_spec as spec;
 use crate::problem::Problem;
 
 const SAY_URL: &str = "write http:// or https:// and a host, for example https://hooks.example.com/flippy";
+
+const LIST: ListElsewhere =
+    ListElsewhere { field: "Notifications", entries: "notifications", another: "another one", most: MAX_NOTIFICATIONS };
 
 /// Reads all notifications, or says everything that is wrong with them. `only_namespace` is where a config that is not
 /// trusted may act.
@@ -19,33 +21,7 @@ pub(crate) fn notifications(
     only_namespace: Option<&str>,
     problems: &mut Vec<Problem>,
 ) -> Vec<Notification> {
-    if list.is_empty() {
-        return Vec::new();
-    }
-    if let Some(namespace) = only_namespace {
-        // As with gates: the operator would send requests, from where it stands in the network, to wherever a tenant says.
-        let message = format!(
-            "namespace {namespace} is not trusted to have notifications, because Flippy would send requests in its own \
-             name; leave Notifications out, or move the config to a namespace that is trusted (--config-namespace)"
-        );
-        problems.push(Problem::new("spec.Notifications", &message));
-        return Vec::new();
-    }
-    if list.len() > MAX_NOTIFICATIONS {
-        let message = format!("has {} entries; write at most {MAX_NOTIFICATIONS}", list.len());
-        problems.push(Problem::new("spec.Notifications", &message));
-    }
-    let mut notifications: Vec<Notification> = Vec::new();
-    for (position, spec) in list.iter().take(MAX_NOTIFICATIONS).enumerate() {
-        let path = format!("spec.Notifications[{position}]");
-        let Some(notification) = notification(spec, position, &path, problems) else { continue };
-        if notifications.iter().any(|other| other.name == notification.name) {
-            let message = format!("`{}` is the name of another one too; write different ones", notification.name);
-            problems.push(Problem::new(format!("{path}.Name"), &message));
-        }
-        notifications.push(notification);
-    }
-    notifications
+    LIST.read(list, only_namespace, problems, notification, |notification| &notification.name)
 }
 
 fn notification(
@@ -55,7 +31,7 @@ fn notification(
     problems: &mut Vec<Problem>,
 ) -> Option<Notification> {
     let mut wrong = |field: &str, message: String| problems.push(Problem::new(format!("{path}.{field}"), &message));
-    let name = name(&spec.name, position).map_err(|message| wrong("Name", message));
+    let name = elsewhere::name(&spec.name, "notification", position).map_err(|message| wrong("Name", message));
     let Some(webhook) = &spec.webhook else {
         wrong("Webhook", "is missing; write URL or URLSecret".to_owned());
         return None;
@@ -72,26 +48,11 @@ fn notification(
     })
 }
 
-fn name(text: &str, position: usize) -> Result<Arc<str>, String> {
-    if text.is_empty() {
-        return Ok(format!("notification-{}", position + 1).into());
-    }
-    let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if text.len() <= MAX_GATE_NAME_LENGTH && text.chars().all(is_allowed) {
-        return Ok(text.into());
-    }
-    Err(format!("is `{text}`; write at most {MAX_GATE_NAME_LENGTH} letters, digits, `-`, `_` and `.`"))
-}
-
 fn address(webhook: &spec::Webhook) -> Result<WebhookAddress, (&'static str, String)> {
     match (&*webhook.url, &webhook.url_secret) {
         ("", None) => Err(("URL", format!("is missing; {SAY_URL}, or URLSecret"))),
         ("", Some(key)) => {
-            let is_named = |text: &str| !text.trim().is_empty() && text.len() <= MAX_NAME_LENGTH;
-            if !is_named(&key.name) || !is_named(&key.key) {
-                return Err(("URLSecret", "names no key of a Secret; write Name and Key".to_owned()));
-            }
-            Ok(WebhookAddress::Secret(SecretKey { name: key.name.as_str().into(), key: key.key.as_str().into() }))
+            elsewhere::secret_key(key).map(WebhookAddress::Secret).map_err(|message| ("URLSecret", message))
         }
         (url, None) => match webhook_url(url) {
             Ok(_) => Ok(WebhookAddress::Url(url.into())),
@@ -106,20 +67,11 @@ fn address(webhook: &spec::Webhook) -> Result<WebhookAddress, (&'static str, Str
 /// # Errors
 /// With what is wrong. It is not quoted: it may be a secret.
 pub fn webhook_url(text: &str) -> Result<Uri, String> {
-    let is_http = text.starts_with("http://") || text.starts_with("https://");
-    if text.len() > MAX_URL_LENGTH || !is_http || text.contains('#') {
-        return Err(format!("is no address to post to; {SAY_URL}"));
+    let what = "to post to";
+    if text.contains('#') {
+        return Err(format!("is no address {what}; {SAY_URL}"));
     }
-    let uri: Uri = text.parse().map_err(|_| format!("is no address to post to; {SAY_URL}"))?;
-    let authority = uri.authority().filter(|authority| !authority.host().is_empty());
-    let authority = authority.ok_or_else(|| format!("names no host; {SAY_URL}"))?;
-    if authority.as_str().contains('@') {
-        return Err("holds credentials, which anybody who may read the config can see; write URLSecret".to_owned());
-    }
-    if authority.as_str().contains(':') && authority.port_u16().is_none() && !authority.as_str().ends_with(']') {
-        return Err(format!("has a port that is none; {SAY_URL}"));
-    }
-    Ok(uri)
+    elsewhere::address(text, what, SAY_URL, "URLSecret")
 }
 
 fn format(text: &str) -> Result<WebhookFormat, String> {

@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::bounds::{MAX_CA_BUNDLE_LENGTH, MAX_GATE_NAME_LENGTH, MAX_NAME_LENGTH, MAX_NOTIFICATIONS, MAX_URL_LENGTH};
+use crate::bounds::{MAX_CA_BUNDLE_LENGTH, MAX_ENTRY_NAME_LENGTH, MAX_NAME_LENGTH, MAX_NOTIFICATIONS, MAX_URL_LENGTH};
 use crate::rules::{at, rule};
 
 /// Adds bounds and rules to the schema of `spec`.
 pub(crate) fn add(spec: &mut Value) {
     at(spec, "Notifications").insert("maxItems".to_owned(), json!(MAX_NOTIFICATIONS));
     for (path, max_length, pattern) in [
-        ("Notifications[].Name", MAX_GATE_NAME_LENGTH, Some("^[-._a-zA-Z0-9]*$")),
+        ("Notifications[].Name", MAX_ENTRY_NAME_LENGTH, Some("^[-._a-zA-Z0-9]*$")),
         ("Notifications[].Webhook.URL", MAX_URL_LENGTH, Some(r"^$|^https?://[^/?#@\s]+([/?][^#\s]*)?$")),
         ("Notifications[].Webhook.URLSecret.Name", MAX_NAME_LENGTH, None),
         ("Notifications[].Webhook.URLSecret.Key", MAX_NAME_LENGTH, None),

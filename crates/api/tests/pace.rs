@@ -221,3 +221,13 @@ fn the_api_server_takes_a_number_or_a_percentage() {
         assert!(schema["pattern"].is_string() && schema["description"].is_string(), "{field}");
     }
 }
+
+#[test]
+fn a_person_asks_for_another_try_with_an_annotation_of_times_and_workloads() {
+    let asking = |text: &str| convert(&json!({}), &json!({"flippy.keikoproj.io/retry": text})).expect("it is valid");
+    let text = "2026-01-05T22:00:00Z Deployment/shop/cart, 2026-01-05T21:00:00Z";
+    assert_eq!(asking(text).retries.to_string(), text);
+    let odd = asking("now");
+    assert_eq!(odd.retries, flippy_core::Retries::default());
+    assert!(odd.notes[0].to_string().contains("`now` is nothing to try again: write a time"), "{}", odd.notes[0]);
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use flippy_api::{FlippyConfigStatus, gate_facts, next_status, problem_status, status_patch, unmet_since};
 use flippy_core::{
-    Condition, ConditionStatus, Counters, Estimate, Kind, ListedWorkload, NamedWorkload, PolicyName, PreconditionFact,
+    Condition, ConditionStatus, Counters, Kind, ListedWorkload, NamedWorkload, PolicyName, PreconditionFact,
     QueryGateFact, QueryState, StatusFacts, Timestamp,
 };
 use serde_json::{Value, json};
@@ -21,15 +21,7 @@ fn facts(ready: Condition) -> StatusFacts {
     StatusFacts {
         conditions: vec![ready],
         counters: Counters { fresh: 37, restart: 20, idle: 3, ..Counters::default() },
-        started_at: None,
-        in_flight: Vec::new(),
-        blocked: Vec::new(),
-        failed: Vec::new(),
-        preconditions: Vec::new(),
-        campaign: None,
-        waves: Vec::new(),
-        estimate: Estimate::default(),
-        gates: Vec::new(),
+        ..StatusFacts::default()
     }
 }
 

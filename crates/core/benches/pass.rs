@@ -112,6 +112,7 @@ fn policy(number: usize) -> Policy {
         approvals: BTreeMap::new(),
         windows: Vec::new(),
         resumed_at: None,
+        retries: flippy_core::Retries::default(),
         suspended: false,
         dry_run: false,
         notes: Vec::new(),

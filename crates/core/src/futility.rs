@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::mark::RestartMark;
-use crate::plan::PlanEntry;
+use crate::plan::{PlanEntry, Wish};
 use crate::verdict::Verdict;
 
 /// Restarts that may be spent before one new pod was seen with a wanted image. Past it the campaign waits for proof:
@@ -51,7 +51,7 @@ impl Proof {
         for entry in entries {
             let Some(mark) = &entry.mark else { continue };
             proof.last_at = proof.last_at.max(Some(mark.at));
-            if entry.fresh_since_restart {
+            if entry.fresh_since_restart || entry.wish == Wish::TryAgain {
                 continue;
             }
             match entry.verdict {

@@ -39,6 +39,7 @@ mod query;
 mod query_gate;
 mod question;
 mod reason;
+mod retry;
 mod scope;
 mod selector;
 mod snapshot;
@@ -84,6 +85,7 @@ pub use query_gate::{
 };
 pub use question::{Lacking, ScopeLink, ScopeQuestion};
 pub use reason::{Place, REASONS, Reason};
+pub use retry::{Retries, Retry, RetryParseError};
 pub use scope::{Scope, is_ignored};
 pub use selector::{Requirement, Selector};
 pub use snapshot::{PodIndex, Refusal, ReplicaSet, Snapshot};

@@ -16,6 +16,8 @@ pub mod annotation {
     pub const RESTARTED_AT: &str = "flippy.keikoproj.io/restarted-at";
     /// On a `FlippyConfig`: the RFC 3339 time at which a person said to go on in spite of failures.
     pub const RESUMED_AT: &str = "flippy.keikoproj.io/resumed-at";
+    /// On a `FlippyConfig`: which failed and futile restarts a person wants to be made again; see [`crate::Retries`].
+    pub const RETRY: &str = "flippy.keikoproj.io/retry";
     /// On a workload, as an annotation or a label: of those of a namespace that say the same, one is restarted at a time.
     pub const GROUP: &str = "flippy.keikoproj.io/group";
     /// On a `FlippyConfig`, followed by the name of a wave: the campaign in which it is approved, and by whom.

@@ -503,7 +503,7 @@ fn earliest_recheck(plan: &Plan, gate: &GateFact) -> Option<Timestamp> {
     let first = plan.first.iter().filter_map(|first| match first.state {
         FirstState::InFlight(until) => Some(until),
         FirstState::Refused { retry_at, .. } => Some(retry_at),
-        _ => None,
+        _ => first.asked_at,
     });
     entries.chain(first).chain(gate.recheck_at).min()
 }

@@ -10,6 +10,7 @@ use crate::desired::DesiredImages;
 use crate::injection::DriftDetection;
 use crate::notice::Notification;
 use crate::query_gate::QueryGate;
+use crate::retry::Retries;
 use crate::scope::Scope;
 use crate::source::ImageSource;
 use crate::strategy::{DisruptionBudgets, Strategy};
@@ -68,6 +69,8 @@ pub struct Policy {
     pub windows: Vec<Window>,
     /// When a person last said to go on in spite of failures: earlier ones do not count any more.
     pub resumed_at: Option<Timestamp>,
+    /// What a person wants to be tried again.
+    pub retries: Retries,
     /// No further restart starts.
     pub suspended: bool,
     /// Plan and report only.
@@ -195,7 +198,7 @@ impl Policy {
     }
 
     /// Whether it restarts this workload before everything else.
-    pub(crate) fn restarts_first(&self, named: &NamedWorkload) -> bool {
+    pub fn restarts_first(&self, named: &NamedWorkload) -> bool {
         self.may_act_in(&named.namespace) && self.restart_first.iter().any(|first| first.target == *named)
     }
 

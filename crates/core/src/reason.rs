@@ -202,7 +202,7 @@ pub const REASONS: &[Reason] = &[
         "NotCompleteInTime",
         &[Workload],
         "A restart was not completely rolled out within `MaxRetry` x `RetryDuration` seconds.",
-        "Look at the workload's pods. It counts as done once they are ready.",
+        "Look at the workload's pods. It counts as done once they are ready; `flippy retry` restarts it again.",
     ),
     reason(
         "NotFound",
@@ -305,7 +305,8 @@ pub const REASONS: &[Reason] = &[
         "SameImageAgain",
         &[Workload],
         "A restart brought the same stale image again.",
-        "Upgrade the mesh first, or unpin this workload's sidecar image. It is tried again by itself, less and less often.",
+        "Upgrade the mesh first, or unpin this workload's sidecar image. It is tried again by itself, less and less often, and \
+         at once with `flippy retry`.",
     ),
     reason(
         "SameImageForeseen",

@@ -20,7 +20,7 @@ use crate::workload::NamedWorkload;
 const LIST_LIMIT: usize = 50;
 
 /// Everything a status says, apart from times of transition.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StatusFacts {
     /// Conditions in the kstatus convention.
     pub conditions: Vec<Condition>,

@@ -100,7 +100,7 @@ fn what_now(wave: Option<&WaveStatus>) -> String {
 }
 
 /// Who is asking, as the API server sees it. One that does not tell is no reason not to approve.
-async fn user(client: Client) -> Option<String> {
+pub(crate) async fn user(client: Client) -> Option<String> {
     let api = Api::<SelfSubjectReview>::all(client);
     let review = api.create(&PostParams::default(), &SelfSubjectReview::default()).await.ok()?;
     review.status?.user_info?.username.filter(|name| !name.trim().is_empty())

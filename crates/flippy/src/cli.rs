@@ -5,17 +5,21 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::ArgValueCompleter;
 
 use crate::address::{self, ListenAddress};
+use crate::completion::{CompletionArgs, names};
 use crate::demo::DemoArgs;
 use crate::election::ElectionArgs;
 use crate::explain::ExplainArgs;
 use crate::go_duration;
 use crate::metrics_args::MetricsArgs;
+use crate::reference::ReferenceArgs;
 use crate::rehearse::RehearseArgs;
 use crate::report::ReportArgs;
+use crate::restart::RestartArgs;
 use crate::status::StatusArgs;
-use crate::verbs::VerbArgs;
+use crate::verbs::{RetryArgs, VerbArgs};
 
 /// Restarts the workloads that still run an old sidecar, in order and at a safe pace.
 #[derive(Debug, Parser)]
@@ -33,6 +37,7 @@ Examples:
   flippy plan                        what the FlippyConfigs of the current cluster would restart
   flippy plan -f config.yaml         the same for a file, before anything is installed
   flippy rehearse mesh               what a campaign would be like, on a copy of the cluster in memory
+  flippy restart -f config.yaml      do it, from here, without anything installed
   flippy status mesh --watch         how the campaign of a FlippyConfig stands, live
   flippy pause mesh                  let no further restart start; `resume` takes it back
   flippy explain deploy/cart -n shop why this one is, or is not, restarted
@@ -49,7 +54,8 @@ Exit codes:
   2  wrong usage, or the cluster cannot be reached
   3  not done yet: with `plan --exit-code` there are stale workloads, with `explain` it is one, with
      `status --until` the time was over; `rehearse`: workloads would be left behind
-  4  `explain`, `status --until`: it needs a person; `rehearse`: it would halt";
+  4  `explain`, `status --until`, `restart`: it needs a person; `rehearse`: it would halt
+  5 and more: see `flippy restart --help`";
 
 /// Which cluster.
 #[derive(Args, Clone, Debug, Default)]
@@ -58,7 +64,7 @@ pub(crate) struct Connection {
     #[arg(long, global = true, value_name = "FILE", help_heading = "Cluster")]
     pub(crate) kubeconfig: Option<PathBuf>,
     /// Context of the kubeconfig to use instead of the current one
-    #[arg(long, global = true, value_name = "NAME", help_heading = "Cluster")]
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Cluster", add = ArgValueCompleter::new(names::contexts))]
     pub(crate) context: Option<String>,
     /// User to act as, if the cluster lets you
     #[arg(long = "as", global = true, value_name = "USER", help_heading = "Cluster")]
@@ -82,14 +88,23 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Show how FlippyConfigs stand, once or live
     Status(StatusArgs),
+    /// Restart what is stale, from here, and wait for the end; nothing needs to be installed
+    Restart(Box<RestartArgs>),
     /// Let no further restart of a FlippyConfig start
     Pause(VerbArgs),
     /// Let restarts of a FlippyConfig start again, also after it halted
     Resume(VerbArgs),
+    /// Make restarts again that failed or were futile, at once
+    Retry(RetryArgs),
     /// Let a wave start whose Approval is Manual
     Approve(ApproveArgs),
     /// Watch a campaign on a cluster in memory: nothing is needed, nothing is touched
     Demo(DemoArgs),
+    /// Print a script by which a shell completes commands, flags and names
+    Completion(CompletionArgs),
+    /// Write the reference of the command line
+    #[command(hide = true)]
+    Reference(ReferenceArgs),
     /// Print the CustomResourceDefinition of FlippyConfig as YAML
     Crd,
 }
@@ -175,11 +190,14 @@ impl ZapArgs {
 #[command(after_help = PLAN_AFTER_HELP)]
 pub(crate) struct PlanArgs {
     /// FlippyConfig to plan [default: all of them]
-    #[arg(conflicts_with = "filename")]
+    #[arg(conflicts_with = "filename", add = ArgValueCompleter::new(names::configs))]
     pub(crate) name: Option<String>,
     /// Namespace of the FlippyConfig [default: all namespaces; with -f, the namespace of objects that name none]
-    #[arg(short, long)]
+    #[arg(short, long, add = ArgValueCompleter::new(names::namespaces))]
     pub(crate) namespace: Option<String>,
+    /// In all namespaces, which is the default
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    pub(crate) all_namespaces: bool,
     /// YAML or JSON file with FlippyConfigs to plan as if they were applied; `-` is standard input
     #[arg(short, long, value_name = "FILE")]
     pub(crate) filename: Option<PathBuf>,
@@ -197,12 +215,13 @@ pub(crate) struct PlanArgs {
 #[command(after_help = APPROVE_AFTER_HELP)]
 pub(crate) struct ApproveArgs {
     /// Name of the FlippyConfig
-    #[arg(value_name = "CONFIG")]
+    #[arg(value_name = "CONFIG", add = ArgValueCompleter::new(names::configs))]
     pub(crate) name: String,
     /// Name of the wave
+    #[arg(add = ArgValueCompleter::new(names::waves))]
     pub(crate) wave: String,
     /// Namespace of the FlippyConfig [default: that of the kubeconfig's context]
-    #[arg(short, long)]
+    #[arg(short, long, add = ArgValueCompleter::new(names::namespaces))]
     pub(crate) namespace: Option<String>,
 }
 

@@ -2,11 +2,13 @@
 #![allow(clippy::doc_markdown, reason = "doc comments are help texts here, and a terminal shows backticks as they are")]
 
 use clap::Args;
+use clap_complete::ArgValueCompleter;
 use flippy_api::FlippyConfig;
 use kube::api::ListParams;
 use kube::core::DeserializeGuard;
 use kube::{Api, ResourceExt as _};
 
+use crate::completion::names;
 use crate::connect::Cluster;
 use crate::exit::Failure;
 use crate::near::near;
@@ -16,7 +18,7 @@ use crate::refusal;
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct NamespaceArgs {
     /// Namespace of the FlippyConfig [default: any, as long as the name is clear]
-    #[arg(short, long)]
+    #[arg(short, long, add = ArgValueCompleter::new(names::namespaces))]
     pub(crate) namespace: Option<String>,
     /// In all namespaces
     #[arg(short = 'A', long, conflicts_with = "namespace")]

@@ -63,7 +63,14 @@ pub(crate) struct Cluster {
 /// # Errors
 /// As [`config`] and [`client`].
 pub(crate) async fn cluster(connection: &Connection) -> Result<Cluster, Failure> {
-    let mut config = config(connection).await?;
+    asking(config(connection).await?)
+}
+
+/// The same for a config that is known already.
+///
+/// # Errors
+/// As [`client`].
+pub(crate) fn asking(mut config: Config) -> Result<Cluster, Failure> {
     config.read_timeout = Some(READ_TIMEOUT);
     reach(config)
 }

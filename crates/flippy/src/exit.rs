@@ -12,6 +12,18 @@ pub(crate) const STALE: u8 = 3;
 /// Exit code when what was asked for needs a person, and waiting does not help.
 pub(crate) const NEEDS_A_PERSON: u8 = 4;
 
+/// Exit code of `flippy restart` when restarts have failed.
+pub(crate) const FAILED: u8 = 5;
+
+/// Exit code of `flippy restart` when so many have failed that no more was started.
+pub(crate) const HALTED: u8 = 6;
+
+/// Exit code of `flippy restart` when a wave waits for approval, and there is nobody to ask.
+pub(crate) const AWAITING_APPROVAL: u8 = 7;
+
+/// Exit code after Ctrl-C: what a shell shows for a program that SIGINT ended.
+pub(crate) const INTERRUPTED: u8 = 130;
+
 const LABEL: Style = AnsiColor::Red.on_default().bold();
 
 /// Why a command could not do its work, in words for people: one problem a line.

@@ -4,6 +4,7 @@
 mod address;
 mod approve;
 mod cli;
+mod completion;
 mod configs;
 mod connect;
 mod demo;
@@ -12,33 +13,49 @@ mod exit;
 mod explain;
 mod go_args;
 mod go_duration;
+mod invoked;
+mod live;
 mod logging;
 mod metrics_args;
 mod near;
 mod plan;
+mod reference;
 mod refusal;
 mod rehearse;
 mod render;
 mod report;
+mod restart;
 mod run;
 mod status;
 mod stop;
+mod times;
 mod verbs;
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::FromArgMatches as _;
+use clap_complete::CompleteEnv;
 
 use crate::cli::{Cli, Command};
 use crate::exit::Failure;
+use crate::invoked::Invoked;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse_from(go_args::understood(std::env::args_os()));
     // The only provider that is linked. Without a default, rustls would look for one and panic if there were two.
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         unreachable!("nothing installs a crypto provider before main");
     }
+    let invoked = Invoked::of(std::env::args_os().next().as_deref());
+    CompleteEnv::with_factory(|| invoked.command()).complete();
+    if invoked == Invoked::PluginCompletion {
+        return completion::for_kubectl(invoked.command(), std::env::args_os().skip(1).collect());
+    }
+    let matches = invoked.command().get_matches_from(go_args::understood(std::env::args_os()));
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => error.format(&mut invoked.command()).exit(),
+    };
     match perform(cli) {
         Ok(code) => code,
         Err(failure) => {
@@ -55,11 +72,15 @@ fn perform(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Approve(args) => block_on(approve::approve(args, cli.connection)),
         Command::Explain(args) => block_on(explain::explain(args, cli.connection)),
         Command::Status(args) => block_on(status::status(args, cli.connection)),
+        Command::Retry(args) => block_on(verbs::retry(args, cli.connection)),
+        Command::Restart(args) => block_on(restart::restart(*args, cli.connection)),
         Command::Pause(args) => block_on(verbs::pause(args, cli.connection)),
         Command::Resume(args) => block_on(verbs::resume(args, cli.connection)),
-        Command::Rehearse(args) => rehearse::rehearse(*args, &cli.connection),
+        Command::Rehearse(args) => rehearse::rehearse(&args, &cli.connection),
         Command::Report(args) => block_on(report::report(args, cli.connection)),
         Command::Demo(args) => demo::demo(&args),
+        Command::Completion(args) => completion::completion(&args),
+        Command::Reference(args) => reference::reference(&args),
         Command::Crd => exit::print(&flippy_api::crd_yaml()).map(|()| ExitCode::SUCCESS),
     }
 }

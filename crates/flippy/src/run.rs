@@ -27,7 +27,7 @@ pub(crate) async fn run(args: RunArgs, connection: Connection) -> Result<ExitCod
     let mut acting = config.clone();
     acting.default_retry = false;
     let clients =
-        Clients { watching: connect::client(config)?, acting: connect::client(acting)?, prometheus: Dialer::tcp() };
+        Clients { watching: connect::client(config)?, acting: connect::client(acting)?, elsewhere: Dialer::tcp() };
     let settings = Settings {
         conversion: conversion(args.reading),
         resync: args.reconciler_time,
@@ -64,7 +64,8 @@ pub(crate) fn conversion(args: ReadingArgs) -> flippy_api::ConversionOptions {
     }
 }
 
-fn instance() -> String {
+/// Who this is, in events.
+pub(crate) fn instance() -> String {
     let hostname = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned());
     environment("POD_NAME").or_else(|| environment("HOSTNAME")).or_else(hostname).unwrap_or_else(|| "flippy".to_owned())
 }

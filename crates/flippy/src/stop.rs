@@ -5,10 +5,7 @@ use std::process;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::exit::Failure;
-
-/// Exit code after a second signal: what a shell shows for a program that SIGINT ended.
-const INTERRUPTED: i32 = 130;
+use crate::exit::{Failure, INTERRUPTED};
 
 /// A token that the first SIGTERM or SIGINT cancels. The second ends the process at once.
 ///
@@ -25,7 +22,7 @@ pub(crate) fn on_signals() -> Result<CancellationToken, Failure> {
         token.cancel();
         let name = either(&mut terminate, &mut interrupt).await;
         tracing::warn!("{name} again: ending at once");
-        process::exit(INTERRUPTED);
+        process::exit(INTERRUPTED.into());
     });
     Ok(stop)
 }

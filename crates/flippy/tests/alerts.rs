@@ -62,7 +62,7 @@ fn alerts_name_reasons_that_there_are() {
     let known = text("docs/reasons.md");
     for alert in alerts() {
         let expression = alert["expr"].as_str().expect("it has an expression");
-        let quoted = expression.split("reason").skip(1).filter_map(|rest| rest.split('"').nth(1));
+        let quoted = expression.split("reason=").skip(1).filter_map(|rest| rest.split('"').nth(1));
         for reason in quoted.flat_map(|alternatives| alternatives.split('|')) {
             assert!(known.contains(&format!("## {reason}\n")), "{expression}: there is no reason {reason}");
         }

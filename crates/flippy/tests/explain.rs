@@ -162,3 +162,56 @@ fn a_missing_right_is_named() {
         outcome.stderr
     );
 }
+
+/// The shop for somebody who may look at its namespace and at the configs of the mesh, and at nothing else.
+fn one_namespace() -> Vec<Answer> {
+    let forbidden = |resource: &str| {
+        let message = format!(
+            "{resource} is forbidden: User \"jane\" cannot list resource \"{resource}\" in API group \"\" at the cluster scope"
+        );
+        status(403, "Forbidden", &message)
+    };
+    let here = [
+        ("/apis/apps/v1/deployments", "/apis/apps/v1/namespaces/shop/deployments"),
+        ("/apis/apps/v1/replicasets", "/apis/apps/v1/namespaces/shop/replicasets"),
+        ("/api/v1/pods", "/api/v1/namespaces/shop/pods"),
+        (CONFIGS, "/apis/keikoproj.io/v1/namespaces/istio-system/flippyconfigs"),
+    ];
+    let all = shop(&[config(&[NEW])]);
+    let of = |path: &str| all.iter().find(|(known, ..)| *known == path).expect("it is there").2.clone();
+    let mut answers: Vec<Answer> = here.iter().map(|(all, here)| (*here, 200, of(all))).collect();
+    let namespace = of("/api/v1/namespaces")["items"][0].clone();
+    answers.push(("/api/v1/namespaces/shop", 200, namespace));
+    answers.push(("/api/v1/namespaces", 403, forbidden("namespaces")));
+    answers.push((CONFIGS, 403, forbidden("flippyconfigs")));
+    let hidden = "/apis/keikoproj.io/v1/namespaces/shop/flippyconfigs";
+    answers.push((hidden, 403, forbidden("flippyconfigs")));
+    answers.push(("/apis/policy/v1/namespaces/shop/poddisruptionbudgets", 403, forbidden("poddisruptionbudgets")));
+    answers
+}
+
+#[test]
+fn who_may_look_at_one_namespace_is_told_about_it_and_what_could_not_be_seen() {
+    let outcome = explain(one_namespace(), &["deploy/cart", "-n", "shop"]);
+    assert_eq!(outcome.code, Some(3), "{}{}", outcome.stdout, outcome.stderr);
+    assert!(outcome.stdout.starts_with("Deployment shop/cart: "), "{}", outcome.stdout);
+    for note in [
+        "only namespace shop was looked at",
+        "FlippyConfigs in shop may not be listed",
+        "not looked at: poddisruptionbudgets is forbidden",
+    ] {
+        assert!(outcome.stdout.contains(note), "{note}: {}", outcome.stdout);
+    }
+}
+
+#[test]
+fn who_may_not_even_look_at_the_namespace_is_told_which_right_is_missing() {
+    let mut answers = one_namespace();
+    answers.retain(|(path, ..)| *path != "/api/v1/namespaces/shop/pods");
+    let message =
+        "pods is forbidden: User \"jane\" cannot list resource \"pods\" in API group \"\" in the namespace \"shop\"";
+    answers.push(("/api/v1/namespaces/shop/pods", 403, status(403, "Forbidden", message)));
+    let outcome = explain(answers, &["deploy/cart", "-n", "shop"]);
+    assert_eq!(outcome.code, Some(1));
+    assert!(outcome.stderr.contains("jane may not list pods in namespace shop"), "{}", outcome.stderr);
+}

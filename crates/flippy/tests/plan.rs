@@ -283,14 +283,10 @@ fn admission_is_not_asked_and_the_plan_says_so() {
     listed["spec"]["DriftDetection"] = json!("Injection");
     let outcome = plan(shop(&[listed.clone()]), &[]);
     assert!(outcome.stdout.contains("Deployment  shop/cart       1/1   Restart"), "{}", outcome.stdout);
-    assert!(
-        outcome.stdout.contains("spec.DriftDetection: admission is not asked by this command"),
-        "{}",
-        outcome.stdout
-    );
+    assert!(outcome.stdout.contains("spec.DriftDetection: admission is not asked for a plan"), "{}", outcome.stdout);
 
     listed["spec"]["ImageList"] = json!([]);
     let outcome = plan(shop(&[listed]), &[]);
     assert!(outcome.stdout.contains("wants what admission gives new pods"), "{}", outcome.stdout);
-    assert!(outcome.stdout.contains("asked by the operator only"), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("asked before anything is restarted, and not for a plan"), "{}", outcome.stdout);
 }

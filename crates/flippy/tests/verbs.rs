@@ -91,3 +91,32 @@ fn the_right_that_is_missing_is_named() {
         outcome.stderr
     );
 }
+
+#[test]
+fn retry_writes_the_time_and_who_is_meant_into_one_annotation() {
+    let mut failed = mesh(false);
+    failed["status"] = json!({"conditions": [], "workloads": {"total": 2, "failed": 1}});
+    let (outcome, changes) = verb(failed.clone(), &["retry", "mesh"]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert!(outcome.stdout.contains("1 failed and 0 futile are tried again at once"), "{}", outcome.stdout);
+    assert!(changes[0].contains(r#""annotations":{"flippy.keikoproj.io/retry":"#), "{changes:?}");
+    let home = "/apis/keikoproj.io/v1/namespaces/istio-system/flippyconfigs";
+    let answers = vec![(home, 200, list(std::slice::from_ref(&failed))), (MESH, 200, failed)];
+    let (outcome, changes) = with_answers(answers, &["retry", "istio-system/mesh", "deploy/cart", "-n", "shop"]);
+    assert!(outcome.stdout.contains("Deployment shop/cart is, if its last restart"), "{}", outcome.stdout);
+    assert!(changes[0].contains("Z Deployment/shop/cart\""), "{changes:?}");
+}
+
+#[test]
+fn retry_of_what_has_not_failed_changes_nothing() {
+    let (outcome, changes) = verb(mesh(false), &["retry", "mesh"]);
+    assert!(outcome.stdout.ends_with("nothing changed\n"), "{}", outcome.stdout);
+    assert_eq!((outcome.code, changes), (Some(0), Vec::new()));
+}
+
+#[test]
+fn a_pod_cannot_be_tried_again() {
+    let (outcome, _) = verb(mesh(false), &["retry", "mesh", "pod/cart-1"]);
+    assert_eq!(outcome.code, Some(2));
+    assert!(outcome.stderr.contains("name its workload"), "{}", outcome.stderr);
+}

@@ -12,13 +12,9 @@ use http::header::{ACCEPT, AUTHORIZATION, LOCATION, USER_AGENT};
 use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client as HttpClient;
-use hyper_util::rt::TokioExecutor;
 use kube::Client;
 
-use crate::dial::{Dialer, Open};
-
+use crate::dial::{Dialer, Http};
 use crate::{secret, trust};
 
 /// A larger answer is none that anybody would want to wait for.
@@ -29,7 +25,7 @@ pub(crate) const AGENT: &str = concat!("flippy/", env!("CARGO_PKG_VERSION"));
 
 /// Whoever asks one question again and again.
 pub(crate) struct Asker {
-    http: HttpClient<HttpsConnector<Open>, Empty<Bytes>>,
+    http: Http<Empty<Bytes>>,
     /// For the Secret that holds the token.
     kubernetes: Client,
     /// Of the config: no Secret elsewhere is read.
@@ -49,11 +45,7 @@ impl Asker {
         query: PrometheusQuery,
     ) -> Result<Self, String> {
         let tls = trust::tls(&query.url, query.ca_bundle.as_deref())?;
-        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
-        let connector = connector.wrap_connector(dialer.open());
-        // A connection that idles for half a minute is as likely closed as not: each question has its own.
-        let http = HttpClient::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
-        Ok(Self { http, kubernetes, namespace, query })
+        Ok(Self { http: dialer.http(tls), kubernetes, namespace, query })
     }
 
     /// Asks once, and waits no longer than the query allows.

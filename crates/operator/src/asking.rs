@@ -60,16 +60,6 @@ impl Asking {
         }
     }
 
-    /// Begins anew with the client of another term.
-    pub(crate) fn begin_term(&mut self, client: Client) {
-        self.client = client;
-        self.queue.clear();
-        self.under_way.clear();
-        self.asked = JoinSet::new();
-        self.backoff = Backoff::default();
-        self.not_before = Instant::now();
-    }
-
     /// Asks what the last pass wants to know, and nothing that an earlier one wanted.
     pub(crate) fn follow(&mut self, decided: &[Decided]) {
         let mut known = self.under_way.clone();
@@ -86,7 +76,7 @@ impl Asking {
                 Some(replied) = self.asked.join_next() => match replied {
                     Ok(replied) => return replied,
                     Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-                    // Of an earlier term.
+                    // Nobody cancels them.
                     Err(_) => {}
                 },
                 () = sleep_until(self.not_before), if may_ask => self.ask_next(),

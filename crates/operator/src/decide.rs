@@ -76,6 +76,7 @@ pub(crate) fn decide(
     let names: BTreeSet<&PolicyName> = world.configs.iter().map(|config| &config.name).collect();
     unmet_since.retain(|name, _| names.contains(name));
     wave_memories.retain(|name, (uid, _)| world.configs.get(name).is_some_and(|config| config.uid == *uid));
+    let next_standstill = world.snapshot.next_standstill(now);
     let mut all = Vec::new();
     for config in world.configs.iter() {
         let policy = match &config.policy {
@@ -128,12 +129,7 @@ pub(crate) fn decide(
             starts: decision.starts,
             sent_at_once: decision.sent_at_once,
             asks_gates: are_gates_asked(policy, &plan),
-            recheck_at: decision
-                .recheck_at
-                .into_iter()
-                .chain(world.snapshot.next_standstill(now))
-                .chain(plan.questions.next_at)
-                .min(),
+            recheck_at: decision.recheck_at.into_iter().chain(next_standstill).chain(plan.questions.next_at).min(),
             questions: plan.questions.due,
             desired_images: Some((
                 plan.wanted.iter().map(ToString::to_string).collect(),

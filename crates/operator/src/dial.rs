@@ -1,22 +1,29 @@
-//! The way to a Prometheus server.
+//! The way to others than the API server: to what gates ask, and to whom notifications tell.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use http::Uri;
+use hyper::body::Body;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::ClientConfig;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Service, ServiceExt as _};
 
-/// Opens connections to the hosts of URLs. What is spoken on them, TLS included, is not its business.
+/// Opens connections to the hosts of URLs. Whoever gives another one says how, and no more: HTTP and TLS are spoken on them all.
 #[derive(Clone)]
 pub struct Dialer(Open);
 
+/// Sends requests with bodies of this type.
+pub(crate) type Http<B> = HttpClient<HttpsConnector<Open>, B>;
+
 /// The type that a connector of hyper has to name.
-pub(crate) type Open = BoxCloneSyncService<Uri, TokioIo<Stream>, BoxError>;
+type Open = BoxCloneSyncService<Uri, TokioIo<Stream>, BoxError>;
 
 /// What goes both ways.
 trait Duplex: AsyncRead + AsyncWrite + Send {}
@@ -45,8 +52,16 @@ impl Dialer {
         Self(boxed(open))
     }
 
-    pub(crate) fn open(&self) -> Open {
-        self.0.clone()
+    /// Speaks HTTP/1 on them, over TLS where a URL says so, and follows no redirects.
+    pub(crate) fn http<B>(&self, tls: ClientConfig) -> Http<B>
+    where
+        B: Body + Send,
+        B::Data: Send,
+    {
+        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
+        let connector = connector.wrap_connector(self.0.clone());
+        // A connection that idles for half a minute is as likely closed as not: each request has its own.
+        HttpClient::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector)
     }
 }
 

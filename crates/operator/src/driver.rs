@@ -5,31 +5,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flippy_core::{Kind, Policy, PolicyName, Progress, Refusal, SignedDuration, Start, Timestamp, progress_of};
-use kube::Client;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::act::Outcome;
 use crate::acting::{Acting, Answer, MAX_RETRY};
-use crate::asking::Asking;
+use crate::audience::Audience;
 use crate::clock::Clock;
 use crate::configs::ConfigRecord;
 use crate::decide::{Decided, UnmetSince, WaveMemories, decide};
-use crate::events::Events;
 use crate::feed::Item;
 use crate::feeds::Feeds;
 use crate::figures::{self, Figures};
 use crate::gates::Gates;
 use crate::lease::Mandate;
 use crate::metrics::{Metrics, RestartLabels};
-use crate::notify::Notifier;
 use crate::operator::Clients;
-use crate::report::Reports;
 use crate::rest::Rest;
 use crate::serve::Health;
 use crate::source_feeds::SourceFeeds;
 use crate::sources;
+use crate::term::Term;
 use crate::watches::Watches;
 use crate::world::{ALWAYS, Delta, Feed, Told, World};
 
@@ -51,20 +48,15 @@ pub(crate) struct Driver {
     pub(crate) clients: Clients,
     /// Who this is, in events.
     pub(crate) instance: String,
+    /// Who is told what was found and done.
+    pub(crate) audience: Audience,
     /// Tells of new terms.
     pub(crate) leadership: watch::Receiver<Mandate>,
-    /// That of the present term.
-    pub(crate) mandate: Mandate,
-    /// Never retries by itself: a mutation whose answer was lost is decided anew, not sent again.
-    pub(crate) acting_client: Client,
+    /// The present one.
+    pub(crate) term: Term,
     pub(crate) feeds: Feeds,
     pub(crate) gates: Gates,
-    pub(crate) asking: Asking,
     pub(crate) source_feeds: SourceFeeds,
-    pub(crate) events: Events,
-    pub(crate) sending_events: tokio::task::JoinHandle<()>,
-    pub(crate) reports: Reports,
-    pub(crate) notifier: Notifier,
     pub(crate) metrics: Metrics,
     pub(crate) health: watch::Sender<Health>,
     /// Everything is decided anew at least this often.
@@ -150,20 +142,20 @@ impl Driver {
                     self.world.answers.note(answered);
                     pass_due.get_or_insert_with(Instant::now);
                 }
-                replied = self.asking.replied() => {
-                    if self.asking.note(replied, &mut self.world.snapshot) {
+                replied = self.term.asking.replied() => {
+                    if self.term.asking.note(replied, &mut self.world.snapshot) {
                         pass_due.get_or_insert_with(Instant::now);
                     }
                 }
-                () = self.notifier.ended() => {
+                () = self.term.notifier.ended() => {
                     pass_due.get_or_insert_with(Instant::now);
                 }
-                () = self.reports.written() => {
+                () = self.term.reports.written() => {
                     pass_due.get_or_insert_with(Instant::now);
                 }
             }
         }
-        self.stop().await;
+        self.stop(answered).await;
     }
 
     /// One pass over all configs. Returns when to make the next although nothing was seen to change.
@@ -179,21 +171,21 @@ impl Driver {
         });
         // Each config has its say, or claims would be judged without it. A follower knows as much as the leader, so that it
         // can take over at once; but it says and does nothing.
-        if !self.world.is_synced(Feed::Configs) || !self.mandate.is_held() {
+        if !self.world.is_synced(Feed::Configs) || !self.term.mandate.is_held() {
             return None;
         }
         for config in self.world.configs.iter() {
-            self.reports.adopt(config);
+            self.term.reports.adopt(config);
         }
-        self.reports.retain(|name| self.world.configs.get(name).is_some());
-        self.notifier.retain(|name, uid| self.world.configs.get(name).is_some_and(|config| *config.uid == *uid));
+        self.term.reports.retain(|name| self.world.configs.get(name).is_some());
+        self.term.notifier.retain(|name, uid| self.world.configs.get(name).is_some_and(|config| *config.uid == *uid));
         self.figures.retain(|name| self.world.configs.get(name).is_some());
         self.acting.revoke(|name| self.world.configs.get(name).is_none());
         self.world.snapshot.note_progress(now);
         let mut sending = self.acting.sending();
         let decided = decide(&self.world, &mut self.unmet_since, &mut self.wave_memories, &mut sending, now);
         self.gates.follow(&mut self.world, &decided);
-        self.asking.follow(&decided);
+        self.term.asking.follow(&decided);
         self.metrics.max_starts_per_pass.set(i64::try_from(self.world.throttle.max_starts(now)).unwrap_or(i64::MAX));
         // While nothing may be sent, what starts next waits for that, however soon it could be decided.
         let may_send = self.acting.not_before().is_none();
@@ -211,9 +203,9 @@ impl Driver {
                 self.acting.revoke(|name| *name == one.name);
             }
             if let Some(config) = self.world.configs.get(&one.name) {
-                self.notifier.tell(config, &one, now);
+                self.term.notifier.tell(config, &one, now);
             }
-            if let Some(at) = self.reports.report(&one, self.notifier.ledger(&one.name), now) {
+            if let Some(at) = self.term.reports.report(&one, self.term.notifier.ledger(&one.name), now) {
                 sooner(at);
             }
             if let Some(at) = self.act(one, answered) {
@@ -241,7 +233,7 @@ impl Driver {
             Some((start, workload))
         };
         let restarts = decided.starts.into_iter().filter_map(present).take(most).collect();
-        self.acting.send(&self.acting_client, &decided.name, restarts, room, answered);
+        self.acting.send(&self.term.acting_client, &decided.name, restarts, room, answered);
         None
     }
 
@@ -252,7 +244,7 @@ impl Driver {
             Outcome::Restarted(workload) => {
                 tracing::info!(workload = %start.id, token = %start.token, because = start.because, "restarted");
                 let text = format!("Restarted by Flippy ({}): {}", start.token, start.because);
-                self.events.on_workload(&start.id, self.clock.now(), "Restarted", text);
+                self.term.events.on_workload(&start.id, self.clock.now(), "Restarted", text);
                 self.acting.refusals.remove(&start.id.uid);
                 self.world.snapshot.forget_refusal(&start.id.uid);
                 self.world.snapshot.note_restart(start.id.uid.clone(), start.token.clone());
@@ -367,20 +359,25 @@ impl Driver {
     }
 
     /// Starts nothing more, and waits a little for what is on its way: its answer would otherwise be lost.
-    async fn stop(mut self) {
+    async fn stop(mut self, mut answered: mpsc::Receiver<Answer>) {
         self.acting.revoke(|_| true);
         let on_their_way = async {
             while self.acting.ended().await.is_some() {}
-            self.reports.finish().await;
+            self.term.reports.finish().await;
         };
         if tokio::time::timeout(FAREWELL, on_their_way).await.is_err() {
             tracing::warn!(
                 "stopped although requests were on their way; what they did is read from the cluster next time"
             );
         }
+        // What was carried out in the last moment is told like everything else.
+        while let Ok((start, outcome)) = answered.try_recv() {
+            self.note(&start, outcome);
+        }
         // Without a handle left the task ends once it has sent everything.
-        drop((self.events, self.reports, self.notifier));
-        let _ = tokio::time::timeout(LAST_EVENTS, self.sending_events).await;
+        let Term { events, reports, notifier, sending_events, .. } = self.term;
+        drop((events, reports, notifier));
+        let _ = tokio::time::timeout(LAST_EVENTS, sending_events).await;
     }
 }
 

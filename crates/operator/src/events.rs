@@ -10,6 +10,7 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 use tokio::sync::mpsc;
 
+use crate::audience::{Audience, News};
 use crate::event_limit::EventLimit;
 use crate::lease::Mandate;
 use crate::metrics::{EventLabels, Metrics};
@@ -32,6 +33,7 @@ pub(crate) enum Severity {
 pub(crate) struct Events {
     queue: mpsc::Sender<(ObjectReference, Note)>,
     metrics: Metrics,
+    audience: Audience,
 }
 
 struct Note {
@@ -48,13 +50,19 @@ impl Events {
         instance: String,
         mandate: Mandate,
         metrics: Metrics,
+        audience: Audience,
     ) -> (Self, tokio::task::JoinHandle<()>) {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let task = tokio::spawn(send_all(client, instance, mandate, waiting, metrics.clone()));
-        (Self { queue, metrics }, task)
+        (Self { queue, metrics, audience }, task)
     }
 
     pub(crate) fn on_workload(&self, id: &WorkloadRef, at: Timestamp, reason: &str, text: String) {
+        if let Audience::Person(person) = &self.audience {
+            let (workload, reason) = (id.named.clone(), reason.to_owned());
+            // A person who reads too slowly misses a line; the counters of the next status are right all the same.
+            let _ = person.try_send(News::OfWorkload { workload, at, reason, message: text.clone() });
+        }
         let (api_version, kind) = match id.named.kind {
             Kind::ArgoRollout => ("argoproj.io/v1alpha1", "Rollout"),
             kind => ("apps/v1", kind.as_str()),

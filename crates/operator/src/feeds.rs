@@ -41,12 +41,23 @@ impl Feeds {
         told: mpsc::Sender<Told>,
         stop: CancellationToken,
     ) -> Self {
+        let feeds = Self::start_without_definitions(client, options, told, stop);
+        for (definition, feed) in DEFINED_BY {
+            feeds.watch_definition(definition, feed);
+        }
+        feeds
+    }
+
+    /// Starts what is always watched, except whether custom resources exist: for whoever finds that out in another way.
+    pub(crate) fn start_without_definitions(
+        client: Client,
+        options: ConversionOptions,
+        told: mpsc::Sender<Told>,
+        stop: CancellationToken,
+    ) -> Self {
         let mut feeds = Self { client, options, told, stop, running: BTreeMap::new(), runs: 0 };
         for feed in ALWAYS {
             feeds.run(feed);
-        }
-        for (definition, feed) in DEFINED_BY {
-            feeds.watch_definition(definition, feed);
         }
         feeds
     }

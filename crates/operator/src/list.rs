@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use flippy_core::{Kind, Snapshot};
 use kube::api::ListParams;
-use kube::{Api, Client};
+use kube::core::NamespaceResourceScope;
+use kube::{Api, Client, Resource};
 
 use crate::interner::Interner;
 use crate::slim::{
@@ -24,58 +25,141 @@ pub async fn list_snapshot(
     kinds: &BTreeSet<Kind>,
     disruption_budgets: bool,
 ) -> Result<Snapshot, kube::Error> {
-    let mut interner = Interner::new();
-    let mut snapshot = Snapshot::default();
-    let all = client.clone();
-    each(all.clone(), |namespace: SlimNamespace| {
-        let (name, labels) = namespace.record(&mut interner);
+    let mut look = Look::at(client, None);
+    let namespaces = Api::<SlimNamespace>::all(client.clone());
+    let (snapshot, interner) = (&mut look.snapshot, &mut look.interner);
+    each(&namespaces, |namespace| {
+        let (name, labels) = namespace.record(interner);
         snapshot.upsert_namespace(name, labels);
     })
     .await?;
     for kind in kinds {
+        look.workloads(*kind).await?;
+    }
+    if disruption_budgets {
+        look.disruption_budgets().await?;
+    }
+    look.pods().await?;
+    Ok(look.snapshot)
+}
+
+/// What one namespace has, for somebody who may not look at the others.
+pub struct NamespaceSnapshot {
+    /// What was seen.
+    pub snapshot: Snapshot,
+    /// What was not, one line each: what is known of it would be a guess.
+    pub unseen: Vec<String>,
+}
+
+/// Like [`list_snapshot`], of one namespace. Workloads of other kinds than `required`, and disruption budgets, may be
+/// forbidden: then they are not seen.
+///
+/// # Errors
+/// When the namespace, its pods, its replica sets or workloads of the required kinds cannot be read.
+pub async fn list_namespace(
+    client: &Client,
+    namespace: &str,
+    required: &BTreeSet<Kind>,
+    besides: &BTreeSet<Kind>,
+    disruption_budgets: bool,
+) -> Result<NamespaceSnapshot, kube::Error> {
+    let mut look = Look::at(client, Some(namespace));
+    let home = Api::<SlimNamespace>::all(client.clone()).get(namespace).await?;
+    let (name, labels) = home.record(&mut look.interner);
+    look.snapshot.upsert_namespace(name, labels);
+    look.pods().await?;
+    for kind in required {
+        look.workloads(*kind).await?;
+    }
+    let mut unseen = Vec::new();
+    for kind in besides.difference(required) {
+        unseen.extend(unless_forbidden(look.workloads(*kind).await)?);
+    }
+    if disruption_budgets {
+        unseen.extend(unless_forbidden(look.disruption_budgets().await)?);
+    }
+    Ok(NamespaceSnapshot { snapshot: look.snapshot, unseen })
+}
+
+/// What the API server says that may not be seen.
+fn unless_forbidden(listed: Result<(), kube::Error>) -> Result<Option<String>, kube::Error> {
+    match listed {
+        Ok(()) => Ok(None),
+        Err(kube::Error::Api(status)) if status.code == 403 => Ok(Some(status.message.clone())),
+        Err(error) => Err(error),
+    }
+}
+
+/// Lists into a snapshot.
+struct Look<'a> {
+    client: &'a Client,
+    /// `None`: everywhere.
+    namespace: Option<&'a str>,
+    snapshot: Snapshot,
+    interner: Interner,
+}
+
+impl<'a> Look<'a> {
+    fn at(client: &'a Client, namespace: Option<&'a str>) -> Self {
+        Self { client, namespace, snapshot: Snapshot::default(), interner: Interner::new() }
+    }
+
+    fn api<K: Resource<DynamicType = (), Scope = NamespaceResourceScope>>(&self) -> Api<K> {
+        match self.namespace {
+            None => Api::all(self.client.clone()),
+            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
+        }
+    }
+
+    async fn workloads(&mut self, kind: Kind) -> Result<(), kube::Error> {
         match kind {
-            Kind::Deployment => workloads::<SlimDeployment>(&all, &mut snapshot, &mut interner).await?,
-            Kind::StatefulSet => workloads::<SlimStatefulSet>(&all, &mut snapshot, &mut interner).await?,
-            Kind::DaemonSet => workloads::<SlimDaemonSet>(&all, &mut snapshot, &mut interner).await?,
-            Kind::ArgoRollout => match workloads::<SlimRollout>(&all, &mut snapshot, &mut interner).await {
-                Err(kube::Error::Api(status)) if status.code == 404 => {}
-                other => other?,
+            Kind::Deployment => self.workloads_of::<SlimDeployment>().await,
+            Kind::StatefulSet => self.workloads_of::<SlimStatefulSet>().await,
+            Kind::DaemonSet => self.workloads_of::<SlimDaemonSet>().await,
+            Kind::ArgoRollout => match self.workloads_of::<SlimRollout>().await {
+                Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+                other => other,
             },
         }
     }
-    if disruption_budgets {
-        each(all.clone(), |budget: SlimDisruptionBudget| {
-            snapshot.upsert_disruption_budget(budget.record(&mut interner));
+
+    async fn workloads_of<K: SlimWorkload>(&mut self) -> Result<(), kube::Error> {
+        let api = self.api::<K>();
+        let (snapshot, interner) = (&mut self.snapshot, &mut self.interner);
+        each(&api, |object| {
+            snapshot.upsert_workload(object.record(interner));
+        })
+        .await
+    }
+
+    async fn disruption_budgets(&mut self) -> Result<(), kube::Error> {
+        let api = self.api::<SlimDisruptionBudget>();
+        let (snapshot, interner) = (&mut self.snapshot, &mut self.interner);
+        each(&api, |budget| {
+            snapshot.upsert_disruption_budget(budget.record(interner));
+        })
+        .await
+    }
+
+    /// Pods, and what leads from them to their workloads.
+    async fn pods(&mut self) -> Result<(), kube::Error> {
+        let (replica_sets, pods) = (self.api::<SlimReplicaSet>(), self.api::<SlimPod>());
+        let (snapshot, interner) = (&mut self.snapshot, &mut self.interner);
+        each(&replica_sets, |replica_set| {
+            snapshot.upsert_replica_set(replica_set.record(interner));
         })
         .await?;
+        each(&pods, |pod| {
+            snapshot.upsert_pod(pod.record(interner));
+        })
+        .await
     }
-    each(all.clone(), |replica_set: SlimReplicaSet| {
-        snapshot.upsert_replica_set(replica_set.record(&mut interner));
-    })
-    .await?;
-    each(all, |pod: SlimPod| {
-        snapshot.upsert_pod(pod.record(&mut interner));
-    })
-    .await?;
-    Ok(snapshot)
 }
 
-async fn workloads<K: SlimWorkload>(
-    client: &Client,
-    snapshot: &mut Snapshot,
-    interner: &mut Interner,
-) -> Result<(), kube::Error> {
-    each(client.clone(), |object: K| {
-        snapshot.upsert_workload(object.record(interner));
-    })
-    .await
-}
-
-async fn each<K>(client: Client, mut take: impl FnMut(K)) -> Result<(), kube::Error>
+async fn each<K>(api: &Api<K>, mut take: impl FnMut(K)) -> Result<(), kube::Error>
 where
-    K: kube::Resource<DynamicType = ()> + serde::de::DeserializeOwned + Clone + std::fmt::Debug,
+    K: Resource<DynamicType = ()> + serde::de::DeserializeOwned + Clone + std::fmt::Debug,
 {
-    let api = Api::<K>::all(client);
     let mut params = ListParams::default().limit(PAGE_SIZE);
     loop {
         let page = api.list(&params).await?;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flippy_core::{Ledger, Notice, Notification, PolicyName, Timestamp, notices};
-use kube::Client;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::clock::Clock;
@@ -14,7 +13,7 @@ use crate::decide::Decided;
 use crate::events::{Events, Severity};
 use crate::lease::Mandate;
 use crate::metrics::{Metrics, NotificationLabels};
-use crate::webhook::{self, Letter, Undelivered};
+use crate::webhook::{self, Letter, Undelivered, Ways};
 
 /// Letters that are on their way at once. What is due beyond that waits for one of them to end.
 const MAX_LETTERS: usize = 64;
@@ -26,8 +25,7 @@ const OUTCOMES: [&str; 3] = ["sent", "retried", "failed"];
 
 /// The ledgers of all configs, and the letters that are on their way.
 pub(crate) struct Notifier {
-    /// For Secrets that hold addresses.
-    kubernetes: Client,
+    ways: Ways,
     clock: Clock,
     events: Events,
     mandate: Mandate,
@@ -55,9 +53,9 @@ struct Ended {
 }
 
 impl Notifier {
-    pub(crate) fn new(kubernetes: Client, clock: Clock, events: Events, mandate: Mandate, metrics: Metrics) -> Self {
+    pub(crate) fn new(ways: Ways, clock: Clock, events: Events, mandate: Mandate, metrics: Metrics) -> Self {
         Self {
-            kubernetes,
+            ways,
             clock,
             events,
             mandate,
@@ -123,7 +121,7 @@ impl Notifier {
                 at: now,
             };
             let task = self.tasks.spawn(deliver(
-                self.kubernetes.clone(),
+                self.ways.clone(),
                 self.mandate.clone(),
                 self.metrics.clone(),
                 errand.clone(),
@@ -209,7 +207,7 @@ fn labels(config: &PolicyName, receiver: &str, outcome: &'static str) -> Notific
 }
 
 /// Posts a letter until it has arrived, is not welcome, or has been tried often enough.
-async fn deliver(kubernetes: Client, mandate: Mandate, metrics: Metrics, errand: Errand, letter: Letter) -> Ended {
+async fn deliver(ways: Ways, mandate: Mandate, metrics: Metrics, errand: Errand, letter: Letter) -> Ended {
     let count = |outcome| {
         metrics.notifications.get_or_create(&labels(&letter.config, &errand.receiver.name, outcome)).inc();
     };
@@ -220,7 +218,7 @@ async fn deliver(kubernetes: Client, mandate: Mandate, metrics: Metrics, errand:
             // Another leader tells it now. This task is dropped with the term.
             std::future::pending::<()>().await;
         }
-        match webhook::post(&kubernetes, &errand.receiver.webhook, &letter).await {
+        match webhook::post(&ways, &errand.receiver.webhook, &letter).await {
             Ok(()) => break Ok(()),
             Err(Undelivered::ForNow(why)) if attempt < MAX_ATTEMPTS => {
                 tracing::info!(config = %letter.config, notification = %errand.receiver.name, error = why, "a notification did not get through; trying again");

@@ -11,26 +11,24 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::acting::Acting;
-use crate::asking::Asking;
+use crate::audience::Audience;
 use crate::clock::Clock;
 use crate::dial::Dialer;
 use crate::driver::Driver;
-use crate::events::Events;
 use crate::feeds::Feeds;
 use crate::figures::Figures;
 use crate::gates::Gates;
 use crate::lease::{Candidate, ElectionSettings, Mandate};
 use crate::metrics::Metrics;
-use crate::notify::Notifier;
 use crate::observed::observed;
-use crate::report::Reports;
 use crate::serve::{self, Health, TlsFiles};
 use crate::source_feeds::SourceFeeds;
+use crate::term::Term;
 use crate::watches::Watches;
 use crate::world::World;
 
 /// Deltas that wait for the loop. A full channel slows the watches down; nothing is dropped.
-const DELTAS: usize = 4096;
+pub(crate) const DELTAS: usize = 4096;
 
 /// The ways to the API server, and to others.
 #[derive(Clone)]
@@ -40,8 +38,8 @@ pub struct Clients {
     /// For restarts and the lease. It must not retry by itself (`kube::Config::default_retry = false`): a restart whose answer was
     /// lost is decided anew on what the cluster then shows.
     pub acting: Client,
-    /// For gates that ask a Prometheus server.
-    pub prometheus: Dialer,
+    /// To what gates ask, and to whom notifications tell.
+    pub elsewhere: Dialer,
 }
 
 /// What can be set.
@@ -117,7 +115,7 @@ impl Operator {
         let clients = Clients {
             watching: observed(&clients.watching, &metrics),
             acting: observed(&clients.acting, &metrics),
-            prometheus: clients.prometheus,
+            elsewhere: clients.elsewhere,
         };
         if let Some(address) = settings.health_address {
             let listener = listen(address, "health probes", "--health-probe-bind-address").await?;
@@ -142,34 +140,18 @@ impl Operator {
             }
             None => (None, watch::channel(Mandate::Unlimited).1),
         };
-        let nobody = Mandate::none();
-        let (events, sending_events) =
-            Events::start(clients.watching.clone(), settings.instance.clone(), nobody.clone(), metrics.clone());
-        let driver = Driver {
-            clock: clock.clone(),
-            acting_client: nobody.guard(&clients.acting),
-            feeds,
-            gates: Gates::new(clients.watching.clone(), clients.prometheus.clone(), clock.clone(), metrics.clone()),
-            asking: Asking::new(nobody.guard(&clients.acting), clock.clone(), metrics.clone()),
-            source_feeds,
-            notifier: Notifier::new(clients.watching.clone(), clock, events.clone(), nobody.clone(), metrics.clone()),
-            reports: Reports::new(nobody.guard(&clients.watching), events.clone()),
-            events,
-            sending_events,
+        let driver = Driver::new(Parts {
             clients,
+            clock,
             instance: settings.instance,
+            audience: Audience::Cluster,
             leadership,
-            mandate: nobody,
-            metrics: metrics.clone(),
+            feeds,
+            source_feeds,
+            metrics,
             health,
             resync: settings.resync,
-            world: World::default(),
-            unmet_since: std::collections::BTreeMap::new(),
-            wave_memories: std::collections::BTreeMap::new(),
-            acting: Acting::default(),
-            figures: Figures::new(metrics.clone()),
-            watches: Watches::new(metrics.clone()),
-        };
+        });
         let resign = CancellationToken::new();
         let acting = async {
             Box::pin(driver.run(told, stop)).await;
@@ -182,6 +164,47 @@ impl Operator {
             None => acting.await,
         }
         Ok(())
+    }
+}
+
+/// What a driver is made of. The rest begins with its first term.
+pub(crate) struct Parts {
+    pub(crate) clients: Clients,
+    pub(crate) clock: Clock,
+    pub(crate) instance: String,
+    pub(crate) audience: Audience,
+    pub(crate) leadership: watch::Receiver<Mandate>,
+    pub(crate) feeds: Feeds,
+    pub(crate) source_feeds: SourceFeeds,
+    pub(crate) metrics: Metrics,
+    pub(crate) health: watch::Sender<Health>,
+    pub(crate) resync: Duration,
+}
+
+impl Driver {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { clients, clock, instance, audience, leadership, .. } = parts;
+        let metrics = parts.metrics;
+        Self {
+            term: Term::new(Mandate::none(), &clients, &instance, &audience, &clock, &metrics),
+            feeds: parts.feeds,
+            gates: Gates::new(clients.watching.clone(), clients.elsewhere.clone(), clock.clone(), metrics.clone()),
+            source_feeds: parts.source_feeds,
+            clock,
+            clients,
+            instance,
+            audience,
+            leadership,
+            figures: Figures::new(metrics.clone()),
+            watches: Watches::new(metrics.clone()),
+            metrics,
+            health: parts.health,
+            resync: parts.resync,
+            world: World::default(),
+            unmet_since: std::collections::BTreeMap::new(),
+            wave_memories: std::collections::BTreeMap::new(),
+            acting: Acting::default(),
+        }
     }
 }
 

@@ -8,10 +8,12 @@ use flippy_api::{FlippyConfigStatus, Turn};
 use flippy_core::{Ledger, PolicyName, SignedDuration, Timestamp};
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::act::FIELD_MANAGER;
+use crate::audience::{Audience, News};
 use crate::backoff::Backoff;
 use crate::configs::{self, ConfigRecord, NoPolicy};
 use crate::decide::{Decided, Findings};
@@ -28,6 +30,7 @@ const TIME_OUT: Duration = Duration::from_secs(10);
 pub(crate) struct Reports {
     client: Client,
     events: Events,
+    audience: Audience,
     by_config: BTreeMap<PolicyName, Report>,
     writes: JoinSet<Write>,
 }
@@ -65,8 +68,8 @@ struct Write {
 }
 
 impl Reports {
-    pub(crate) fn new(client: Client, events: Events) -> Self {
-        Self { client, events, by_config: BTreeMap::new(), writes: JoinSet::new() }
+    pub(crate) fn new(client: Client, events: Events, audience: Audience) -> Self {
+        Self { client, events, audience, by_config: BTreeMap::new(), writes: JoinSet::new() }
     }
 
     /// What is known to be written for a config.
@@ -107,6 +110,9 @@ impl Reports {
         let mut status = status(report.written.as_ref(), decided, now);
         if let Some(ledger) = ledger {
             status.notified = flippy_api::notified(ledger);
+        }
+        if let Audience::Person(person) = &self.audience {
+            return report.tell(person, &decided.name, status);
         }
         // Until it is written down, whoever takes over would tell it again.
         let was_told = report.written.as_ref().map(|written| &written.notified) != Some(&status.notified);
@@ -183,6 +189,27 @@ fn log(config: &PolicyName, turn: &Turn) {
         tracing::warn!(%config, reason = turn.reason, "{}", turn.message);
     } else {
         tracing::info!(%config, reason = turn.reason, "{}", turn.message);
+    }
+}
+
+impl Report {
+    /// Says it to a person instead of writing it, each time that it is news. Returns when to come again if the person
+    /// does not keep up.
+    fn tell(&mut self, person: &mpsc::Sender<News>, name: &PolicyName, status: FlippyConfigStatus) -> Option<Instant> {
+        // What was found in the config was not said to this person.
+        if self.is_own && self.written.as_ref() == Some(&status) {
+            return None;
+        }
+        self.is_own = true;
+        let news = News::OfConfig { config: name.clone(), status: Box::new(status.clone()) };
+        match person.try_send(news) {
+            Err(mpsc::error::TrySendError::Full(_)) => Some(Instant::now() + MIN_INTERVAL),
+            // Nobody listens any more: it is over in a moment.
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {
+                self.written = Some(status);
+                None
+            }
+        }
     }
 }
 

@@ -7,13 +7,11 @@ use flippy_core::{Happening, PolicyName, Timestamp, Webhook, WebhookAddress, Web
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{Request, StatusCode, Uri};
 use http_body_util::Full;
-use hyper_rustls::HttpsConnectorBuilder;
-use hyper_util::client::legacy::Client as HttpClient;
-use hyper_util::rt::TokioExecutor;
 use kube::Client;
 use serde_json::json;
 
 use crate::ask::{AGENT, causes};
+use crate::dial::Dialer;
 use crate::{secret, trust};
 
 const TIME_OUT: Duration = Duration::from_secs(10);
@@ -39,20 +37,28 @@ pub(crate) enum Undelivered {
     ForGood(String),
 }
 
+/// What it takes to deliver letters.
+#[derive(Clone)]
+pub(crate) struct Ways {
+    /// For Secrets that hold addresses.
+    pub(crate) kubernetes: Client,
+    pub(crate) elsewhere: Dialer,
+}
+
 /// Posts a letter once.
-pub(crate) async fn post(kubernetes: &Client, webhook: &Webhook, letter: &Letter) -> Result<(), Undelivered> {
-    match tokio::time::timeout(TIME_OUT, post_without_limit(kubernetes, webhook, letter)).await {
+pub(crate) async fn post(ways: &Ways, webhook: &Webhook, letter: &Letter) -> Result<(), Undelivered> {
+    match tokio::time::timeout(TIME_OUT, post_without_limit(ways, webhook, letter)).await {
         Ok(posted) => posted,
         Err(_) => Err(Undelivered::ForNow(format!("no answer within {} s", TIME_OUT.as_secs()))),
     }
 }
 
-async fn post_without_limit(kubernetes: &Client, webhook: &Webhook, letter: &Letter) -> Result<(), Undelivered> {
-    let uri = address(kubernetes, &letter.config.namespace, &webhook.address).await.map_err(Undelivered::ForNow)?;
+async fn post_without_limit(ways: &Ways, webhook: &Webhook, letter: &Letter) -> Result<(), Undelivered> {
+    let uri =
+        address(&ways.kubernetes, &letter.config.namespace, &webhook.address).await.map_err(Undelivered::ForNow)?;
     let tls =
         trust::tls(uri.scheme_str().unwrap_or_default(), webhook.ca_bundle.as_deref()).map_err(Undelivered::ForNow)?;
-    let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
-    let http = HttpClient::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
+    let http = ways.elsewhere.http(tls);
     let request = Request::post(uri).header(CONTENT_TYPE, "application/json").header(USER_AGENT, AGENT);
     let request = request
         .body(Full::new(body(webhook.format, letter)))

@@ -117,12 +117,11 @@ impl Apply<'_> {
 }
 
 fn same_but_records(live: &Value, applied: &Value) -> bool {
-    let same = |one: &Value, other: &Value, apart: &str| {
-        let fields =
-            |object: &Value| object.as_object().into_iter().flatten().filter(|(field, _)| *field != apart).count();
-        let known = one.as_object().into_iter().flatten().filter(|(field, _)| *field != apart);
-        fields(one) == fields(other) && known.into_iter().all(|(field, value)| other.get(field) == Some(value))
-    };
+    fn fields<'a>(object: &'a Value, apart: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
+        object.as_object().into_iter().flatten().filter(move |(field, _)| *field != apart)
+    }
+    // In one order in both: that of their names.
+    let same = |one, other, apart| fields(one, apart).eq(fields(other, apart));
     same(live, applied, "metadata") && same(&live["metadata"], &applied["metadata"], "managedFields")
 }
 

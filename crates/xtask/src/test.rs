@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use crate::{command, deny, e2e, generate, go, image, simulate};
 
 /// What is checked, in this order.
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     Step::Format,
     Step::Spelling,
     Step::Dependencies,

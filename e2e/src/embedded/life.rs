@@ -50,7 +50,7 @@ impl Life {
     ) -> Self {
         let wire = cluster.connect(user);
         let operator = flippy_operator::Operator {
-            clients: Clients { watching: wire.client.clone(), acting: wire.client.clone(), prometheus: Dialer::tcp() },
+            clients: Clients { watching: wire.client.clone(), acting: wire.client.clone(), elsewhere: Dialer::tcp() },
             settings: Settings {
                 conversion,
                 resync: Duration::from_hours(10),

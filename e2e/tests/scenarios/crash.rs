@@ -5,14 +5,17 @@ use std::time::Duration;
 use anyhow::Result;
 use flippy_e2e::scenario::{NEW_IMAGE, Scenario};
 use flippy_e2e::workloads::{Kind, Workload};
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
 
 use crate::config::{MESH, wanting};
-use crate::outcome::{marked, ready_because, restarted_once};
+use crate::outcome::{LIMIT, marked, ready_because, restarted_once};
 
 flippy_e2e::scenarios! {
     both: [
         an_operator_that_is_killed_again_and_again_restarts_nothing_twice_and_forgets_nothing,
         an_operator_that_is_told_to_stop_exits_with_success_and_its_successor_goes_on,
+        a_status_that_a_late_write_took_the_place_of_is_written_again,
     ],
 }
 
@@ -56,4 +59,22 @@ async fn an_operator_that_is_told_to_stop_exits_with_success_and_its_successor_g
     let _successor = s.operator().await?;
     ready_because(s, MESH, "AllFresh").await?;
     restarted_once(s, &workloads).await
+}
+
+async fn a_status_that_a_late_write_took_the_place_of_is_written_again(s: &Scenario) -> Result<()> {
+    let shop = s.namespace("shop").await?;
+    s.create_all(&shop, (0..2).map(slow)).await?;
+    s.mesh().upgrade(NEW_IMAGE).await?;
+    let _operator = s.operator().await?;
+    s.config(s.system(), MESH, wanting(s, &[NEW_IMAGE])).await?;
+    let status = ready_because(s, MESH, "AllFresh").await?;
+
+    // As a leader wrote it that was gone before its write was carried out.
+    let late = json!({"status": {"workloads": {"done": "1/2"}}});
+    s.configs(s.system()).patch_status(MESH, &PatchParams::default(), &Patch::Merge(late)).await?;
+
+    s.config_status(s.system(), MESH, "the status to be true again", LIMIT, |now| {
+        if now["workloads"] == status["workloads"] { Ok(()) } else { Err(now["workloads"].to_string()) }
+    })
+    .await
 }

@@ -53,7 +53,8 @@ fn alerts() -> Result<BTreeSet<String>> {
         let expression = rule["expr"].as_str().context("an alert without expression")?;
         let threshold = expression.rfind([' ']).and_then(|end| expression[..end].rfind(' '));
         let mut watched = expression[..threshold.context("an alert without threshold")?].to_owned();
-        while let Some(start) = watched.find(", reason") {
+        // Which reason it is about, but not that it is told by reason.
+        while let Some(start) = watched.find(", reason=").or_else(|| watched.find(", reason!")) {
             let end = watched[start..].find('}').context("a selector without end")? + start;
             watched.replace_range(start..end, "");
         }

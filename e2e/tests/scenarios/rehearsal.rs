@@ -145,6 +145,5 @@ async fn a_rehearsal_tells_the_order_of_the_campaign_exactly_and_its_duration_wi
     assert_eq!(order.len(), workloads.len());
     let error = (seconds - took).abs() / took;
     assert!(error < 0.2, "rehearsed: {seconds:.1} s, real: {took:.1} s, {:.0} % apart", error * 100.0);
-    eprintln!("rehearsed: {seconds:.1} s, real: {took:.1} s, {:.1} % apart", error * 100.0);
     Ok(())
 }

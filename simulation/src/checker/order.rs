@@ -50,6 +50,7 @@ pub(super) fn objection(case: &Case<'_>) -> Vec<Objection> {
                 // What is in an earlier wave is another invariant's.
                 && wave_of(case.wish, case.view, other_key, other_workload) == wave
                 && waits_to_start(case, *other, other_key, other_workload)
+                && !was_sent_together(case, *other, other_key)
         });
         if let Some((other, key, ..)) = earlier {
             found.push(objection(format!("{} comes before it", name(other, key))));
@@ -110,6 +111,16 @@ fn was_tried(case: &Case<'_>, resource: Resource, key: &Key) -> bool {
     let mut made = case.record.restarts.iter().filter(|other| other.index < case.restart.index);
     tried_lately(case).any(|tried| tried == (resource, key))
         || made.any(|other| other.mutation.resource == resource && other.mutation.key == *key)
+}
+
+/// Whether this life sent its restart at the same moment. What is on its way at once arrives in any order.
+fn was_sent_together(case: &Case<'_>, resource: Resource, key: &Key) -> bool {
+    let restart = &case.restart;
+    let together = case.record.history.requests[restart.index..]
+        .iter()
+        .take_while(|request| request.at == restart.request.at)
+        .filter(|request| request.user == restart.request.user && Record::is_restart_request(request));
+    together.filter_map(|request| request.target.as_ref()).any(|target| (target.1, &target.3) == (resource, key))
 }
 
 /// Whether this life has tried to restart the very same generation before and was not told that it had: it still has its

@@ -48,7 +48,7 @@ pub(super) fn objection(case: &Case<'_>) -> Option<Objection> {
     })?;
     let last = answers(case, shut).take_while(|asked| asked.answered_at <= at).last();
     let said = last.map_or("nothing".to_owned(), |asked| {
-        let ago = at.duration_since(asked.asked_at);
+        let ago = at.duration_since(asked.at);
         format!("{:?} ({}) when asked {:.3} s before", asked.mood, said(asked), ago.as_secs_f64())
     });
     let message = format!("gate {} of FlippyConfig {} was not open: it last said {said}", shut.host, case.wish.key);
@@ -71,7 +71,7 @@ fn is_open(case: &Case<'_>, gate: &QueryGate, known: Timestamp, moment: Timestam
     let counts_until = |asked: Timestamp| asked + gate.interval * COUNTS_FOR;
     let (mut last, mut good_since): (Option<Timestamp>, Option<Timestamp>) = (None, None);
     for asked in answers(case, gate).take_while(|asked| asked.answered_at <= known) {
-        let at = shown(asked.asked_at);
+        let at = shown(asked.at);
         let is_unbroken = last.is_some_and(|last| at <= counts_until(last));
         good_since = asked.is_good.then(|| good_since.filter(|_| is_unbroken).unwrap_or(at));
         last = Some(at);

@@ -74,8 +74,7 @@ impl Scenario {
         let mut deeds = std::mem::take(&mut workloads.deeds);
         configs::draw(&mut rng, &workloads, &mut deeds);
         deeds::draw(&mut rng, &workloads, calm_at_seconds, &mut deeds);
-        let calm_at_seconds =
-            trouble::draw(&mut rng, &mut Rng::with_seed(seed ^ 0x5eed_1a7e), calm_at_seconds, &mut deeds);
+        let calm_at_seconds = trouble::draw(&mut rng, calm_at_seconds, &mut deeds);
         pace::draw(&mut Rng::with_seed(seed ^ 0x5eed_0f01), &mut deeds);
         let replicas = replicas::draw(seed, calm_at_seconds, &mut deeds);
         let endings = crashes::draw(&mut rng);

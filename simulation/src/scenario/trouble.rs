@@ -6,13 +6,8 @@ use flippy_sim::Faults;
 use super::deeds::{Deed, Timed};
 use super::percent;
 
-/// Longer than any lease, and than the operator waits for any answer.
-const LATE_MILLISECONDS: u64 = 120_000;
-
-/// Draws the faults; returns when all of them are over, in seconds. `own` is for what came later: everything else that is
-/// drawn of a seed stays what it was.
-pub(crate) fn draw(rng: &mut Rng, own: &mut Rng, calm_at_seconds: u64, deeds: &mut Vec<Timed>) -> u64 {
-    let lates = if percent(own, 30) { (0.05, LATE_MILLISECONDS) } else { (0.0, 0) };
+/// Draws the faults; returns when all of them are over, in seconds.
+pub(crate) fn draw(rng: &mut Rng, calm_at_seconds: u64, deeds: &mut Vec<Timed>) -> u64 {
     let mut trouble = |at_milliseconds: u64, faults: Faults| {
         deeds.push(Timed { at_milliseconds, deed: Deed::Trouble(Box::new(faults)) });
     };
@@ -42,14 +37,12 @@ pub(crate) fn draw(rng: &mut Rng, own: &mut Rng, calm_at_seconds: u64, deeds: &m
             // Writes are carried out, but the answers are lost.
             let faults =
                 Faults { timeout_after: 0.4, slow_milliseconds: 15_000, latency_milliseconds: 20, ..Faults::none() };
-            let (late, late_milliseconds) = lates;
-            trouble(0, Faults { delayed_event: 0.3, delay_milliseconds: 8_000, late, late_milliseconds, ..faults });
+            trouble(0, Faults { delayed_event: 0.3, delay_milliseconds: 8_000, ..faults });
             trouble(calm_at_seconds * 1_000, Faults::none());
             calm_at_seconds
         }
         _ => {
-            let (late, late_milliseconds) = lates;
-            trouble(0, Faults { late, late_milliseconds, ..Faults::unlucky() });
+            trouble(0, Faults::unlucky());
             trouble(calm_at_seconds * 1_000, Faults::none());
             calm_at_seconds
         }

@@ -24,6 +24,8 @@ pub struct FirstRestart {
     pub waiting: Waiting,
     /// When it was last restarted, for whatever images.
     pub(crate) restarted_at: Option<Timestamp>,
+    /// When a restart of it that failed is to be made again because a person wants it.
+    pub(crate) asked_at: Option<Timestamp>,
 }
 
 impl FirstRestart {
@@ -82,6 +84,7 @@ impl Planner<'_> {
             state: workload.map_or(FirstState::Missing, |workload| self.first_state(workload, first.waiting)),
             waiting: first.waiting,
             restarted_at: workload.and_then(|workload| workload.mark.as_ref()).map(|mark| mark.at),
+            asked_at: workload.and_then(|workload| self.asked_at(workload)),
         }
     }
 
@@ -89,13 +92,15 @@ impl Planner<'_> {
         let hash = self.claims.hash_for(workload, self.policy);
         let progress = progress_of(workload);
         let tally = self.tally(workload, &self.claims.wanted(workload, self.policy));
+        let mark = workload.mark.as_ref().filter(|mark| *mark.token.hash == *hash);
+        let attempts = mark.map_or(0, |mark| mark.token.attempt);
         match self.own_restart(workload, &hash, progress, &tally, waiting) {
             OwnRestart::UnderWay(until) | OwnRestart::Soaking(until) => FirstState::InFlight(until),
-            OwnRestart::Failed => FirstState::Failed,
+            OwnRestart::Failed if !self.is_asked_again(workload, progress) => FirstState::Failed,
             // Marked is restarted, whatever happened to it since: once per campaign.
             OwnRestart::Landed => FirstState::Done,
             OwnRestart::None if self.snapshot.is_reverted(workload, &hash) => FirstState::Done,
-            OwnRestart::None => {
+            OwnRestart::Failed | OwnRestart::None => {
                 match (blocked_by_rollout(workload, progress), self.snapshot.refusal(workload, self.now)) {
                     (Some(blocked), _) => FirstState::Blocked(blocked),
                     (None, Some(refusal)) => {
@@ -104,7 +109,7 @@ impl Planner<'_> {
                     (None, None) => FirstState::Due {
                         id: workload.id.clone(),
                         generation: workload.generation,
-                        token: RestartToken { hash: (*hash).into(), attempt: 1 },
+                        token: RestartToken { hash: (*hash).into(), attempt: attempts.saturating_add(1) },
                         healthy: progress == Progress::Complete,
                         newest_pod_at: tally.newest_pod_at,
                     },

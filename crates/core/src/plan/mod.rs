@@ -4,6 +4,7 @@ mod disruption;
 mod first;
 mod own_restart;
 mod planner;
+mod retry;
 mod tally;
 
 use std::collections::BTreeSet;
@@ -81,6 +82,8 @@ pub struct PlanEntry {
     /// When time alone changes the verdict.
     pub recheck_at: Option<Timestamp>,
     pub(crate) fresh_since_restart: bool,
+    /// Whether a person wants a failed or futile restart of it to be made again.
+    pub(crate) wish: Wish,
     /// When it was last restarted, for whatever images.
     pub(crate) restarted_at: Option<Timestamp>,
     /// How long its last restart took, or takes already.
@@ -98,6 +101,15 @@ pub struct PlanEntry {
     /// Admission speaks against restarting it, and says so of all: as soon as the injector is mended, or upgraded, it goes
     /// with its wave.
     pub(crate) awaits_injector: bool,
+}
+
+/// What a person wants to be done with a workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// Nothing beyond what the policy says.
+    None,
+    /// To make its last restart again.
+    TryAgain,
 }
 
 /// Failures past what is tolerated.

@@ -3,8 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::own_restart::OwnRestart;
+use super::retry::Again;
 use super::tally::Tally;
-use super::{CLOCKS_DIFFER_BY, PlanEntry, UnderWay};
+use super::{CLOCKS_DIFFER_BY, PlanEntry, UnderWay, Wish};
 use crate::asking::given_at;
 use crate::claims::Claims;
 use crate::foresight::{AdmissionHold, Foresight, RESTS_FOR};
@@ -55,6 +56,12 @@ impl Planner<'_> {
         let unhealthy_before = workload.mark.as_ref().is_some_and(|mark| mark.unhealthy_before);
         let until = own.until();
         let verdict = self.verdict(workload, own, progress, wanted, tally, &foresight);
+        let held = self.held_by_foresight(workload, wanted, &foresight);
+        let (verdict, wish, asked_at) = match self.asked_again(workload, &verdict, mark, progress, tally, held) {
+            Again::No => (verdict, Wish::None, None),
+            Again::At(at) => (verdict, Wish::None, Some(at)),
+            Again::Now(verdict) => (verdict, Wish::TryAgain, None),
+        };
         let refused_until = self.snapshot.refusal(workload, self.now).map(|refusal| refusal.retry_at);
         let lost_until = self.lost_until(workload);
         // Only another try tells what became of it: where there will be none, time has to.
@@ -91,7 +98,9 @@ impl Planner<'_> {
                 .into_iter()
                 .chain(lost_until)
                 .chain(rests_until)
+                .chain(asked_at)
                 .min(),
+            wish,
             fresh_since_restart: tally.fresh_since_restart,
             restarted_at: workload.mark.as_ref().map(|mark| mark.at),
             took: mark.and_then(|mark| self.took(mark, own, tally)).filter(|took| *took <= waiting.window()),
@@ -115,7 +124,9 @@ impl Planner<'_> {
             OwnRestart::UnderWay(_) => self.now,
             OwnRestart::None | OwnRestart::Failed => return None,
         };
-        Some(until.duration_since(mark.at)).filter(|took| !took.is_negative())
+        // Kubernetes tells readiness by the second, so that the pods of a quick restart seem ready before it began.
+        let took = until.duration_since(mark.at);
+        (took > -SignedDuration::from_secs(1)).then(|| took.max(SignedDuration::ZERO))
     }
 
     fn foresee(&self, wanted: &Wanted<'_, '_>, tally: &Tally) -> Foresight {
@@ -220,7 +231,7 @@ impl Planner<'_> {
         } else if self.now >= retry_at || evidence_speaks_for_retry(mark, newest_fresh_at.max(entry.foreseen)) {
             entry.verdict = Verdict::Restart(reason.clone());
         } else {
-            entry.recheck_at = Some(retry_at);
+            entry.recheck_at = entry.recheck_at.into_iter().chain([retry_at]).min();
         }
     }
 }

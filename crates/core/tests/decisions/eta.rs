@@ -61,6 +61,20 @@ fn what_is_left_takes_as_long_as_what_is_done_took() {
 }
 
 #[test]
+fn restarts_that_are_done_within_their_second_count() {
+    // Readiness is told by the second, the mark more exactly.
+    let quick = |path: &str, seconds| {
+        let mut quick = done(path, seconds, 0);
+        quick.workload.mark.as_mut().unwrap().at = at(seconds) + SignedDuration::from_millis(600);
+        quick
+    };
+    let done = [quick("done/a", -60), quick("done/b", -30), quick("done/c", 0)];
+    let estimate = estimate(&policy(), done.into_iter().chain(stale(3)), 1);
+    assert_eq!(estimate.rate.map(|rate| rate.restarts), Some(3));
+    assert_eq!(minutes(estimate), Some(2));
+}
+
+#[test]
 fn restarts_beside_each_other_count_for_their_common_time() {
     let done = (0..10).map(|number| done(&format!("done/{number}"), -30, 30));
     let estimate = estimate(&policy(), done.chain(stale(40)), 0);

@@ -2,12 +2,12 @@
 
 use flippy_core::{
     AdmissionAnswer, Approval, AskedAbout, Container, DriftDetection, Kind, MissingSidecar, NewPod, Policy,
-    Requirement, Selector, SignedDuration, Snapshot, Verdict, Wave, WaveState, Workload,
+    Requirement, Retries, Retry, Selector, SignedDuration, Snapshot, Verdict, Wave, WaveState, Workload,
 };
 
 use crate::common::{
-    Fixture, NEW, OLD, Pass, PodFixture, SIDECAR, at, cluster, daemon_set, deployment, facts, image, images, labels,
-    pass, path_of, pod, policy, policy_named, rollout, stateful_set,
+    Fixture, NEW, OLD, Pass, PodFixture, SIDECAR, WINDOW_SECONDS, at, cluster, daemon_set, deployment, facts, image,
+    images, labels, pass, path_of, pod, policy, policy_named, rollout, stateful_set,
 };
 
 const MINUTE: i64 = 60;
@@ -467,4 +467,23 @@ fn a_wave_is_not_over_because_the_mesh_is_not_upgraded_yet() {
     answer(&mut snapshot, "canary/b", 10, gets(OLD));
     answer(&mut snapshot, "rest/c", 10, gets(NEW));
     assert_eq!(pass(&policy, &snapshot, 11).starts(), ["rest/c"]);
+}
+
+#[test]
+fn what_a_person_wants_to_be_tried_again_is_not_when_admission_speaks_against_it() {
+    let retries = Retries::default().with(&Retry { at: at(WINDOW_SECONDS + 10), only: None });
+    let again = Policy { retries, ..named_and_asked() };
+    let late = WINDOW_SECONDS + 20;
+    let refused = || NewPod::Refused("exceeded quota".into());
+    for (new_pod, expected) in
+        [(gets(NEW), None), (gets(OLD), Some("SameImageForeseen")), (refused(), Some("PodsRefused"))]
+    {
+        let failed = deployment("a/b").restarted(&policy(), 1, 0).pod(pod(OLD).created(-60)).replacing();
+        let mut snapshot = cluster([failed]);
+        answer(&mut snapshot, "a/b", WINDOW_SECONDS, new_pod);
+        assert_eq!(reason(&named_and_asked(), &snapshot, late), Some("NotCompleteInTime"));
+        let pass = pass(&again, &snapshot, late);
+        assert_eq!(pass.only_verdict().reason(), expected);
+        assert_eq!(pass.starts().is_empty(), expected.is_some());
+    }
 }

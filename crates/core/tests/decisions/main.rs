@@ -26,6 +26,7 @@ mod progress;
 mod properties;
 mod query_gate;
 mod reasons;
+mod retry;
 mod scope;
 mod snapshot;
 mod source;

@@ -63,7 +63,7 @@ fn operator(cluster: &SimCluster, options: &ConversionOptions) -> Operator {
         clients: Clients {
             watching: cluster.client("flippy"),
             acting: cluster.client("flippy"),
-            prometheus: Dialer::tcp(),
+            elsewhere: Dialer::tcp(),
         },
         settings: Settings {
             conversion: options.clone(),

@@ -9,10 +9,11 @@ use super::args::DemoOutput;
 use super::campaign::Outcome;
 use super::ended::Ended;
 use super::screen::{Screen, json_line};
-use super::words;
+
 use crate::cli::Output;
 use crate::plan::view::ConfigView;
 use crate::render::{self, Look};
+use crate::times::spoken;
 
 /// How it ended.
 #[derive(Debug, Serialize)]
@@ -75,7 +76,7 @@ fn summary(ending: &Ending, live: bool) -> String {
         Outcome::OutOfTime => "The campaign is not over, but the demo is",
         Outcome::Interrupted => "Interrupted",
     };
-    let took = words::spoken(Duration::from_secs_f64(ending.cluster_seconds));
+    let took = spoken(Duration::from_secs_f64(ending.cluster_seconds));
     let yours = if live { format!(" ({:.1} s of yours)", ending.real.as_secs_f64()) } else { String::new() };
     format!("{how}: {} restarts in {took} of cluster time{yours}, seed {}.", ending.restarts, ending.seed)
 }

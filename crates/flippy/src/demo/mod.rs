@@ -70,7 +70,7 @@ async fn perform(args: &DemoArgs, configs: &Configs, stop: &CancellationToken) -
     let speed = args.speed.unwrap_or(if screen.is_live() { WATCHABLE } else { Speed::Max });
     let cluster = stage::set(args.seed).await?;
     let mut story = Story::beginning_now(&cluster);
-    let page = args.report.as_deref().map(|path| Page::beginning_now(&cluster, path));
+    let report = args.report.as_deref().map(|path| Page::beginning_now(&cluster, path));
     let pace = Pace::starting_now(speed);
     open(&cluster, configs, &mut screen)?;
     let outcome = campaign::follow(&cluster, &configs.options, &mut story, &pace, &mut screen, stop).await?;
@@ -80,8 +80,8 @@ async fn perform(args: &DemoArgs, configs: &Configs, stop: &CancellationToken) -
     let elapsed = if outcome == Outcome::Settled { story.moved() } else { story.elapsed(cluster.now()) };
     screen.draw(&views, elapsed, story.restarts());
     screen.finish()?;
-    if let Some(page) = page {
-        page.write(&cluster, &views, outcome == Outcome::Settled)?;
+    if let Some(report) = report {
+        report.write(&cluster, &views, outcome == Outcome::Settled)?;
     }
     let ending = Ending {
         outcome,

@@ -44,17 +44,6 @@ pub(super) fn clock(elapsed: Duration) -> String {
     format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
-/// `19 min 32 s`
-pub(super) fn spoken(elapsed: Duration) -> String {
-    let seconds = elapsed.as_secs();
-    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    match (hours, minutes) {
-        (0, 0) => format!("{seconds} s"),
-        (0, _) => format!("{minutes} min {seconds} s"),
-        _ => format!("{hours} h {minutes} min"),
-    }
-}
-
 fn style_of(what: What) -> Style {
     match what {
         What::Started => Style::new().bold(),
@@ -73,13 +62,6 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn time_is_told_in_the_two_largest_units() {
-        assert_eq!(spoken(Duration::from_secs(59)), "59 s");
-        assert_eq!(spoken(Duration::from_secs(61)), "1 min 1 s");
-        assert_eq!(spoken(Duration::from_secs(3_661)), "1 h 1 min");
-    }
 
     #[test]
     fn the_token_of_a_restart_is_not_for_people() {

@@ -1,6 +1,7 @@
 //! `flippy explain`: why one workload is, or is not, restarted, by the very decisions of the operator's pass.
 
-mod target;
+mod seen;
+pub(crate) mod target;
 mod text;
 mod view;
 mod words;
@@ -9,17 +10,20 @@ use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use clap::Args;
+use clap_complete::ArgValueCompleter;
 use flippy_core::{Claims, Kind, NamedWorkload, Policy, Snapshot, Timestamp, Workload};
 
 use crate::cli::{Connection, Machine, ReadingArgs};
+use crate::completion::names;
 use crate::connect;
 use crate::exit::{self, Failure};
 use crate::near::near;
-use crate::plan::subject::{Namespaces, Subject};
-use crate::plan::{self, Pass, cluster, sources, subject};
+use crate::plan::Pass;
+use crate::plan::subject::Subject;
 use crate::render::{Look, machine};
 use crate::run::conversion;
 
+use seen::Seen;
 use target::{Target, TargetKind};
 use view::{ConfigView, ExplanationView};
 
@@ -27,10 +31,10 @@ use view::{ConfigView, ExplanationView};
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct ExplainArgs {
     /// The workload, as for kubectl: deploy/cart, sts/db, ds/agent, rollout/web; of a pod, its workload
-    #[arg(required = true, num_args = 1..=2, value_name = "KIND/NAME")]
+    #[arg(required = true, num_args = 1..=2, value_name = "KIND/NAME", add = ArgValueCompleter::new(names::workloads))]
     pub(crate) workload: Vec<String>,
     /// Namespace of the workload [default: that of the context]
-    #[arg(short, long)]
+    #[arg(short, long, add = ArgValueCompleter::new(names::namespaces))]
     pub(crate) namespace: Option<String>,
     /// For programs
     #[arg(short, long, value_enum)]
@@ -61,7 +65,9 @@ Examples:
   flippy explain pod/cart-7c9f-x2x -n shop     its workload
   flippy explain sts/db -n shop -o json | jq -r '.configs[] | select(.isAboutIt) | .verdict'
 
-Needs the right to list what `flippy plan` lists. Exit codes: 0 nothing to do (it is fresh, or no
+Needs the right to list what `flippy plan` lists; or, of the namespace of the workload, to get it
+and to list its pods, replicasets and workloads, and to list FlippyConfigs there and in the
+--config-namespaces. Then it says what it could not see. Exit codes: 0 nothing to do (it is fresh, or no
 config is about it), 1 error, 2 wrong usage or no way to the cluster, 3 not done yet (stale, to be
 restarted or being restarted), 4 it needs a person (blocked, futile or failed).";
 
@@ -69,21 +75,18 @@ restarted or being restarted), 4 it needs a person (blocked, futile or failed)."
 pub(crate) async fn explain(args: ExplainArgs, connection: Connection) -> Result<ExitCode, Failure> {
     let target = Target::parse(&args.workload)?;
     let options = conversion(args.reading);
-    let connect::Cluster { client, server, namespace } = connect::cluster(&connection).await?;
-    let namespace = args.namespace.unwrap_or(namespace);
-    let installed = cluster::configs(&client, &server, false).await?;
-    let anywhere = Namespaces { asked: None, current: String::new() };
-    let mut subjects = subject::from_cluster(installed, None, &anywhere, &options)?;
-    sources::join(&client, &mut subjects).await;
+    let cluster = connect::cluster(&connection).await?;
+    let namespace = args.namespace.unwrap_or_else(|| cluster.namespace.clone());
     let besides: &[Kind] = match target.kind {
         // Its template may be a Deployment's.
         TargetKind::Workload(Kind::ArgoRollout) => &[Kind::ArgoRollout, Kind::Deployment],
         TargetKind::Workload(ref kind) => std::slice::from_ref(kind),
         TargetKind::Pod => &[],
     };
-    let snapshot = plan::look(&client, &server, &subjects, besides).await?;
+    let Seen { subjects, snapshot, notes } = seen::look(&cluster, &options, &namespace, besides).await?;
     let workload = find(&target, &namespace, &snapshot)?;
-    let view = explained(workload, &subjects, &snapshot, Timestamp::now());
+    let mut view = explained(workload, &subjects, &snapshot, Timestamp::now());
+    view.notes.extend(notes);
     let shown = match args.output {
         Some(format) => machine::of(&view, format)?,
         None => text::text(&view, Look::of_stdout()),

@@ -6,14 +6,14 @@ use crate::exit::Failure;
 
 /// A kind and a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Target {
-    pub(super) kind: TargetKind,
-    pub(super) name: String,
+pub(crate) struct Target {
+    pub(crate) kind: TargetKind,
+    pub(crate) name: String,
 }
 
 /// What can be asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TargetKind {
+pub(crate) enum TargetKind {
     /// A workload.
     Workload(Kind),
     /// A pod: its workload is meant.
@@ -34,7 +34,7 @@ impl Target {
     ///
     /// # Errors
     /// When it is neither, or the kind is none that can be explained.
-    pub(super) fn parse(words: &[String]) -> Result<Self, Failure> {
+    pub(crate) fn parse(words: &[String]) -> Result<Self, Failure> {
         let (kind, name) = match words {
             [both] => both.split_once('/').ok_or_else(|| {
                 Failure::cannot_begin(format!("`{both}` names no workload: write KIND/NAME, for example deploy/{both}"))

@@ -1,5 +1,5 @@
-//! What becomes of `DriftDetection: Injection` in a command that changes nothing: a dry run runs other people's webhooks,
-//! with the rights of whoever types. So nobody is asked.
+//! What becomes of `DriftDetection: Injection` in a plan that is only shown: a dry run runs other people's webhooks, with
+//! the rights of whoever types. So nobody is asked.
 
 use flippy_core::{DriftDetection, Policy, SpecNote};
 
@@ -10,11 +10,11 @@ pub(crate) fn leave_out(policy: &mut Policy) {
     }
     let message = if policy.names_images() {
         policy.drift_detection = DriftDetection::Images;
-        "admission is not asked by this command: the operator asks it, and restarts only what would come back with a wanted \
-         image"
+        "admission is not asked for a plan: it is before anything is restarted, and only what would come back with a wanted \
+         image is"
     } else {
-        "admission is not asked by this command, so it is not known what is wanted: flippy status shows what the operator \
-         has found out"
+        "admission is not asked for a plan, so it is not known what is wanted: flippy status shows what the operator has \
+         found out"
     };
     policy.notes.push(SpecNote { path: "spec.DriftDetection".to_owned(), message: message.to_owned() });
 }

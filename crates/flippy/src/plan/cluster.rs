@@ -8,6 +8,26 @@ use kube::{Api, Client};
 use crate::exit::Failure;
 use crate::refusal;
 
+/// Lists all configs that can be seen, if any can.
+pub(crate) async fn configs_if_any(client: &Client) -> Vec<DeserializeGuard<FlippyConfig>> {
+    let api = Api::<DeserializeGuard<FlippyConfig>>::all(client.clone());
+    match api.list(&ListParams::default()).await {
+        Ok(list) => list.items,
+        Err(error) => {
+            if let kube::Error::Api(status) = &error
+                && status.code == 403
+            {
+                eprintln!(
+                    "note: FlippyConfigs of the cluster may not be listed, so an operator that is at work on the same \
+                     workloads is not noticed: {}",
+                    status.message
+                );
+            }
+            Vec::new()
+        }
+    }
+}
+
 /// Lists all configs. With `optional`, a cluster that has none to show is as good as one without any.
 ///
 /// # Errors

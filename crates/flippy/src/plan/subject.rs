@@ -53,6 +53,12 @@ impl Subject {
         }
     }
 
+    /// Why it is no policy, one problem a line.
+    pub(crate) fn problem_lines(&self) -> Vec<String> {
+        let problems = self.policy.as_ref().err().into_iter().flatten();
+        problems.map(|problem| format!("FlippyConfig {}: {problem}", self.name)).collect()
+    }
+
     fn from_guarded(guarded: DeserializeGuard<FlippyConfig>, options: &ConversionOptions) -> Self {
         match guarded.0 {
             Ok(config) => Self::new(&config, options),
@@ -112,6 +118,11 @@ pub(super) fn from_file(
         }
     }
     subjects
+}
+
+/// These configs, and no others.
+pub(crate) fn given(configs: &[FlippyConfig], options: &ConversionOptions) -> Vec<Subject> {
+    configs.iter().map(|config| Subject::new(config, options)).collect()
 }
 
 /// What is installed, with those selected that were asked for.

@@ -241,9 +241,9 @@ fn waits_for(entry: &PlanEntry, waves: &Waves, decision: &Decision) -> Option<Ho
 /// What it waits for, and until when.
 pub(crate) fn message(entry: &PlanEntry) -> String {
     let message = match &entry.verdict {
-        // A dry run runs other people's webhooks: this command is read-only.
+        // A dry run runs other people's webhooks: whoever only looks asks nobody.
         Verdict::Blocked(BlockedReason::Admission(AdmissionHold::NotAsked)) => {
-            "what a new pod would get is asked by the operator only: see flippy status".to_owned()
+            "what a new pod would get is asked before anything is restarted, and not for a plan".to_owned()
         }
         verdict => verdict.to_string(),
     };

@@ -78,7 +78,7 @@ pub(super) async fn play(
 /// The operator as `flippy run` starts it. Only the way to the API server and the clock are different.
 fn operator(cluster: &SimCluster, options: &ConversionOptions) -> Operator {
     Operator {
-        clients: Clients { watching: cluster.client(USER), acting: cluster.client(USER), prometheus: Dialer::tcp() },
+        clients: Clients { watching: cluster.client(USER), acting: cluster.client(USER), elsewhere: Dialer::tcp() },
         settings: Settings {
             conversion: options.clone(),
             resync: RESYNC,

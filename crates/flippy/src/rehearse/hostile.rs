@@ -36,7 +36,7 @@ fn places(value: &Value, here: &str, all: &mut Vec<String>) {
             items.iter().enumerate().for_each(|(at, item)| places(item, &format!("{here}/{at}"), all));
         }
         Value::Object(fields) => fields.iter().for_each(|(field, value)| {
-            places(value, &format!("{here}/{}", field.replace('~', "~0").replace('/', "~1")), all)
+            places(value, &format!("{here}/{}", field.replace('~', "~0").replace('/', "~1")), all);
         }),
         _ => {}
     }
@@ -77,7 +77,7 @@ fn played(objects: Vec<Value>, config: &FlippyConfig, options: &ConversionOption
             }
         }
         tokio::time::sleep(Duration::from_mins(5)).await;
-        drop(stage.cluster.now());
+        let _ = stage.cluster.now();
         Ok(())
     })
 }

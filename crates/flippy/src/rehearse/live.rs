@@ -65,13 +65,13 @@ async fn one(
     material: &mut Material,
     progress: &mut impl FnMut(&str, usize),
 ) -> Result<(), Trouble> {
-    let mut token = String::new();
+    let mut next_page = String::new();
     let mut taken = 0;
     for _ in 0..MAX_PAGES {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("limit", &PAGE_SIZE.to_string());
-        if !token.is_empty() {
-            query.append_pair("continue", &token);
+        if !next_page.is_empty() {
+            query.append_pair("continue", &next_page);
         }
         let request = Request::get(format!("{path}?{}", query.finish())).body(Vec::new());
         let request = request.map_err(|error| Trouble::Odd(error.to_string()))?;
@@ -88,7 +88,7 @@ async fn one(
         let next = Document(&mut take).deserialize(&mut serde_json::Deserializer::from_str(&text));
         progress(kind, taken);
         match next.map_err(|error| Trouble::Odd(format!("a list of {kind}s that cannot be read: {error}")))? {
-            Some(next) => token = next,
+            Some(next) => next_page = next,
             None => return Ok(()),
         }
     }

@@ -40,6 +40,7 @@ use crate::render::{Look, machine};
 use crate::report::{self, model::Campaign, model::Outcome, model::Source};
 use crate::run::conversion;
 use crate::stop;
+use crate::times;
 
 use campaign::Ended;
 use conclude::Left;
@@ -54,7 +55,7 @@ const SERVER: &str = "rehearsal";
 const TICK: Duration = Duration::from_millis(100);
 
 /// Rehearses.
-pub(crate) fn rehearse(args: RehearseArgs, connection: &Connection) -> Result<ExitCode, Failure> {
+pub(crate) fn rehearse(args: &RehearseArgs, connection: &Connection) -> Result<ExitCode, Failure> {
     let options = conversion(args.reading.clone());
     let now = Timestamp::now();
     let progress = Progress::begin();
@@ -63,13 +64,13 @@ pub(crate) fn rehearse(args: RehearseArgs, connection: &Connection) -> Result<Ex
     // Cluster time passes on this thread, which is busy: signals need one of their own.
     let stop = runtime.block_on(async { stop::on_signals() })?;
     let loaded = Instant::now();
-    let (mut material, subject) = runtime.block_on(load(&args, connection, &options, now, &progress))?;
+    let (mut material, subject) = runtime.block_on(load(args, connection, &options, now, &progress))?;
     material.forget_empty_sets();
     let loaded = loaded.elapsed();
     let objects = material.objects.len();
-    let start = start(&args, &material, now)?;
+    let start = start(args, &material, now)?;
     let begun = Instant::now();
-    let played = flippy_sim::run(perform(&args, &options, material, subject, start, &stop, &progress));
+    let played = flippy_sim::run(perform(args, &options, material, subject, start, &stop, &progress));
     runtime.shutdown_background();
     progress.bar.finish_and_clear();
     let Some(campaign) = played? else { return Ok(INTERRUPTED.into()) };
@@ -77,7 +78,7 @@ pub(crate) fn rehearse(args: RehearseArgs, connection: &Connection) -> Result<Ex
     eprintln!(
         "note: {objects} objects read in {:.1} s, {} of cluster time played in {:.1} s",
         loaded.as_secs_f64(),
-        report::words::spoken(Duration::from_secs(campaign.seconds().unsigned_abs())),
+        times::spoken(Duration::from_secs(campaign.seconds().unsigned_abs())),
         begun.elapsed().as_secs_f64()
     );
     if let Some(path) = &args.report {
@@ -141,7 +142,7 @@ fn start(args: &RehearseArgs, material: &Material, now: Timestamp) -> Result<Tim
         )));
     }
     // Objects carry whole seconds.
-    Ok(Timestamp::from_second(start.as_second()).unwrap_or(start))
+    Ok(times::whole_second(start))
 }
 
 async fn perform(
@@ -165,7 +166,7 @@ async fn perform(
         progress.look(|| {
             format!(
                 "{} of cluster time: {} restarts, {done} of {total} workloads done",
-                text::clock(elapsed),
+                times::clock(elapsed),
                 recorder.restarts.len()
             )
         });

@@ -135,7 +135,7 @@ mod tests {
     fn a_workload_without_a_ready_pod_never_gets_ready_unless_its_pods_are_young() {
         let old = pod("2026-01-05T10:00:00Z", "2026-01-05T10:00:00Z", "False", 9);
         let young = pod("2026-01-05T11:59:00Z", "2026-01-05T11:59:00Z", "False", 0);
-        assert_eq!(learnt(&[old.clone()]), Readiness::Never);
+        assert_eq!(learnt(std::slice::from_ref(&old)), Readiness::Never);
         assert_eq!(learnt(&[old, young]), Readiness::Unknown);
         assert_eq!(learnt(&[]), Readiness::Unknown);
     }

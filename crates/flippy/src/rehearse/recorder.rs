@@ -97,7 +97,7 @@ impl Recorder {
         };
         let Some(restart) = self.open.get(&name).map(|at| &mut self.restarts[*at]) else { return };
         let message = event["message"].as_str().unwrap_or_default();
-        restart.message = message.split_once("): ").map_or(message, |(_, why)| why).to_owned();
+        message.split_once("): ").map_or(message, |(_, why)| why).clone_into(&mut restart.message);
     }
 
     fn see_status(&mut self, mutation: &Mutation, config: &Value) {
@@ -129,8 +129,8 @@ impl Recorder {
 
     fn note_hold(&mut self, config: &Named, status: &FlippyConfigStatus, at: Timestamp) {
         let shut = status.conditions.iter().find(|one| one.r#type == "RestartsAllowed" && one.status == "False");
-        let held = self.held.get(config);
-        if held.map(|held| &held.reason) == shut.map(|shut| &shut.reason) {
+        let known = self.held.get(config);
+        if known.map(|known| &known.reason) == shut.map(|shut| &shut.reason) {
             return;
         }
         if let Some(over) = self.held.remove(config) {

@@ -41,6 +41,7 @@ pub(super) struct Stage {
 
 /// Where ready times are from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::struct_field_names, reason = "learnt, as against assumed")]
 pub(super) struct Learnt {
     /// Of so many workloads from their own pods, and the median of those.
     pub(super) learnt: usize,

@@ -9,6 +9,9 @@ use crate::configs::path_of;
 use crate::exit::Failure;
 use crate::near::near;
 
+/// What `spec.DriftDetection` says when admission is asked.
+const INJECTION: &str = "Injection";
+
 /// What is played.
 pub(super) struct Subject {
     pub(super) configs: Vec<FlippyConfig>,
@@ -42,14 +45,14 @@ impl Subject {
         };
         let mut changes = Vec::new();
         for config in &mut configs {
-            prepare(config, &mut changes);
+            prepare(config, &mut changes)?;
         }
         Ok(Self { configs, changes, others })
     }
 }
 
 impl Subject {
-    /// Whether any of them is about ArgoRollouts.
+    /// Whether any of them is about `ArgoRollouts`.
     pub(super) fn names_rollouts(&self) -> bool {
         let is_rollout = |kind: &str| kind.eq_ignore_ascii_case("ArgoRollout") || kind.eq_ignore_ascii_case("Rollout");
         self.configs.iter().map(|config| &config.spec).any(|spec| {
@@ -89,8 +92,25 @@ fn named(installed: &[FlippyConfig], args: &RehearseArgs) -> Result<FlippyConfig
 }
 
 /// Takes away what only a real cluster can answer, and what would leave nothing to see.
-fn prepare(config: &mut FlippyConfig, changes: &mut Vec<String>) {
+///
+/// # Errors
+/// When nothing is left of what is wanted.
+fn prepare(config: &mut FlippyConfig, changes: &mut Vec<String>) -> Result<(), Failure> {
     let path = path_of(config);
+    if config.spec.drift_detection == INJECTION {
+        if config.spec.image_list.is_empty() && config.spec.image_sources.is_empty() {
+            return Err(Failure::cannot_begin(format!(
+                "FlippyConfig {path} wants what admission gives to new pods (spec.DriftDetection: {INJECTION}), and a rehearsal \
+                 asks no admission: rehearse a copy of it that names spec.ImageList, with -f"
+            )));
+        }
+        config.spec.drift_detection.clear();
+        config.spec.missing_sidecar.clear();
+        changes.push(format!(
+            "{path}: admission is not asked (spec.DriftDetection: {INJECTION}); what pins its own image is restarted in vain \
+             here, and not at all by the operator"
+        ));
+    }
     if config.spec.suspend {
         config.spec.suspend = false;
         changes.push(format!("{path}: spec.Suspend is true; rehearsed as if it were false"));
@@ -121,6 +141,7 @@ fn prepare(config: &mut FlippyConfig, changes: &mut Vec<String>) {
     metadata.deletion_timestamp = None;
     metadata.finalizers = None;
     metadata.owner_references = None;
-    config.api_version = FlippyConfig::API_VERSION.to_owned();
-    config.kind = FlippyConfig::KIND.to_owned();
+    FlippyConfig::API_VERSION.clone_into(&mut config.api_version);
+    FlippyConfig::KIND.clone_into(&mut config.kind);
+    Ok(())
 }

@@ -11,7 +11,7 @@ use flippy_core::Timestamp;
 
 use crate::render::{Look, printable};
 use crate::report::model::{Campaign, Outcome, Restart, RestartState};
-pub(crate) use crate::report::words::{clock, spoken};
+use crate::times::{clock, spoken, spoken_milliseconds};
 
 /// Lines of a list, unless all are asked for.
 const SHOWN: usize = 10;
@@ -158,7 +158,7 @@ fn order(campaign: &Campaign, look: Look, limit: usize) -> Shown {
 
 fn took(restart: &Restart) -> String {
     let Some(over) = restart.over_at() else { return "-".to_owned() };
-    spoken(Duration::try_from(restart.started_at.duration_until(over)).unwrap_or_default())
+    spoken_milliseconds(over.as_millisecond() - restart.started_at.as_millisecond())
 }
 
 fn left_behind(campaign: &Campaign, look: Look, limit: usize) -> Shown {

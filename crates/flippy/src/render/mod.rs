@@ -60,5 +60,17 @@ fn people(views: &[ConfigView], wide: bool, look: Look) -> String {
     shown.join("\n")
 }
 
+/// Shows plans without their workloads.
+pub(crate) fn brief(views: &[ConfigView], look: Look) -> String {
+    let shown = views.iter().filter_map(|view| Some((view, view.plan.as_ref()?)));
+    let shown: Vec<String> = shown
+        .map(|(view, plan)| {
+            let waves = waves::table(&plan.waves, look);
+            format!("{}\n{waves}{}", summary::heading(view, plan, look), summary::below(plan))
+        })
+        .collect();
+    shown.join("\n")
+}
+
 #[cfg(test)]
 mod tests;

@@ -30,9 +30,9 @@ fn curve(values: &[usize], most: usize, top: f64, label: &str, at_most: usize) -
     for (at, value) in values.iter().enumerate() {
         #[allow(clippy::cast_precision_loss)] // pixels
         let x = LABELS + at as f64;
-        path.push_str(&format!("L{} {}", px(x), px(bottom - height(*value))));
+        path.push_str(&["L", &px(x), " ", &px(bottom - height(*value))].concat());
     }
-    path.push_str(&format!("L{} {}Z", px(WIDTH - MARGIN), px(bottom)));
+    path.push_str(&["L", &px(WIDTH - MARGIN), " ", &px(bottom), "Z"].concat());
     html! {
         text class="label" x=(LABELS - 10.0) y=(px(top + 12.0)) text-anchor="end" { (label) }
         text class="label strong" x=(LABELS - 10.0) y=(px(top + 28.0)) text-anchor="end" { "at most " (at_most) }

@@ -9,7 +9,6 @@ mod scale;
 mod tables;
 mod text;
 mod timeline;
-pub(crate) mod words;
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -149,6 +149,7 @@ pub(crate) struct Hold {
 /// How one workload in scope is, in the end.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[allow(clippy::struct_field_names, reason = "its name, flattened into the same fields as everywhere")]
 pub(crate) struct Workload {
     #[serde(flatten)]
     pub(crate) workload: Named,

@@ -8,8 +8,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
 use super::model::{Campaign, Outcome, RestartState, Source};
-use super::words::spoken;
 use super::{tables, text, timeline};
+use crate::times::spoken;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");

@@ -9,7 +9,7 @@ use super::model::{Campaign, Named, RestartState, Workload};
 use super::page::{grouped, moment};
 use super::text::shown;
 use super::timeline::class_of;
-use super::words::spoken_milliseconds;
+use crate::times::spoken_milliseconds;
 
 /// A column: its title, and whether it holds numbers, or times that sort by theirs.
 struct Column(&'static str, Holds);
@@ -168,16 +168,16 @@ fn of_workloads<'a>(
     table(id, title, caption, &with_wave(campaign, columns, 2), &rows)
 }
 
-fn is_left(workload: &&Workload) -> bool {
+fn is_left(workload: &Workload) -> bool {
     !matches!(&*workload.verdict, "Fresh" | "Idle")
 }
 
 /// What is of interest to whoever has to do something.
 pub(super) fn left_behind(campaign: &Campaign) -> Markup {
-    if !campaign.workloads.iter().any(|workload| is_left(&workload)) {
+    if !campaign.workloads.iter().any(is_left) {
         return html! {};
     }
-    let left = campaign.workloads.iter().filter(is_left);
+    let left = campaign.workloads.iter().filter(|workload| is_left(workload));
     of_workloads(campaign, "left", "Left behind", "Workloads that do not run the wanted images, and why.", left)
 }
 

@@ -7,8 +7,8 @@ use maud::{Markup, html};
 
 use super::model::{Campaign, Hold, Restart, RestartState};
 use super::scale::Scale;
-use super::words::spoken_milliseconds;
 use super::{curves, text};
+use crate::times::spoken_milliseconds;
 
 /// Units of the picture.
 pub(super) const WIDTH: f64 = 1_120.0;

@@ -7,7 +7,6 @@ use std::time::Duration;
 use flippy_api::FlippyConfig;
 use flippy_core::Timestamp;
 use futures::{Stream, TryStreamExt as _};
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kube::core::DeserializeGuard;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
@@ -16,49 +15,32 @@ use kube::{Api, ResourceExt as _};
 use super::text;
 use super::view::{Progress, StatusView};
 use crate::exit::Failure;
+use crate::live::{Line, Live};
 use crate::refusal;
 use crate::render::Look;
+use crate::times::whole_second;
 
 /// For whom changes are shown.
 pub(super) enum Screen {
     /// One text that is drawn again.
-    Live(Live),
+    Live(Shown),
     /// One line for each change.
     Lines(BTreeMap<String, String>),
     /// One JSON object for each change.
     Json(BTreeMap<String, StatusView>),
 }
 
-/// A text on a terminal, each of its lines cut to the width: what wraps could not be drawn over.
-pub(super) struct Live {
-    all: MultiProgress,
-    lines: Vec<ProgressBar>,
+/// The text that is on the terminal.
+pub(super) struct Shown {
+    live: Live,
     text: String,
 }
 
-impl Live {
-    fn new() -> Self {
-        Self {
-            all: MultiProgress::with_draw_target(ProgressDrawTarget::stdout()),
-            lines: Vec::new(),
-            text: String::new(),
-        }
-    }
-
+impl Shown {
     fn draw(&mut self, text: String) {
-        let style = || ProgressStyle::with_template("{wide_msg}").expect("the template is one");
-        // The terminal writes `^C` where the cursor is: after a line of full width that would begin another one.
-        let drawn: Vec<&str> = text.lines().chain(["(Ctrl-C ends it)"]).collect();
-        while self.lines.len() < drawn.len() {
-            self.lines.push(self.all.add(ProgressBar::new_spinner().with_style(style())));
-        }
-        for line in self.lines.split_off(drawn.len()) {
-            self.all.remove(&line);
-        }
-        for (line, words) in self.lines.iter().zip(drawn) {
-            line.set_message(words.to_owned());
-            line.tick();
-        }
+        let lines: Vec<Line> =
+            text.lines().chain(["(Ctrl-C ends it)"]).map(|line| Line::Text(line.to_owned())).collect();
+        self.live.draw(&lines);
         self.text = text;
     }
 }
@@ -92,7 +74,7 @@ impl Screen {
         match (json, look) {
             (true, _) => Self::Json(BTreeMap::new()),
             (_, Look::Plain) => Self::Lines(BTreeMap::new()),
-            (_, Look::Terminal) => Self::Live(Live::new()),
+            (_, Look::Terminal) => Self::Live(Shown { live: Live::new(), text: String::new() }),
         }
     }
 
@@ -135,12 +117,11 @@ impl Screen {
     }
 
     /// Leaves the last text on the terminal.
-    fn finish(&self) {
-        if let Self::Live(live) = self
-            && live.all.clear().is_ok()
-        {
+    fn finish(&mut self) {
+        if let Self::Live(shown) = self {
+            shown.live.clear();
             // Whole now. Whoever ended it does not read it any more, if this fails.
-            let _ = print(&live.text);
+            let _ = print(&shown.text);
         }
     }
 }
@@ -254,10 +235,6 @@ fn cannot_watch(error: &watcher::Error, server: &str) -> Result<String, Failure>
         kube::Error::Api(status) if matches!(status.code, 401 | 403 | 404) => Err(refusal::failure(cause, server)),
         cause => Ok(format!("cannot follow the FlippyConfigs at {server}: {}", refusal::chain(cause))),
     }
-}
-
-fn whole_second(time: Timestamp) -> Timestamp {
-    Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
 /// An early end.

@@ -2,16 +2,18 @@
 #![allow(clippy::doc_markdown, reason = "doc comments are help texts here, and a terminal shows backticks as they are")]
 
 mod follow;
-mod text;
-mod view;
+pub(crate) mod text;
+pub(crate) mod view;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use clap_complete::ArgValueCompleter;
 use serde::Serialize;
 
 use crate::cli::{Connection, Machine};
+use crate::completion::names;
 use crate::configs::{self, NamespaceArgs};
 use crate::exit::{self, Failure};
 use crate::render::{Look, machine};
@@ -24,6 +26,7 @@ use view::StatusView;
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct StatusArgs {
     /// FlippyConfig to show in full [default: all of them]
+    #[arg(add = ArgValueCompleter::new(names::configs))]
     pub(crate) name: Option<String>,
     #[command(flatten)]
     pub(crate) place: NamespaceArgs,
@@ -56,7 +59,8 @@ JSON and YAML: {configs: [{namespace, name, progress: Ready|UnderWay|Stalled|Unk
   message, since, notUpToDate, held: {reason, message, since}, desiredImages: [string],
   workloads: {total, done, fresh, restart, inFlight, converging, blocked, futile, idle, failed},
   startedAt, completedAt, inFlight: [{workload, reason, message}], blocked: [...], failed: [...],
-  preconditions: [{type, namespace, name, met, unmetSince, message}]}]}
+  preconditions: [{type, namespace, name, met, unmetSince, message}],
+  waves: [as in the status of the resource], restartsPerMinute, estimatedEnd}]}
 With --watch one such config a line. Fields may be added; those that do not apply are absent.
 docs/reasons.md explains every reason.
 

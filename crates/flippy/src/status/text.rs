@@ -14,7 +14,7 @@ use crate::render::{Look, printable};
 const MAX_LISTED: usize = 10;
 
 /// One config in full, several as a table.
-pub(super) fn text(views: &[StatusView], look: Look) -> String {
+pub(crate) fn text(views: &[StatusView], look: Look) -> String {
     match views {
         [] => "no FlippyConfig: apply one, or look elsewhere with -n or -A\n".to_owned(),
         [one] => full(one, look),
@@ -23,11 +23,11 @@ pub(super) fn text(views: &[StatusView], look: Look) -> String {
 }
 
 /// One change in one line.
-pub(super) fn line(view: &StatusView) -> String {
+pub(crate) fn line(view: &StatusView) -> String {
     let mut text = format!("{} {}", view.path(), view.word());
     if let Some(counts) = &view.workloads {
         let _ = write!(text, " {} done", counts.done);
-        for (count, words) in counted(counts).into_iter().filter(|(count, words)| *count > 0 && *words != "fresh") {
+        for (count, words) in counted(counts).filter(|(count, words)| *count > 0 && *words != "fresh") {
             let _ = write!(text, ", {count} {words}");
         }
     }
@@ -62,11 +62,8 @@ fn full(view: &StatusView, look: Look) -> String {
         fact("wants", &view.desired_images.join(", "));
     }
     if let Some(counts) = &view.workloads {
-        let counted: Vec<String> = counted(counts)
-            .into_iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, words)| format!("{count} {words}"))
-            .collect();
+        let counted: Vec<String> =
+            counted(counts).filter(|(count, _)| *count > 0).map(|(count, words)| format!("{count} {words}")).collect();
         fact("done", &format!("{} workloads: {}", counts.done, counted.join(", ")));
     }
     if let Some(since) = &view.since {
@@ -76,6 +73,14 @@ fn full(view: &StatusView, look: Look) -> String {
         (Some(started), Some(completed)) => fact("campaign", &format!("from {started} to {completed}")),
         (Some(started), None) => fact("campaign", &format!("began {started}")),
         _ => {}
+    }
+    for wave in &view.waves {
+        let left = if wave.left_behind > 0 { format!(", {} left behind", wave.left_behind) } else { String::new() };
+        fact("wave", &format!("{}: {} {}/{}{left}", wave.name, wave.state, wave.fresh, wave.total));
+    }
+    if let Some(end) = &view.estimated_end {
+        let rate = view.restarts_per_minute.as_ref().map_or_else(String::new, |rate| format!(", {rate} per minute"));
+        fact("expected end", &format!("{end}{rate}"));
     }
     if let Some(held) = &view.held {
         fact("held", &format!("{} since {}: {}", held.reason, held.since, held.message));
@@ -102,7 +107,12 @@ fn list(fact: &mut impl FnMut(&str, &str), name: &str, listed: &[Listed], total:
     }
 }
 
-fn counted(counts: &WorkloadCounts) -> [(i64, &'static str); 8] {
+fn counted(counts: &WorkloadCounts) -> impl Iterator<Item = (i64, &'static str)> {
+    not_done(counts).into_iter().chain([(counts.fresh, "fresh"), (counts.idle, "idle")])
+}
+
+/// How many workloads are not as they should be, in words.
+pub(crate) fn not_done(counts: &WorkloadCounts) -> [(i64, &'static str); 6] {
     [
         (counts.restart, "to restart"),
         (counts.in_flight, "being restarted"),
@@ -110,8 +120,6 @@ fn counted(counts: &WorkloadCounts) -> [(i64, &'static str); 8] {
         (counts.blocked, "blocked"),
         (counts.futile, "futile"),
         (counts.failed, "failed"),
-        (counts.fresh, "fresh"),
-        (counts.idle, "idle"),
     ]
 }
 

@@ -1,45 +1,53 @@
 //! A status as it is shown: what people read is what programs read as JSON.
 
-use flippy_api::{ConfigCondition, FlippyConfig, FlippyConfigStatus, Listed, PreconditionStatus, WorkloadCounts};
+use flippy_api::{
+    ConfigCondition, FlippyConfig, FlippyConfigStatus, Listed, PreconditionStatus, WaveStatus, WorkloadCounts,
+};
 use kube::ResourceExt as _;
 use serde::Serialize;
 
 /// How one config stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct StatusView {
-    pub(super) namespace: String,
-    pub(super) name: String,
-    pub(super) progress: Progress,
+pub(crate) struct StatusView {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    pub(crate) progress: Progress,
     /// One word from the closed list of reasons; absent without a status.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) reason: Option<String>,
-    pub(super) message: String,
+    pub(crate) reason: Option<String>,
+    pub(crate) message: String,
     /// Since when `Ready` is what it is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) since: Option<String>,
+    pub(crate) since: Option<String>,
     /// Why the status does not speak of the present spec, if so.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) not_up_to_date: Option<String>,
+    pub(crate) not_up_to_date: Option<String>,
     /// Why no restart may start, if so.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) held: Option<HeldView>,
-    pub(super) desired_images: Vec<String>,
+    pub(crate) held: Option<HeldView>,
+    pub(crate) desired_images: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) workloads: Option<WorkloadCounts>,
+    pub(crate) workloads: Option<WorkloadCounts>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) started_at: Option<String>,
+    pub(crate) started_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) completed_at: Option<String>,
-    pub(super) in_flight: Vec<Listed>,
-    pub(super) blocked: Vec<Listed>,
-    pub(super) failed: Vec<Listed>,
-    pub(super) preconditions: Vec<PreconditionStatus>,
+    pub(crate) completed_at: Option<String>,
+    pub(crate) in_flight: Vec<Listed>,
+    pub(crate) blocked: Vec<Listed>,
+    pub(crate) failed: Vec<Listed>,
+    pub(crate) preconditions: Vec<PreconditionStatus>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) waves: Vec<WaveStatus>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) restarts_per_minute: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) estimated_end: Option<String>,
 }
 
 /// Where a config is, in the convention of kstatus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub(super) enum Progress {
+pub(crate) enum Progress {
     /// Everything is done.
     Ready,
     /// It goes on by itself, or waits for somebody's wish.
@@ -52,14 +60,14 @@ pub(super) enum Progress {
 
 /// What holds restarts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct HeldView {
-    pub(super) reason: String,
-    pub(super) message: String,
-    pub(super) since: String,
+pub(crate) struct HeldView {
+    pub(crate) reason: String,
+    pub(crate) message: String,
+    pub(crate) since: String,
 }
 
 impl StatusView {
-    pub(super) fn of(config: &FlippyConfig) -> Self {
+    pub(crate) fn of(config: &FlippyConfig) -> Self {
         let status = config.status.clone().unwrap_or_default();
         let not_up_to_date = not_up_to_date(config, &status);
         let ready = condition(&status, "Ready");
@@ -95,16 +103,19 @@ impl StatusView {
             blocked: status.blocked,
             failed: status.failed,
             preconditions: status.preconditions,
+            waves: status.waves,
+            restarts_per_minute: status.restarts_per_minute,
+            estimated_end: status.estimated_end,
         }
     }
 
     /// `namespace/name`
-    pub(super) fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
     }
 
     /// The reason, with a word of warning where it speaks of the past, or that there is none.
-    pub(super) fn word(&self) -> String {
+    pub(crate) fn word(&self) -> String {
         match &self.reason {
             None => "NoStatus".to_owned(),
             Some(reason) if self.progress == Progress::Unknown => format!("{reason} (outdated)"),
@@ -113,7 +124,7 @@ impl StatusView {
     }
 
     /// A number of workloads, 0 while it is not known.
-    pub(super) fn count(&self, of: impl Fn(&WorkloadCounts) -> i64) -> i64 {
+    pub(crate) fn count(&self, of: impl Fn(&WorkloadCounts) -> i64) -> i64 {
         self.workloads.as_ref().map_or(0, of)
     }
 }

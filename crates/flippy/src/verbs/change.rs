@@ -4,6 +4,8 @@ use flippy_api::FlippyConfig;
 use flippy_core::{Timestamp, annotation};
 use serde_json::{Map, Value, json};
 
+use crate::times::whole_second;
+
 /// A change of one config.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Change {
@@ -31,8 +33,8 @@ pub(super) fn resume(config: &FlippyConfig, now: Timestamp) -> Change {
         change.lines.push("spec.Suspend is false now: restarts may start again".to_owned());
     }
     if is_halted(config) {
-        let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
-        change.annotations.insert(annotation::RESUMED_AT.to_owned(), json!(now.to_string()));
+        let now = whole_second(now);
+        change.annotate(annotation::RESUMED_AT, &now.to_string());
         change.lines.push(format!(
             "{} is {now} now: what failed before then is not counted against spec.Strategy.MaxFailures any more",
             annotation::RESUMED_AT
@@ -53,6 +55,10 @@ pub(super) fn is_halted(config: &FlippyConfig) -> bool {
 impl Change {
     pub(super) fn is_empty(&self) -> bool {
         self.lines.is_empty()
+    }
+
+    pub(super) fn annotate(&mut self, key: &str, value: &str) {
+        self.annotations.insert(key.to_owned(), json!(value));
     }
 
     fn set_suspend(&mut self, suspend: bool) {

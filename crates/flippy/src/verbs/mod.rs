@@ -2,20 +2,24 @@
 #![allow(clippy::doc_markdown, reason = "doc comments are help texts here, and a terminal shows backticks as they are")]
 
 mod change;
+mod retry;
 
 use std::process::ExitCode;
 
 use clap::Args;
+use clap_complete::ArgValueCompleter;
 use flippy_api::FlippyConfig;
 use flippy_core::Timestamp;
 use kube::api::{Patch, PatchParams};
 
 use crate::cli::Connection;
+use crate::completion::names;
 use crate::configs::{self, NamespaceArgs};
 use crate::connect::{self, Cluster};
 use crate::exit::{self, Failure};
 
 use change::Change;
+pub(crate) use retry::{RetryArgs, retry};
 
 /// Times that the config is read again when somebody else changed it in between: the operator writes its status often.
 const MAX_TRIES: usize = 5;
@@ -24,8 +28,9 @@ const MAX_TRIES: usize = 5;
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct VerbArgs {
     /// FlippyConfig
+    #[arg(add = ArgValueCompleter::new(names::configs))]
     pub(crate) name: String,
-    #[arg(short, long)]
+    #[arg(short, long, add = ArgValueCompleter::new(names::namespaces))]
     /// Namespace of the FlippyConfig [default: any, as long as the name is clear]
     pub(crate) namespace: Option<String>,
     /// Let the API server check the change, and change nothing
@@ -48,22 +53,36 @@ Examples:
 Needs the right to list and patch flippyconfigs. Exit codes: 0 done, or nothing to change; 1 error;
 2 wrong usage or no way to the cluster.";
 
+/// Which config is changed, and whether really.
+struct Which {
+    name: String,
+    namespace: Option<String>,
+    dry_run: bool,
+}
+
+impl From<VerbArgs> for Which {
+    fn from(args: VerbArgs) -> Self {
+        Self { name: args.name, namespace: args.namespace, dry_run: args.dry_run }
+    }
+}
+
 /// `flippy pause`
 pub(crate) async fn pause(args: VerbArgs, connection: Connection) -> Result<ExitCode, Failure> {
-    change(args, connection, "it is paused already: spec.Suspend is true", change::pause).await
+    change(args.into(), connection, "it is paused already: spec.Suspend is true", |config, _| change::pause(config))
+        .await
 }
 
 /// `flippy resume`
 pub(crate) async fn resume(args: VerbArgs, connection: Connection) -> Result<ExitCode, Failure> {
     let nothing = "it is neither paused nor halted: restarts may start; `flippy status` says what it waits for";
-    change(args, connection, nothing, |config| change::resume(config, Timestamp::now())).await
+    change(args.into(), connection, nothing, |config, _| change::resume(config, Timestamp::now())).await
 }
 
 async fn change(
-    args: VerbArgs,
+    args: Which,
     connection: Connection,
     nothing_to_change: &str,
-    change_of: impl Fn(&FlippyConfig) -> Change,
+    change_of: impl Fn(&FlippyConfig, &Cluster) -> Change,
 ) -> Result<ExitCode, Failure> {
     let cluster = connect::cluster(&connection).await?;
     let place = NamespaceArgs { namespace: args.namespace, all_namespaces: false };
@@ -71,7 +90,7 @@ async fn change(
         let mut found = configs::find(&cluster, Some(&args.name), &place).await?.configs;
         let Some(config) = found.pop() else { break };
         let path = configs::path_of(&config);
-        let change = change_of(&config);
+        let change = change_of(&config, &cluster);
         if change.is_empty() {
             return said(&format!("FlippyConfig {path}: {nothing_to_change}; nothing changed\n"));
         }

@@ -47,7 +47,7 @@ pub(crate) fn serve(answers: Vec<Answer>) -> String {
     serve_logging(answers).0
 }
 
-/// The same, with a log of the requests: method, path, whom it is made as, body.
+/// The same, with a log of the requests: method, path, whom it is made as, by which token, body.
 pub(crate) fn serve_logging(answers: Vec<Answer>) -> (String, Log) {
     let log = Log::default();
     let kept = log.clone();
@@ -100,8 +100,11 @@ fn answer(mut stream: TcpStream, answers: &[Answer], log: &Log) {
     let mut sent = vec![0; length];
     let _ = reader.read_exact(&mut sent);
     let user = header("impersonate-user").map(|user| format!(" as {user}")).unwrap_or_default();
+    let token = header("authorization").map(|token| format!(" with {token}")).unwrap_or_default();
     let sent = String::from_utf8_lossy(&sent);
-    log.lock().expect("no holder panics").push(format!("{}{user} {sent}", request.trim_end_matches(" HTTP/1.1")));
+    log.lock()
+        .expect("no holder panics")
+        .push(format!("{}{user}{token} {sent}", request.trim_end_matches(" HTTP/1.1")));
     let path = request.split(['?', ' ']).nth(1).unwrap_or_default().to_owned();
     let unknown = status(404, "NotFound", "the server could not find the requested resource");
     let known = answers.iter().find(|(known, ..)| *known == path);

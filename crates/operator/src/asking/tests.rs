@@ -27,6 +27,7 @@ fn decided(questions: impl IntoIterator<Item = usize>) -> [Decided; 1] {
         name: flippy_core::PolicyName { namespace: "mesh".into(), name: "mesh".into() },
         generation: 1,
         starts: Vec::new(),
+        sent_at_once: 1,
         revoked: false,
         recheck_at: None,
         asks_gates: false,
@@ -123,14 +124,4 @@ async fn what_is_asked_about_already_is_not_asked_again() {
     asking.ask_next();
     asking.follow(&decided(0..2));
     assert_eq!(asking.queue.len(), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_new_term_asks_nothing_that_an_earlier_one_wanted() {
-    let mut asking = asking(409, "another one");
-    asking.follow(&decided(0..2));
-    asking.ask_next();
-    let client = asking.client.clone();
-    asking.begin_term(client);
-    assert!(asking.queue.is_empty() && asking.under_way.is_empty());
 }

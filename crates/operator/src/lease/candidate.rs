@@ -178,11 +178,8 @@ impl Candidate {
         self.term = Some(term);
         self.leadership.send_replace(Mandate::Term(mandate));
         self.told_leader = Some(self.settings.identity.clone());
-        tracing::info!(
-            lease = %format!("{}/{}", self.settings.namespace, self.settings.name),
-            identity = self.settings.identity,
-            "this replica leads"
-        );
+        let lease = format!("{}/{}", self.settings.namespace, self.settings.name);
+        tracing::info!(lease, identity = self.settings.identity, "this replica leads");
     }
 
     /// Ends the term. Returns whether there was one.
@@ -231,11 +228,8 @@ impl Candidate {
             } else {
                 "; trying again"
             };
-            tracing::warn!(
-                "the lease {}/{} could not be {what}: {message}{advice}",
-                self.settings.namespace,
-                self.settings.name
-            );
+            let lease = format!("{}/{}", self.settings.namespace, self.settings.name);
+            tracing::warn!("the lease {lease} could not be {what}: {message}{advice}");
             self.trouble = Some(message.clone());
         }
     }

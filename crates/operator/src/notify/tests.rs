@@ -6,13 +6,16 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::post;
 use flippy_api::{ConversionOptions, FlippyConfig, FlippyConfigStatus};
-use flippy_core::{Counters, Estimate, StatusFacts};
+use flippy_core::{Counters, StatusFacts};
+use kube::Client;
 use kube::core::DeserializeGuard;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::audience::Audience;
 use crate::decide::Findings;
+use crate::dial::Dialer;
 
 const CAMPAIGN: &str = "0123456789ab";
 
@@ -39,8 +42,15 @@ fn nowhere() -> Client {
 }
 
 fn notifier(metrics: &Metrics) -> Notifier {
-    let (events, _) = Events::start(nowhere(), "flippy-0".to_owned(), Mandate::Unlimited, metrics.clone());
-    Notifier::new(nowhere(), Clock::System, events, Mandate::Unlimited, metrics.clone())
+    let (events, _) =
+        Events::start(nowhere(), "flippy-0".to_owned(), Mandate::Unlimited, metrics.clone(), Audience::Cluster);
+    Notifier::new(
+        Ways { kubernetes: nowhere(), elsewhere: Dialer::tcp() },
+        Clock::System,
+        events,
+        Mandate::Unlimited,
+        metrics.clone(),
+    )
 }
 
 fn config(urls: &[&str], status: &FlippyConfigStatus) -> ConfigRecord {
@@ -56,17 +66,9 @@ fn config(urls: &[&str], status: &FlippyConfigStatus) -> ConfigRecord {
 
 fn started(config: &ConfigRecord) -> Decided {
     let facts = StatusFacts {
-        conditions: Vec::new(),
         counters: Counters { fresh: 1, restart: 2, ..Counters::default() },
         started_at: Some(Timestamp::UNIX_EPOCH),
-        in_flight: Vec::new(),
-        blocked: Vec::new(),
-        failed: Vec::new(),
-        preconditions: Vec::new(),
-        campaign: None,
-        waves: Vec::new(),
-        estimate: Estimate::default(),
-        gates: Vec::new(),
+        ..StatusFacts::default()
     };
     Decided {
         name: config.name.clone(),
@@ -76,6 +78,7 @@ fn started(config: &ConfigRecord) -> Decided {
         revoked: false,
         recheck_at: None,
         asks_gates: false,
+        questions: Vec::new(),
         findings: Findings::Facts(Box::new(facts)),
         desired_images: Some((Vec::new(), CAMPAIGN.to_owned())),
     }

@@ -20,6 +20,10 @@ fn kubernetes(status: u16, body: &Value) -> Client {
     Client::new(service, "default")
 }
 
+fn ways(kubernetes: Client) -> Ways {
+    Ways { kubernetes, elsewhere: Dialer::tcp() }
+}
+
 fn no_kubernetes() -> Client {
     kubernetes(404, &json!({"kind": "Status", "code": 404}))
 }
@@ -59,14 +63,14 @@ async fn receiver(answer: impl IntoResponse + Clone + Send + Sync + 'static) -> 
 
 async fn posted(answer: impl IntoResponse + Clone + Send + Sync + 'static) -> Result<(), Undelivered> {
     let (url, _told) = receiver(answer).await;
-    post(&no_kubernetes(), &to(&url), &letter(Happening::CampaignStarted, "it has started")).await
+    post(&ways(no_kubernetes()), &to(&url), &letter(Happening::CampaignStarted, "it has started")).await
 }
 
 #[tokio::test]
 async fn a_program_is_sent_what_happened_in_words_of_its_own() {
     let (url, mut told) = receiver(StatusCode::NO_CONTENT).await;
     let letter = letter(Happening::AwaitingApproval("early".into()), "wave early waits");
-    post(&no_kubernetes(), &to(&url), &letter).await.expect("it arrives");
+    post(&ways(no_kubernetes()), &to(&url), &letter).await.expect("it arrives");
     let expected = json!({
         "event": "AwaitingApproval", "wave": "early", "campaign": "0123456789ab", "message": "wave early waits",
         "config": {"namespace": "mesh", "name": "sidecars", "uid": "uid"}, "at": "1970-01-01T00:00:00Z",
@@ -104,7 +108,8 @@ async fn a_redirect_is_not_followed() {
 
 #[tokio::test]
 async fn nobody_at_home_may_be_there_later() {
-    let outcome = post(&no_kubernetes(), &to("http://127.0.0.1:1"), &letter(Happening::CampaignStarted, "")).await;
+    let outcome =
+        post(&ways(no_kubernetes()), &to("http://127.0.0.1:1"), &letter(Happening::CampaignStarted, "")).await;
     let Err(Undelivered::ForNow(why)) = outcome else { panic!("{outcome:?}") };
     assert!(why.contains("refused"), "{why}");
 }
@@ -112,7 +117,7 @@ async fn nobody_at_home_may_be_there_later() {
 /// Why an address in a Secret is not posted to, when the API server answers this.
 async fn secret_refused(status: u16, answer: &Value) -> String {
     let started = letter(Happening::CampaignStarted, "");
-    match post(&kubernetes(status, answer), &to_secret(None), &started).await {
+    match post(&ways(kubernetes(status, answer)), &to_secret(None), &started).await {
         Err(Undelivered::ForNow(why)) => why,
         other => panic!("{answer}: {other:?}"),
     }
@@ -165,7 +170,7 @@ async fn an_address_in_a_secret_is_posted_to_if_it_is_trusted() {
     };
     let kubernetes = kubernetes(200, &serde_json::to_value(secret).expect("it is JSON"));
     let webhook = to_secret(Some(&cert.pem()));
-    post(&kubernetes, &webhook, &letter(Happening::CampaignStarted, "it has started")).await.expect("it arrives");
+    post(&ways(kubernetes), &webhook, &letter(Happening::CampaignStarted, "it has started")).await.expect("it arrives");
     let request = server.await.expect("nothing panics").expect("it was sent");
     assert!(request.starts_with("POST /services/T0/B0 HTTP/1.1\r\n"), "{request}");
 }

@@ -32,7 +32,7 @@ impl Replica {
     fn start(cluster: &SimCluster, name: &'static str) -> Self {
         let wire = cluster.connect(name);
         let operator = Operator {
-            clients: Clients { watching: wire.client.clone(), acting: wire.client.clone(), prometheus: Dialer::tcp() },
+            clients: Clients { watching: wire.client.clone(), acting: wire.client.clone(), elsewhere: Dialer::tcp() },
             settings: Settings {
                 conversion: ConversionOptions {
                     ignore_key: "flippy-ignore".into(),
@@ -154,13 +154,18 @@ fn judge(cluster: &SimCluster) {
     });
 }
 
+/// Two replicas, the first of which leads.
+async fn leader_and_follower(cluster: &SimCluster) -> (Replica, Replica) {
+    let leader = Replica::start(cluster, "a");
+    until(cluster, "a leads", |cluster| holder(cluster) == leader.name).await;
+    (leader, Replica::start(cluster, "b"))
+}
+
 #[test]
 fn of_two_replicas_one_acts_and_the_other_watches_and_writes_nothing() {
     flippy_sim::run(async {
         let cluster = cluster();
-        let leader = Replica::start(&cluster, "a");
-        until(&cluster, "a leads", |cluster| holder(cluster) == leader.name).await;
-        let follower = Replica::start(&cluster, "b");
+        let (_leader, follower) = leader_and_follower(&cluster).await;
         until(&cluster, "all are fresh", is_all_fresh).await;
         cluster.with_history(|history| {
             let by_follower = |request: &&RequestRecord| *request.user == *follower.name;
@@ -185,9 +190,7 @@ fn after_a_crash_the_other_one_takes_over_within_the_lease_and_five_seconds_and_
     for crash_after_milliseconds in (0..4_000).step_by(250) {
         flippy_sim::run(async {
             let cluster = cluster();
-            let leader = Replica::start(&cluster, "a");
-            until(&cluster, "a leads", |cluster| holder(cluster) == leader.name).await;
-            let follower = Replica::start(&cluster, "b");
+            let (leader, follower) = leader_and_follower(&cluster).await;
             sleep(Duration::from_secs(10) + Duration::from_millis(crash_after_milliseconds)).await;
             let lists = |cluster: &SimCluster| {
                 cluster.with_history(|history| {
@@ -214,9 +217,7 @@ fn after_a_crash_the_other_one_takes_over_within_the_lease_and_five_seconds_and_
 fn after_a_clean_stop_the_other_one_takes_over_at_its_next_look() {
     flippy_sim::run(async {
         let cluster = cluster();
-        let leader = Replica::start(&cluster, "a");
-        until(&cluster, "a leads", |cluster| holder(cluster) == leader.name).await;
-        let follower = Replica::start(&cluster, "b");
+        let (leader, follower) = leader_and_follower(&cluster).await;
         sleep(Duration::from_secs(10)).await;
         leader.stop.cancel();
         leader.task.await.expect("it does not panic").expect("it listens nowhere");
@@ -235,9 +236,7 @@ fn after_a_clean_stop_the_other_one_takes_over_at_its_next_look() {
 fn a_follower_that_stops_leaves_the_lease_alone() {
     flippy_sim::run(async {
         let cluster = cluster();
-        let leader = Replica::start(&cluster, "a");
-        until(&cluster, "a leads", |cluster| holder(cluster) == leader.name).await;
-        let follower = Replica::start(&cluster, "b");
+        let (leader, follower) = leader_and_follower(&cluster).await;
         sleep(Duration::from_secs(10)).await;
         follower.stop.cancel();
         follower.task.await.expect("it does not panic").expect("it listens nowhere");
@@ -250,9 +249,7 @@ fn a_leader_that_is_cut_off_stops_before_the_other_one_starts_and_follows_when_i
     for cut in [LinkState::Silent, LinkState::Refused] {
         flippy_sim::run(async {
             let cluster = cluster();
-            let first = Replica::start(&cluster, "a");
-            until(&cluster, "a leads", |cluster| holder(cluster) == first.name).await;
-            let second = Replica::start(&cluster, "b");
+            let (first, second) = leader_and_follower(&cluster).await;
             until(&cluster, "a acts", |cluster| restarts_by(cluster, first.name) > 1).await;
             first.wire.set_link(cut);
             until(&cluster, "b acts", |cluster| restarts_by(cluster, second.name) > 0).await;
@@ -272,9 +269,7 @@ fn a_leader_that_is_cut_off_stops_before_the_other_one_starts_and_follows_when_i
 fn a_restart_that_was_on_its_way_when_the_lease_was_lost_is_given_up_and_not_made_twice() {
     flippy_sim::run(async {
         let cluster = cluster();
-        let first = Replica::start(&cluster, "a");
-        until(&cluster, "a leads", |cluster| holder(cluster) == first.name).await;
-        let second = Replica::start(&cluster, "b");
+        let (first, second) = leader_and_follower(&cluster).await;
         sleep(Duration::from_secs(5)).await;
         // Every write is carried out, but its answer takes longer than a lease: nobody can renew.
         cluster.set_faults(Faults { slow: 1.0, slow_milliseconds: 60_000, ..Faults::none() });

@@ -1,8 +1,10 @@
 //! `cargo xtask bench`: what a campaign costs on a real control plane, beside what people do without Flippy.
 
+mod canned;
 mod contender;
 mod fleet;
 mod idle;
+mod look;
 mod measurement;
 mod slots;
 mod usage;
@@ -32,6 +34,8 @@ pub(crate) enum Bench {
     Pace(PaceArguments),
     /// Requests of an operator that has nothing to do
     Idle(IdleArguments),
+    /// One look at a large cluster: `flippy plan` and `explain`, beside listing the same objects. Needs no control plane
+    Look(look::LookArguments),
 }
 
 #[derive(Debug, clap::Args)]
@@ -78,6 +82,9 @@ pub(crate) struct IdleArguments {
 }
 
 pub(crate) async fn run(bench: Bench) -> Result<()> {
+    if let Bench::Look(arguments) = &bench {
+        return look::run(arguments).await;
+    }
     let mut build = command::cargo();
     build.args(["build", "--release", "--package", "flippy"]);
     command::run(build).await?;
@@ -97,6 +104,7 @@ pub(crate) async fn run(bench: Bench) -> Result<()> {
             let ready_after = Duration::try_from_secs_f32(arguments.ready_after)?;
             compare(&control_plane, arguments.deployments, ready_after, contenders, arguments.json).await
         }
+        Bench::Look(_) => Ok(()),
         Bench::Idle(arguments) => {
             let fleet = Fleet::create(control_plane.cluster(), arguments.deployments, Duration::ZERO).await?;
             idle::run(&fleet, arguments.minutes).await

@@ -22,11 +22,13 @@ type Files = BTreeMap<String, Option<String>>;
 pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
     let definition = print(&["--package", "flippy", "--", "crd"]).await?;
     let reasons = print(&["--package", "flippy-core", "--example", "reasons"]).await?;
+    let commands = print(&["--package", "flippy", "--", "reference", "markdown"]).await?;
     let metrics = print(&["--package", "flippy-operator", "--example", "metrics"]).await?;
     // The chart is rendered with what it is about to contain.
     let mut files = Files::from([
         ("charts/flippy/files/crd.yaml".to_owned(), Some(definition.clone())),
         ("deploy/crd.yaml".to_owned(), Some(definition.clone())),
+        ("docs/cli.md".to_owned(), Some(commands)),
         ("docs/metrics.md".to_owned(), Some(metrics)),
         ("docs/reasons.md".to_owned(), Some(reasons)),
         ("docs/reference.md".to_owned(), Some(reference::of_configs(&definition)?)),

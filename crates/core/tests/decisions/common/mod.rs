@@ -75,6 +75,7 @@ pub(crate) fn policy() -> Policy {
         approvals: BTreeMap::new(),
         windows: Vec::new(),
         resumed_at: None,
+        retries: flippy_core::Retries::default(),
         suspended: false,
         dry_run: false,
         notes: Vec::new(),

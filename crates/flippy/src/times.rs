@@ -1,6 +1,13 @@
-//! Spans of time as people say them.
+//! Times and spans as people say them.
 
 use std::time::Duration;
+
+use flippy_core::Timestamp;
+
+/// Kubernetes and people know no fractions of a second.
+pub(crate) fn whole_second(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
 
 /// `+01:02:03` since the beginning; with days where there are any.
 pub(crate) fn clock(elapsed: Duration) -> String {
@@ -22,10 +29,9 @@ pub(crate) fn spoken(elapsed: Duration) -> String {
     }
 }
 
-/// The same for milliseconds; less than a second is a second.
+/// The same for milliseconds, to the nearest second.
 pub(crate) fn spoken_milliseconds(milliseconds: i64) -> String {
-    let milliseconds = milliseconds.max(0).unsigned_abs();
-    spoken(Duration::from_secs(milliseconds.div_ceil(1_000)))
+    spoken(Duration::from_secs((milliseconds.max(0).unsigned_abs() + 500) / 1_000))
 }
 
 #[cfg(test)]
@@ -41,6 +47,6 @@ mod tests {
     #[test]
     fn a_moment_is_told_by_the_clock() {
         assert_eq!(clock(Duration::from_secs(3_723)), "+01:02:03");
-        assert_eq!(clock(Duration::from_secs(90_000)), "+1d 01:00:00");
+        assert_eq!(clock(Duration::from_hours(25)), "+1d 01:00:00");
     }
 }

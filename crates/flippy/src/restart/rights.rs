@@ -1,0 +1,128 @@
+//! Whether somebody may do what a campaign does, asked before it begins: half-way is too late.
+
+use std::collections::BTreeSet;
+
+use flippy_core::Kind;
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
+use kube::api::PostParams;
+use kube::{Api, Client};
+
+use crate::exit::Failure;
+
+/// Namespaces that are asked about one by one, if somebody may not restart in all of them: each is a request.
+const MAX_NAMESPACES: usize = 50;
+
+/// One right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Right {
+    verb: &'static str,
+    group: &'static str,
+    resource: &'static str,
+    /// `None`: in the whole cluster.
+    namespace: Option<String>,
+}
+
+/// What a campaign is about.
+pub(super) struct Needs<'a> {
+    pub(super) kinds: BTreeSet<Kind>,
+    pub(super) disruption_budgets: bool,
+    /// Workloads that may be restarted: kind and namespace.
+    pub(super) restarts: BTreeSet<(Kind, &'a str)>,
+    /// Whether pods are created on a dry run, where these workloads are.
+    pub(super) asks_admission: bool,
+}
+
+/// Asks the API server about every right, as far as it tells.
+///
+/// # Errors
+/// All rights that are missing, one a line. That of listing is not asked about: it was used a moment ago.
+pub(super) async fn check(client: &Client, needs: &Needs<'_>) -> Result<(), Failure> {
+    let mut missing = Vec::new();
+    let always = [("", "namespaces"), ("", "pods"), ("apps", "replicasets")];
+    let budgets = needs.disruption_budgets.then_some(("policy", "poddisruptionbudgets"));
+    let watched = always.into_iter().chain(budgets).chain(needs.kinds.iter().map(|kind| resource(*kind)));
+    for (group, resource) in watched {
+        missing.extend(unless_granted(client, Right { verb: "watch", group, resource, namespace: None }).await);
+    }
+    let kinds: BTreeSet<Kind> = needs.restarts.iter().map(|(kind, _)| *kind).collect();
+    for kind in kinds {
+        let (group, resource) = resource(kind);
+        let patching = Right { verb: "patch", group, resource, namespace: None };
+        let namespaces = needs.restarts.iter().filter(|(other, _)| *other == kind).map(|(_, namespace)| *namespace);
+        missing.extend(missing_in(client, patching, namespaces.collect()).await);
+    }
+    if needs.asks_admission {
+        let creating = Right { verb: "create", group: "", resource: "pods", namespace: None };
+        let namespaces = needs.restarts.iter().map(|(_, namespace)| *namespace);
+        missing.extend(missing_in(client, creating, namespaces.collect()).await);
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::error(missing.iter().map(Right::missing).collect::<Vec<_>>().join("\n")))
+}
+
+/// A right that is not granted everywhere, in each of the namespaces where it is not granted, either.
+async fn missing_in(client: &Client, everywhere: Right, namespaces: BTreeSet<&str>) -> Vec<Right> {
+    let mut missing = Vec::new();
+    if unless_granted(client, everywhere.clone()).await.is_none() {
+        return missing;
+    }
+    for namespace in namespaces.into_iter().take(MAX_NAMESPACES) {
+        let here = Right { namespace: Some(namespace.to_owned()), ..everywhere.clone() };
+        missing.extend(unless_granted(client, here).await);
+    }
+    missing
+}
+
+/// The right, if the API server says that it is not granted. One that does not tell is no reason not to try.
+async fn unless_granted(client: &Client, right: Right) -> Option<Right> {
+    let attributes = ResourceAttributes {
+        verb: Some(right.verb.to_owned()),
+        group: Some(right.group.to_owned()),
+        resource: Some(right.resource.to_owned()),
+        namespace: right.namespace.clone(),
+        ..ResourceAttributes::default()
+    };
+    let spec =
+        SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), ..SelfSubjectAccessReviewSpec::default() };
+    let review = SelfSubjectAccessReview { spec, ..SelfSubjectAccessReview::default() };
+    let answer = Api::all(client.clone()).create(&PostParams::default(), &review).await.ok()?;
+    answer.status.filter(|status| !status.allowed).map(|_| right)
+}
+
+fn resource(kind: Kind) -> (&'static str, &'static str) {
+    match kind {
+        Kind::Deployment => ("apps", "deployments"),
+        Kind::StatefulSet => ("apps", "statefulsets"),
+        Kind::DaemonSet => ("apps", "daemonsets"),
+        Kind::ArgoRollout => ("argoproj.io", "rollouts"),
+    }
+}
+
+impl Right {
+    fn missing(&self) -> String {
+        let Self { verb, group, resource, namespace } = self;
+        let name = if group.is_empty() { (*resource).to_owned() } else { format!("{resource}.{group}") };
+        let (place, role) = match namespace {
+            None => ("in the whole cluster".to_owned(), "ClusterRole"),
+            Some(namespace) => (format!("in namespace {namespace}"), "Role or ClusterRole"),
+        };
+        format!(
+            "you may not {verb} {name} {place}: have a {role} bound to you that allows `{verb}` on `{name}`; nothing was restarted"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_right_is_named_with_its_verb_resource_and_place() {
+        let right = Right { verb: "patch", group: "apps", resource: "deployments", namespace: Some("shop".to_owned()) };
+        assert!(right.missing().starts_with("you may not patch deployments.apps in namespace shop"));
+        let right = Right { verb: "watch", group: "", resource: "pods", namespace: None };
+        assert!(right.missing().starts_with("you may not watch pods in the whole cluster"));
+    }
+}

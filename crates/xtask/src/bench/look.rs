@@ -1,0 +1,117 @@
+//! What one look at a large cluster costs: `flippy plan` and `flippy explain`, beside a program that lists the same
+//! objects and does nothing with them.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+use tokio::process::Command;
+
+use super::canned::Canned;
+use super::usage;
+use crate::{command, workspace};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct LookArguments {
+    /// How many Deployments
+    #[arg(long, default_value_t = 10_000)]
+    deployments: usize,
+    /// Pods of each
+    #[arg(long, default_value_t = 10)]
+    pods: usize,
+    /// How often each is measured; the fastest counts
+    #[arg(long, default_value_t = 3)]
+    times: usize,
+    /// Measure builds that are not optimised: quick to get, and only the ratios mean anything
+    #[arg(long)]
+    dev: bool,
+}
+
+/// Time and memory of one run.
+#[derive(Clone, Copy, Debug)]
+struct Cost {
+    seconds: f64,
+    cpu_seconds: f64,
+    peak_rss_mib: f64,
+}
+
+pub(crate) async fn run(arguments: &LookArguments) -> Result<()> {
+    let mut build = command::cargo();
+    build.args([
+        "build",
+        "--package",
+        "flippy",
+        "--package",
+        "flippy-operator",
+        "--bin",
+        "flippy",
+        "--example",
+        "list",
+    ]);
+    if !arguments.dev {
+        build.arg("--release");
+    }
+    command::run(build).await?;
+    let server = Canned::start(arguments.deployments, arguments.pods)?;
+    let home = tempfile::tempdir()?;
+    let kubeconfig = home.path().join("kubeconfig");
+    std::fs::write(&kubeconfig, self::kubeconfig(&server.url).to_string())?;
+    let binaries = workspace::target().join(if arguments.dev { "debug" } else { "release" });
+    let runs: [(&str, &Path, &[&str]); 3] = [
+        ("list", &binaries.join("examples/list"), &[]),
+        ("plan", &binaries.join("flippy"), &["plan", "-o", "json"]),
+        ("explain", &binaries.join("flippy"), &["explain", "deploy/w7", "-n", "n7"]),
+    ];
+    println!("{} Deployments, {} pods", arguments.deployments, arguments.deployments * arguments.pods);
+    println!("{:<8} {:>8} {:>8} {:>9}   of list: time, memory", "", "SECONDS", "CPU", "PEAK MiB");
+    let mut list: Option<Cost> = None;
+    for (name, program, words) in runs {
+        let mut best: Option<Cost> = None;
+        for _ in 0..arguments.times {
+            let cost = measure(program, words, &kubeconfig).await?;
+            best = Some(best.filter(|best| best.seconds <= cost.seconds).unwrap_or(cost));
+        }
+        let cost = best.context("it is measured at least once")?;
+        let base = *list.get_or_insert(cost);
+        println!(
+            "{name:<8} {:>8.2} {:>8.2} {:>9.0}   {:.2} {:.2}",
+            cost.seconds,
+            cost.cpu_seconds,
+            cost.peak_rss_mib,
+            cost.seconds / base.seconds,
+            cost.peak_rss_mib / base.peak_rss_mib
+        );
+    }
+    Ok(())
+}
+
+async fn measure(program: &Path, words: &[&str], kubeconfig: &Path) -> Result<Cost> {
+    let mut command = Command::new(program);
+    command.args(words).env_clear().env("KUBECONFIG", kubeconfig).stdout(Stdio::null()).kill_on_drop(true);
+    let began = Instant::now();
+    let mut child = command.spawn().with_context(|| format!("cannot run {}", program.display()))?;
+    let id = child.id().context("it runs")?;
+    let mut used = usage::of(id)?;
+    let status = loop {
+        tokio::select! {
+            status = child.wait() => break status?,
+            // What it has used is known only while it is there; both figures only grow.
+            () = tokio::time::sleep(Duration::from_millis(5)) => used = usage::of(id).unwrap_or(used),
+        }
+    };
+    let seconds = began.elapsed().as_secs_f64();
+    // `explain` of a stale workload ends with 3.
+    ensure!(matches!(status.code(), Some(0 | 3)), "{} failed ({status})", program.display());
+    Ok(Cost { seconds, cpu_seconds: used.cpu_seconds, peak_rss_mib: used.peak_rss_mib })
+}
+
+fn kubeconfig(server: &str) -> serde_json::Value {
+    json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "bench",
+        "clusters": [{"name": "bench", "cluster": {"server": server}}],
+        "users": [{"name": "bench", "user": {}}],
+        "contexts": [{"name": "bench", "context": {"cluster": "bench", "user": "bench"}}],
+    })
+}
