@@ -9,7 +9,7 @@ RUN case "$(dpkg --print-architecture)" in \
     && apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates $cross \
     && rm -rf /var/lib/apt/lists/*
-RUN cargo install --locked cargo-auditable@0.7.7
+RUN cargo install --locked cargo-auditable@0.7.7 auditable2cdx@0.1.0
 WORKDIR /src
 COPY . .
 ARG TARGETARCH

@@ -18,6 +18,7 @@ mod live;
 mod logging;
 mod metrics_args;
 mod near;
+mod outside;
 mod plan;
 mod reference;
 mod refusal;

@@ -1,6 +1,7 @@
 //! `flippy demo`, as somebody sees it who has nothing but the binary.
 
 use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
@@ -208,6 +209,23 @@ fn a_suspended_config_restarts_nothing_and_says_why() {
     let outcome = demo_with(&config("spec:\n", "spec:\n  Suspend: true\n"), &["--config", "-"]);
     assert!(outcome.stdout.contains("0 restarts in "), "{}", outcome.stdout);
     assert!(outcome.stdout.contains("nothing starts: spec.Suspend is true"), "{}", outcome.stdout);
+}
+
+#[test]
+fn a_config_of_ones_own_reaches_nobody_outside() {
+    let outside = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    outside.set_nonblocking(true).expect("it can be asked without waiting");
+    let url = format!("http://{}", outside.local_addr().expect("it has an address"));
+    let named = format!(
+        "spec:\n  Gates: [{{Name: alerts, Prometheus: {{URL: '{url}', Query: ALERTS}}}}]\n  \
+         Notifications: [{{Name: ops, Webhook: {{URL: '{url}'}}}}]\n"
+    );
+    let outcome = demo_with(&config("spec:\n", &named), &["--config", "-"]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    for expected in ["its 1 gates that ask Prometheus are open all the time", "its 1 notifications are not sent"] {
+        assert!(outcome.stdout.contains(expected), "{expected} is missing in {}", outcome.stdout);
+    }
+    assert!(outside.accept().is_err(), "somebody was reached");
 }
 
 #[test]

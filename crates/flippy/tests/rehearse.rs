@@ -2,6 +2,8 @@
 
 mod dump;
 
+use std::net::TcpListener;
+
 use assert_cmd::cargo::cargo_bin_cmd;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -183,6 +185,18 @@ fn what_nobody_can_rehearse_is_assumed_and_said() {
         assert!(assumed.contains(expected), "{expected} is missing in {assumed}");
     }
     assert_eq!(told["outcome"], "Finished", "{told}");
+}
+
+#[test]
+fn nobody_is_told_of_a_campaign_that_is_none() {
+    let receiver = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    receiver.set_nonblocking(true).expect("it can be asked without waiting");
+    let url = format!("http://{}", receiver.local_addr().expect("it has an address"));
+    let spec = json!({"Notifications": [{"Name": "ops", "Webhook": {"URL": url}}]});
+    let told = json_of(&spec, &dump::dump(&[deployment("cart", 5)], &[]), &[]);
+    assert!(told["assumptions"].to_string().contains("its 1 notifications are not sent"), "{told}");
+    assert_eq!(told["outcome"], "Finished", "{told}");
+    assert!(receiver.accept().is_err(), "somebody was told");
 }
 
 #[test]

@@ -76,7 +76,7 @@ async fn run(chore: Chore) -> Result<()> {
         Chore::Try(arguments) => trial::run(&arguments).await,
         Chore::Bench(bench) => bench::run(bench).await,
         Chore::ControlPlane(chore) => control_plane::run(chore).await,
-        Chore::ImageRoot(arguments) => image::run(&arguments).await,
+        Chore::ImageRoot(arguments) => image::run(&arguments).await.map(drop),
         Chore::Generate(arguments) => generate::run(&arguments).await,
     }
 }

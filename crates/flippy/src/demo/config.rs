@@ -8,6 +8,7 @@ use flippy_core::ImageRef;
 use super::quirk::OLD_IMAGE;
 use super::stage::MESH_NAMESPACE;
 use crate::exit::Failure;
+use crate::outside;
 use crate::plan;
 
 /// The demo's own.
@@ -19,6 +20,8 @@ const NEW_IMAGE: &str = "docker.io/istio/proxyv2:1.30.4";
 pub(super) struct Configs {
     pub(super) objects: Vec<FlippyConfig>,
     pub(super) options: ConversionOptions,
+    /// What was changed about them, for people.
+    pub(super) changes: Vec<String>,
     /// Where they are from, when not the demo's own.
     file: Option<String>,
 }
@@ -33,11 +36,12 @@ impl Configs {
             ignore_key: "flippy-ignore".into(),
             trusted_namespaces: [MESH_NAMESPACE.into()].into(),
         };
-        let objects = match file {
+        let mut objects = match file {
             Some(path) => plan::configs_of_file(path, MESH_NAMESPACE, &options)?,
             None => vec![serde_saphyr::from_str(OWN).expect("the demo's own config is one")],
         };
-        Ok(Self { objects, options, file: file.map(|path| path.display().to_string()) })
+        let changes = objects.iter_mut().flat_map(outside::cut_off).collect();
+        Ok(Self { objects, options, changes, file: file.map(|path| path.display().to_string()) })
     }
 
     /// What the mesh is upgraded to: the first wanted image that is not the old one.

@@ -123,5 +123,8 @@ fn open(cluster: &SimCluster, configs: &Configs, screen: &mut Screen) -> Result<
         stage::apply(cluster, object)?;
     }
     screen.tell(&started("config", format!("applied {}", configs.names())))?;
+    for change in &configs.changes {
+        screen.tell(&started("config", change.clone()))?;
+    }
     screen.say(&configs.shown())
 }

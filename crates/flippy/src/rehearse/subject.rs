@@ -8,6 +8,7 @@ use super::material::Material;
 use crate::configs::path_of;
 use crate::exit::Failure;
 use crate::near::near;
+use crate::outside;
 
 /// What `spec.DriftDetection` says when admission is asked.
 const INJECTION: &str = "Injection";
@@ -119,11 +120,7 @@ fn prepare(config: &mut FlippyConfig, changes: &mut Vec<String>) -> Result<(), F
         config.spec.dry_run = false;
         changes.push(format!("{path}: spec.DryRun is true; rehearsed as if it were false"));
     }
-    let gates = config.spec.gates.len();
-    if gates > 0 {
-        config.spec.gates.clear();
-        changes.push(format!("{path}: its {gates} gates that ask Prometheus are open all the time"));
-    }
+    changes.extend(outside::cut_off(config));
     let manual: Vec<&str> = config
         .spec
         .strategy
