@@ -50,10 +50,17 @@ pub struct AdmissionAnswer {
     pub new_pod: NewPod,
 }
 
+#[derive(Clone, Debug)]
+struct Known {
+    last: AdmissionAnswer,
+    /// When it was first given: all answers since were the same.
+    since: Timestamp,
+}
+
 /// The last answer about each workload, by uid.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AdmissionAnswers {
-    by_uid: HashMap<Arc<str>, AdmissionAnswer>,
+    by_uid: HashMap<Arc<str>, Known>,
     changed_at: Option<Timestamp>,
 }
 
@@ -98,7 +105,8 @@ fn same_but_ours(one: &Labels, another: &Labels) -> bool {
 impl AdmissionAnswers {
     /// Takes an answer. Says whether it differs from what was known.
     pub(crate) fn note(&mut self, uid: Arc<str>, answer: AdmissionAnswer) -> bool {
-        let before = self.by_uid.get(&uid).filter(|before| {
+        let known = self.by_uid.get(&uid);
+        let before = known.map(|known| &known.last).filter(|before| {
             before.about.template_fingerprint == answer.about.template_fingerprint
                 && before.about.namespace_labels == answer.about.namespace_labels
                 && before.about.template_labels == answer.about.template_labels
@@ -110,18 +118,26 @@ impl AdmissionAnswers {
         if before.is_some_and(other_pod) && !is_too_soon {
             self.changed_at = Some(answer.asked_at);
         }
-        self.by_uid.insert(uid, answer);
+        let since = known.map(|known| known.since).filter(|since| !is_news && *since <= answer.asked_at);
+        let since = since.unwrap_or(answer.asked_at);
+        self.by_uid.insert(uid, Known { last: answer, since });
         is_news
     }
 
     /// The answer about a workload as it is now.
     pub(crate) fn of(&self, workload: &Workload, snapshot: &Snapshot) -> Option<&AdmissionAnswer> {
-        self.by_uid.get(&workload.id.uid).filter(|answer| answer.about.is_about(workload, snapshot))
+        let last = self.by_uid.get(&workload.id.uid).map(|known| &known.last);
+        last.filter(|answer| answer.about.is_about(workload, snapshot))
     }
 
     /// When it was last asked about a workload, whatever that was then.
     pub(crate) fn last_asked(&self, uid: &str) -> Option<Timestamp> {
-        self.by_uid.get(uid).map(|answer| answer.asked_at)
+        self.by_uid.get(uid).map(|known| known.last.asked_at)
+    }
+
+    /// Since when the answer about a workload has been what it is.
+    pub(crate) fn same_since(&self, uid: &str) -> Option<Timestamp> {
+        self.by_uid.get(uid).map(|known| known.since)
     }
 
     /// When an answer was last seen to differ from the one before, although nothing was changed but the injector. Answers
@@ -131,7 +147,7 @@ impl AdmissionAnswers {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &AdmissionAnswer> {
-        self.by_uid.values()
+        self.by_uid.values().map(|known| &known.last)
     }
 
     pub(crate) fn forget(&mut self, uid: &str) {

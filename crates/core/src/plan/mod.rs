@@ -236,8 +236,13 @@ pub fn plan(policy: &Policy, claims: &Claims<'_>, snapshot: &Snapshot, pods: &Po
         planner.reconsider_futile(entry, newest_fresh_at);
     }
     // One of whom admission says something else shows that the injector is there, and what it hands out.
-    let is_handed_out = entries.iter().any(|entry| entry.foreseen.is_some());
+    let answers = snapshot.admission_answers();
+    let foreseen = entries.iter().filter(|entry| entry.foreseen.is_some());
+    let handed_out_since = foreseen.filter_map(|entry| answers.same_since(&entry.id.uid)).min();
     for entry in &mut entries {
+        // Who was asked about before that may be given the same by now.
+        let asked_at = answers.last_asked(&entry.id.uid);
+        let is_handed_out = handed_out_since.is_some_and(|since| asked_at >= Some(since));
         entry.awaits_injector = awaits_injector(&entry.verdict, is_handed_out);
     }
     let proof = Proof::of(&entries, newest_fresh_at);

@@ -470,20 +470,34 @@ fn a_wave_is_not_over_because_the_mesh_is_not_upgraded_yet() {
 }
 
 #[test]
+fn a_wave_is_not_over_because_only_others_were_asked_about_since_the_mesh_was_upgraded() {
+    let policy = in_waves(named_and_asked());
+    let canary = deployment("canary/b").namespace_label("stage", "canary").pods(1, OLD);
+    let mut snapshot = cluster([canary, deployment("rest/c").pods(1, OLD)]);
+    answer(&mut snapshot, "canary/b", 10, gets(OLD));
+    answer(&mut snapshot, "rest/c", 20, gets(NEW));
+    assert!(pass(&policy, &snapshot, 21).starts().is_empty(), "the canary's new pod may be the same by now");
+
+    answer(&mut snapshot, "canary/b", 30, gets(OLD));
+    // Asked again with the same answer, the others are no younger evidence than before.
+    answer(&mut snapshot, "rest/c", 40, gets(NEW));
+    assert_eq!(pass(&policy, &snapshot, 41).starts(), ["rest/c"]);
+}
+
+#[test]
 fn what_a_person_wants_to_be_tried_again_is_not_when_admission_speaks_against_it() {
     let retries = Retries::default().with(&Retry { at: at(WINDOW_SECONDS + 10), only: None });
     let again = Policy { retries, ..named_and_asked() };
     let late = WINDOW_SECONDS + 20;
     let refused = || NewPod::Refused("exceeded quota".into());
-    for (new_pod, expected) in
-        [(gets(NEW), None), (gets(OLD), Some("SameImageForeseen")), (refused(), Some("PodsRefused"))]
+    for (new_pod, expected) in [(gets(NEW), "StaleImage"), (gets(OLD), "SameImageForeseen"), (refused(), "PodsRefused")]
     {
         let failed = deployment("a/b").restarted(&policy(), 1, 0).pod(pod(OLD).created(-60)).replacing();
         let mut snapshot = cluster([failed]);
         answer(&mut snapshot, "a/b", WINDOW_SECONDS, new_pod);
         assert_eq!(reason(&named_and_asked(), &snapshot, late), Some("NotCompleteInTime"));
         let pass = pass(&again, &snapshot, late);
-        assert_eq!(pass.only_verdict().reason(), expected);
-        assert_eq!(pass.starts().is_empty(), expected.is_some());
+        assert_eq!(pass.only_verdict().reason(), Some(expected));
+        assert_eq!(pass.starts().is_empty(), expected != "StaleImage");
     }
 }
