@@ -141,7 +141,7 @@ impl QueryGate {
             Some(opens_at) if opens_at <= now => fact(QueryState::Open, "", Some(just_after(counts_until))),
             _ => {
                 let opens_at = opens_at.unwrap_or(Timestamp::MAX);
-                let why = format!("it must stay open until {opens_at} to count as open");
+                let why = format!("it must stay open until {opens_at:.0} to count as open");
                 fact(QueryState::Pending, &why, Some(opens_at.min(just_after(counts_until))))
             }
         }

@@ -126,7 +126,7 @@ impl fmt::Display for WaveHold {
             Self::Earlier { wave, workload } => {
                 write!(f, "the rest waits until wave {wave} is done; of that, for example, {workload} is not")
             }
-            Self::Soaks { wave, until } => write!(f, "wave {wave} soaks until {until}"),
+            Self::Soaks { wave, until } => write!(f, "wave {wave} soaks until {until:.0}"),
             Self::NotApproved { wave, config } => {
                 write!(
                     f,

@@ -1,7 +1,6 @@
 //! `flippy approve`: a person says that a wave may start.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use flippy_api::{FlippyConfig, WaveStatus};
 use flippy_core::annotation::APPROVE_PREFIX;
@@ -11,52 +10,38 @@ use kube::{Api, Client};
 use serde_json::json;
 
 use crate::cli::{ApproveArgs, Connection};
+use crate::configs::{self, NamespaceArgs};
 use crate::connect;
 use crate::exit::{self, Failure};
-use crate::refusal;
 
 /// Who the annotation belongs to: not the operator, which would take it away again.
 const FIELD_MANAGER: &str = "flippy-approve";
 
-/// How long the API server may be silent.
-const READ_TIMEOUT: Duration = Duration::from_mins(1);
-
 /// Writes the approval, and says what comes of it.
 pub(crate) async fn approve(args: ApproveArgs, connection: Connection) -> Result<ExitCode, Failure> {
-    let mut config = connect::config(&connection).await?;
-    config.read_timeout = Some(READ_TIMEOUT);
-    config.default_retry = false;
-    let server = config.cluster_url.to_string();
-    let namespace = args.namespace.unwrap_or_else(|| config.default_namespace.clone());
-    let client = connect::client(config)?;
-    let api = Api::<FlippyConfig>::namespaced(client.clone(), &namespace);
-    let found = match api.get(&args.name).await {
-        Err(kube::Error::Api(status)) if status.code == 404 => {
-            let name = &args.name;
-            let message =
-                format!("there is no FlippyConfig {name} in namespace {namespace}: name another with --namespace");
-            return Err(Failure::error(message));
-        }
-        found => found.map_err(|error| refusal::failure(&error, &server))?,
-    };
-    let campaign =
-        check(&found, &args.wave).map_err(|why| Failure::error(format!("{namespace}/{}: {why}", args.name)))?;
+    let cluster = connect::cluster(&connection).await?;
+    let place = NamespaceArgs { namespace: args.namespace, all_namespaces: false };
+    // One, where a name is given.
+    let found = configs::find(&cluster, Some(&args.name), &place).await?.configs.swap_remove(0);
+    let path = configs::path_of(&found);
+    let campaign = check(&found, &args.wave).map_err(|why| Failure::error(format!("FlippyConfig {path}: {why}")))?;
     let state = wave_status(&found, &args.wave);
     if let Some(at) = state.and_then(|wave| wave.approved_at.as_ref()) {
         let by = state.and_then(|wave| wave.approved_by.as_ref()).map_or_else(String::new, |by| format!(" by {by}"));
         exit::print(&format!("wave {} of campaign {campaign} is approved already{by}, at {at}\n", args.wave))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let by = user(client).await;
+    let by = user(cluster.client.clone()).await;
     let value = by.as_ref().map_or_else(|| campaign.clone(), |by| format!("{campaign} by {by}"));
     let key = format!("{APPROVE_PREFIX}{}", args.wave);
-    let patch = Patch::Merge(json!({"metadata": {"annotations": {&key: &value}}}));
+    let approval = Patch::Merge(json!({"metadata": {"annotations": {&key: &value}}}));
     let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    api.patch(&args.name, &params, &patch).await.map_err(|error| refusal::failure(&error, &server))?;
+    let api = configs::api::<FlippyConfig>(&cluster, found.metadata.namespace.as_deref());
+    api.patch(&args.name, &params, &approval).await.map_err(|error| configs::failure(&error, &cluster.server))?;
     let what_now = what_now(state);
     exit::print(&format!(
-        "approved wave {} of FlippyConfig {namespace}/{} (annotation {key}: \"{value}\"); {what_now}\n",
-        args.wave, args.name
+        "approved wave {} of FlippyConfig {path} (annotation {key}: \"{value}\"); {what_now}\n",
+        args.wave
     ))?;
     Ok(ExitCode::SUCCESS)
 }

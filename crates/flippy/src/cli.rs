@@ -220,7 +220,7 @@ pub(crate) struct ApproveArgs {
     /// Name of the wave
     #[arg(add = ArgValueCompleter::new(names::waves))]
     pub(crate) wave: String,
-    /// Namespace of the FlippyConfig [default: that of the kubeconfig's context]
+    /// Namespace of the FlippyConfig [default: any, as long as the name is clear]
     #[arg(short, long, add = ArgValueCompleter::new(names::namespaces))]
     pub(crate) namespace: Option<String>,
 }
@@ -231,9 +231,9 @@ status names, and who you are, as far as the API server tells. It counts for thi
 once the images change, the wave waits again. It cannot be taken back: to stop, set Suspend.
 
 Example:
-  flippy approve mesh early -n istio-system
+  flippy approve mesh early
 
-Needs the rights to get and patch the FlippyConfig. Exit codes: 0 done, 1 error, 2 wrong usage or
+Needs the right to list and patch flippyconfigs. Exit codes: 0 done, 1 error, 2 wrong usage or
 no way to the cluster.";
 
 /// How a plan is shown.

@@ -167,6 +167,24 @@ fn a_lease_that_nobody_holds_is_no_operator_at_work() {
 }
 
 #[test]
+fn without_any_lease_a_status_that_answers_the_present_spec_is_an_operator_at_work() {
+    let mut answered = config(&[NEW]);
+    answered["metadata"]["generation"] = json!(3);
+    answered["status"] = json!({"observedGeneration": 3, "conditions": []});
+    let leases = || (LEASES, 200, list(&[]));
+    let outcome = dry_run(with_overlapping(&answered, leases()), &config(&[NEW]), &[]);
+    assert_eq!(outcome.code, Some(1), "{}", outcome.stdout);
+    for expected in ["without leader election may be at work", "--no-operator", "flippy pause mesh -n istio-system"] {
+        assert!(outcome.stderr.contains(expected), "{expected} is missing in {}", outcome.stderr);
+    }
+    let knowing = dry_run(with_overlapping(&answered, leases()), &config(&[NEW]), &["--no-operator"]);
+    assert_eq!(knowing.code, Some(0), "{}", knowing.stderr);
+    // What the present spec asks for is done by nobody.
+    answered["metadata"]["generation"] = json!(4);
+    assert_eq!(dry_run(with_overlapping(&answered, leases()), &config(&[NEW]), &[]).code, Some(0));
+}
+
+#[test]
 fn where_leases_may_not_be_seen_it_does_not_begin_beside_an_overlapping_config() {
     let message = "leases is forbidden: User \"jane\" cannot list resource \"leases\"";
     let answers = with_overlapping(&config(&[NEW]), (LEASES, 403, status(403, "Forbidden", message)));

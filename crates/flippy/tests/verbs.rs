@@ -50,6 +50,35 @@ fn a_dry_run_is_the_servers() {
     assert!(changes[0].contains("dryRun=All"), "{changes:?}");
 }
 
+/// With a wave that waits for its approval.
+fn with_wave() -> Value {
+    let mut config = mesh(false);
+    config["metadata"]["generation"] = json!(1);
+    config["spec"]["Strategy"] = json!({"Waves": [{"Name": "early", "Approval": "Manual"}]});
+    let waves = json!([{"name": "early", "state": "AwaitingApproval"}]);
+    config["status"] = json!({"observedGeneration": 1, "campaign": "abc.1", "conditions": [], "waves": waves});
+    config
+}
+
+#[test]
+fn a_wave_is_approved_wherever_the_config_is() {
+    let (outcome, changes) = verb(with_wave(), &["approve", "mesh", "early"]);
+    let said = "approved wave early of FlippyConfig istio-system/mesh (annotation flippy.keikoproj.io/approve-early: \
+                \"abc.1\"); it starts now\n";
+    assert_eq!(outcome.stdout, said, "{}", outcome.stderr);
+    assert!(changes.iter().any(|change| change.starts_with(&format!("PATCH {MESH}?"))), "{changes:?}");
+}
+
+#[test]
+fn without_the_resource_every_verb_says_so() {
+    let status = status(404, "NotFound", "page not found");
+    for args in [&["pause", "mesh"][..], &["approve", "mesh", "early"], &["retry", "mesh"]] {
+        let (outcome, _) = with_answers(vec![(CONFIGS, 404, status.clone())], args);
+        assert!(outcome.stderr.contains("the cluster does not know FlippyConfig"), "{args:?}: {}", outcome.stderr);
+        assert_eq!(outcome.code, Some(1));
+    }
+}
+
 #[test]
 fn nothing_to_change_is_said_and_is_no_error() {
     for (config, args) in [(mesh(true), ["pause", "mesh"]), (mesh(false), ["resume", "mesh"])] {

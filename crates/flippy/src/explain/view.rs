@@ -274,10 +274,10 @@ fn last_restart(last: &LastRestart) -> String {
     match last {
         LastRestart::None => "none by Flippy that its annotations show".to_owned(),
         LastRestart::ForTheseImages(mark) => {
-            format!("at {} for these images, attempt {}", mark.at, mark.token.attempt)
+            format!("at {:.0} for these images, attempt {}", mark.at, mark.token.attempt)
         }
         LastRestart::ForOthers(mark) => {
-            format!("at {} for other images ({}), so it does not count", mark.at, mark.token)
+            format!("at {:.0} for other images ({}), so it does not count", mark.at, mark.token)
         }
     }
 }
@@ -289,9 +289,9 @@ fn waits(wait: &Wait) -> LinkView {
         Wait::Turn(before) => fact(format!("for its turn: {before} go before it")),
         Wait::CompleteBy(at) => LinkView {
             until: Some(at.to_string()),
-            ..fact(format!("until it is completely rolled out, at most until {at}"))
+            ..fact(format!("until it is completely rolled out, at most until {at:.0}"))
         },
-        Wait::NextTry(at) => LinkView { until: Some(at.to_string()), ..fact(format!("until {at}, the next try")) },
+        Wait::NextTry(at) => LinkView { until: Some(at.to_string()), ..fact(format!("until {at:.0}, the next try")) },
         Wait::Hold(hold) => {
             let hold = crate::plan::view::hold(hold);
             LinkView { until: hold.until, ..fact(format!("{} ({})", hold.message, hold.reason)) }

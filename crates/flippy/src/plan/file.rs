@@ -110,7 +110,12 @@ fn parse(file: &str, document: &Document) -> Result<Vec<FileObject>, String> {
     let place = format!("{file}:{}", document.line);
     match (head.api_version.as_deref(), head.kind.as_deref()) {
         (Some("keikoproj.io/v1"), Some("FlippyConfig")) => {
-            let config: FlippyConfig = decode(file, &document.text)?;
+            let mut ignored = Vec::new();
+            let config = serde_saphyr::with_deserializer_from_str(&document.text, |yaml| {
+                serde_ignored::deserialize(yaml, |path| ignored.push(path.to_string()))
+            });
+            let config = config.map_err(|error| told(file, &error))?;
+            nothing_ignored(&place, &ignored)?;
             named(place, config).map(|object| vec![object])
         }
         // What `kubectl get -o yaml` prints.
@@ -120,7 +125,10 @@ fn parse(file: &str, document: &Document) -> Result<Vec<FileObject>, String> {
                 if item["kind"] != "FlippyConfig" {
                     return Err(format!("{place}: expected a FlippyConfig, found {}", item["kind"]));
                 }
-                let config = serde_json::from_value(item).map_err(|error| format!("{place}: {error}"))?;
+                let mut ignored = Vec::new();
+                let config = serde_ignored::deserialize(item, |path| ignored.push(path.to_string()));
+                let config = config.map_err(|error: serde_json::Error| format!("{place}: {error}"))?;
+                nothing_ignored(&place, &ignored)?;
                 named(place, config)
             };
             head.items.into_iter().enumerate().map(item).collect()
@@ -136,6 +144,19 @@ fn parse(file: &str, document: &Document) -> Result<Vec<FileObject>, String> {
     }
 }
 
+/// A field that nobody reads is a typo, and what it was meant to limit is not limited. kubectl refuses it, too.
+fn nothing_ignored(place: &str, ignored: &[String]) -> Result<(), String> {
+    // Steps into what is optional are question marks.
+    let path = |path: &String| path.replace("?.", "");
+    let unknown: Vec<String> = ignored.iter().map(path).filter(|path| path.starts_with("spec.")).collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let problem =
+        |path: &String| format!("{place}: FlippyConfig has no field {path}; docs/reference.md lists those that it has");
+    Err(unknown.iter().map(problem).collect::<Vec<_>>().join("\n"))
+}
+
 fn named(place: String, config: FlippyConfig) -> Result<FileObject, String> {
     if config.metadata.name.as_deref().unwrap_or_default().is_empty() {
         return Err(format!("{place}: it has no metadata.name: give it one"));
@@ -144,11 +165,13 @@ fn named(place: String, config: FlippyConfig) -> Result<FileObject, String> {
 }
 
 fn decode<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, String> {
-    serde_saphyr::from_str(text).map_err(|error| {
-        let line = error.location().map_or_else(String::new, |location| format!(":{}", location.line()));
-        let message = error.without_snippet().to_string();
-        format!("{file}{line}: {}", message.lines().next().unwrap_or_default())
-    })
+    serde_saphyr::from_str(text).map_err(|error| told(file, &error))
+}
+
+fn told(file: &str, error: &serde_saphyr::Error) -> String {
+    let line = error.location().map_or_else(String::new, |location| format!(":{}", location.line()));
+    let message = error.without_snippet().to_string();
+    format!("{file}{line}: {}", message.lines().next().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -196,6 +219,29 @@ mod tests {
             "apiVersion: keikoproj.io/v1\nkind: FlippyConfig\nmetadata:\n  name: mesh\n  labels: wrong\nspec: {}\n",
         );
         assert!(problems[0].starts_with("c.yaml:5: "), "{problems:?}");
+    }
+
+    #[test]
+    fn a_field_that_there_is_not_is_refused() {
+        let problem = |place: &str, field: &str| {
+            format!("{place}: FlippyConfig has no field {field}; docs/reference.md lists those that it has")
+        };
+        let spec = "{ImageList: [a/b:1], ProcessFilter: {NamespaceLabels: {a: b}}, Strategy: {Waves: [{Nmae: a}]}}";
+        let config = CONFIG.replace("{}", spec);
+        let expected = format!(
+            "{}\n{}",
+            problem("c.yaml:1", "spec.ProcessFilter.NamespaceLabels"),
+            problem("c.yaml:1", "spec.Strategy.Waves.0.Nmae")
+        );
+        assert_eq!(problems(&config), [expected]);
+        let list = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: keikoproj.io/v1, kind: FlippyConfig, metadata: {name: a}, spec: {Images: []}}\n";
+        assert_eq!(problems(list), [problem("c.yaml:1: items[0]", "spec.Images")]);
+    }
+
+    #[test]
+    fn what_a_status_of_another_version_has_is_not_looked_at() {
+        let config = format!("{CONFIG}status: {{conditions: [], newer: 1}}\nother: 1\n");
+        assert_eq!(objects("c.yaml", &config).expect("it is right").len(), 1);
     }
 
     #[test]

@@ -248,8 +248,8 @@ pub(crate) fn message(entry: &PlanEntry) -> String {
         verdict => verdict.to_string(),
     };
     match (&entry.verdict, entry.recheck_at) {
-        (Verdict::InFlight, Some(until)) => format!("{message}, until {until} at most"),
-        (Verdict::Blocked(_) | Verdict::Futile(_), Some(at)) => format!("{message}; next try at {at}"),
+        (Verdict::InFlight, Some(until)) => format!("{message}, until {until:.0} at most"),
+        (Verdict::Blocked(_) | Verdict::Futile(_), Some(at)) => format!("{message}; next try at {at:.0}"),
         _ => message,
     }
 }
@@ -282,9 +282,9 @@ pub(crate) fn first_state(state: &FirstState) -> (&'static str, String) {
         FirstState::Blocked(blocked) => ("Blocked", Verdict::Blocked(blocked.clone()).to_string()),
         FirstState::Due { .. } => ("Due", "to be restarted, once, before the workloads in scope".to_owned()),
         FirstState::Refused { message, retry_at } => {
-            ("Refused", format!("its restart was refused, next try at {retry_at}: {message}"))
+            ("Refused", format!("its restart was refused, next try at {retry_at:.0}: {message}"))
         }
-        FirstState::InFlight(until) => ("InFlight", format!("being restarted, until {until} at most")),
+        FirstState::InFlight(until) => ("InFlight", format!("being restarted, until {until:.0} at most")),
         FirstState::Done => ("Done", "restarted for these images already".to_owned()),
         FirstState::Failed => {
             ("Failed", "its restart was not completely rolled out in time: look at its pods".to_owned())
@@ -322,7 +322,7 @@ pub(crate) fn hold(hold: &Hold) -> HoldView {
             "Turn",
             format!("one at a time of what shares {turn}: the rest waits until {other} is completely rolled out"),
         ),
-        Hold::MinInterval(at) => ("MinInterval", format!("spec.Strategy.MinInterval: the next may start at {at}")),
+        Hold::MinInterval(at) => ("MinInterval", format!("spec.Strategy.MinInterval: the next may start at {at:.0}")),
         Hold::Window(Some(at)) => {
             ("OutsideWindow", format!("outside the windows of spec.Windows; they do not open before {at}"))
         }

@@ -47,6 +47,15 @@ pub(super) async fn refuse_beside_an_operator(
         .collect();
     match holder(client, &places).await {
         Leadership::Nobody => Ok(()),
+        // One that needs no lease may be at work, and only its answers show it.
+        Leadership::NoLease => overlapping.iter().find(|overlap| overlap.is_answered).map_or(Ok(()), |answered| {
+            let found = format!(
+                "an operator without leader election may be at work: the status of FlippyConfig {} answers its present \
+                 spec (if none is at work any more, say so with --no-operator)",
+                answered.config
+            );
+            Err(refusal(answered, &found))
+        }),
         Leadership::Somebody(who) => Err(refusal(example, &format!("an operator ({who}) is at work"))),
         Leadership::Unknown(why) => {
             Err(refusal(example, &format!("an operator may be at work, which cannot be told: {why}")))
@@ -58,10 +67,12 @@ pub(super) async fn refuse_beside_an_operator(
 struct Overlap {
     config: PolicyName,
     example: NamedWorkload,
+    /// Whether an operator has looked at its present spec.
+    is_answered: bool,
 }
 
 fn refusal(overlap: &Overlap, found: &str) -> Failure {
-    let Overlap { config, example } = overlap;
+    let Overlap { config, example, .. } = overlap;
     Failure::error(format!(
         "{found}, and FlippyConfig {config} of this cluster is about some of the same workloads, for example {example}: \
          let the operator do it (`flippy status {name} -n {namespace} --watch`), or take it out of its hands first with \
@@ -89,11 +100,16 @@ fn overlap(
         is_about(&policy, workload) && ours.iter().any(|ours| is_about(ours, workload))
     };
     let example = snapshot.workloads().find(both)?.id.named.clone();
-    Some(Overlap { config: policy.name.clone(), example })
+    let observed = config.status.as_ref().and_then(|status| status.observed_generation);
+    let is_answered = observed.is_some() && observed == config.metadata.generation;
+    Some(Overlap { config: policy.name.clone(), example, is_answered })
 }
 
 enum Leadership {
+    /// There is a lease, and nobody renews it.
     Nobody,
+    /// No operator has ever asked to lead.
+    NoLease,
     Somebody(String),
     /// Nobody knows, and why.
     Unknown(String),
@@ -106,6 +122,9 @@ async fn holder(client: &Client, places: &BTreeSet<&str>) -> Leadership {
         Ok(leases) => leases,
         Err(error) => return Leadership::Unknown(crate::refusal::chain(&error)),
     };
+    if first.is_empty() {
+        return Leadership::NoLease;
+    }
     let held: Vec<&Lease> = first.iter().filter(|lease| holder_of(lease).is_some()).collect();
     let lasts = held.iter().map(|lease| duration_of(lease)).max().unwrap_or_default();
     let deadline = Instant::now() + lasts;

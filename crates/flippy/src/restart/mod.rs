@@ -76,6 +76,9 @@ pub(crate) struct RestartArgs {
     /// Make restarts again that failed or were futile before now, as `flippy retry` does
     #[arg(long)]
     pub(crate) retry: bool,
+    /// Begin although it looks as if an operator were at work on the same workloads: you know that none is
+    #[arg(long)]
+    pub(crate) no_operator: bool,
     /// For programs: one JSON object a line
     #[arg(short, long, value_enum)]
     pub(crate) output: Option<Lines>,
@@ -98,8 +101,9 @@ and an operator that is installed later knows what was done. What only a status 
 anew: approvals of waves, and soaks.
 
 It begins by showing the plan in brief, and asks. It refuses while an operator is at work (a held
-and renewed Lease named flippy) and a FlippyConfig of the cluster that is not paused is about some
-of the same workloads. Changes of a CONFIG of the cluster are not seen once it has begun.
+and renewed Lease named flippy; where there is no such Lease at all, a status that answers the
+present spec) and a FlippyConfig of the cluster that is not paused is about some of the same
+workloads; --no-operator says that none is. Changes of a CONFIG of the cluster are not seen once it has begun.
 
 Ctrl-C: nothing more starts, and what is under way is named and finishes by itself; again: at once.
 Where a wave needs approval it asks at a terminal; elsewhere it ends with 7, and --approve helps.
@@ -233,7 +237,9 @@ async fn prepare(
     let snapshot = plan::look(&cluster.client, &cluster.server, &subjects, &[]).await?;
     let installed = plan::cluster::configs_if_any(&cluster.client).await;
     let ours: Vec<&Policy> = policies.iter().collect();
-    at_work::refuse_beside_an_operator(&cluster.client, &ours, &installed, &snapshot, options).await?;
+    if !args.no_operator {
+        at_work::refuse_beside_an_operator(&cluster.client, &ours, &installed, &snapshot, options).await?;
+    }
     let views = plan::decide(&subjects, &snapshot, Timestamp::now());
     let plans = views.iter().filter_map(|view| view.plan.as_ref());
     let first = |plan: &plan::view::PlanView| plan.restart_first.iter().map(|first| first.workload.clone()).collect();

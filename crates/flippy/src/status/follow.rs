@@ -183,6 +183,10 @@ async fn until_outcome(
                 views = listed.take().unwrap_or_default();
                 is_known = true;
                 said_error.clear();
+                // A terminal shows it anyway.
+                if views.is_empty() && !matches!(screen, Screen::Live(_)) {
+                    eprintln!("note: there is no FlippyConfig; waiting for one");
+                }
             }
             Event::Apply(config) => views.extend(view(config)),
             Event::Delete(config) => {
