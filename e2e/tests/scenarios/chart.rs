@@ -167,7 +167,7 @@ fn the_right_to_ask_admission_never_comes_without_the_fence_around_the_account_t
     let account = "askAdmission.enabled=true,serviceAccount.create=false,serviceAccount.name=robot";
     for (values, has_right) in [(account.to_owned(), true), (format!("{account},rbac.create=false"), false)] {
         let documents = chart::render("mesh", &[&IMAGE[..], &["--set", &values]].concat())?;
-        let of_kind = |kind: &str| documents.iter().filter(move |document| document["kind"] == kind);
+        let of_kind = |kind: &'static str| documents.iter().filter(move |document| document["kind"] == kind);
         let policies: Vec<&Value> = of_kind("ValidatingAdmissionPolicy").collect();
         ensure!(policies.len() == 1, "{} policies with {values}", policies.len());
         let fenced = policies[0]["spec"]["matchConditions"][0]["expression"].as_str().unwrap_or_default();
