@@ -173,6 +173,12 @@ impl Requests {
         self.patches_of_workloads().only(Request::succeeded)
     }
 
+    /// Evictions that were carried out.
+    #[must_use]
+    pub fn evictions(&self) -> Self {
+        self.verb("create").resource("pods/eviction").only(|request| request.succeeded() && !request.is_dry_run())
+    }
+
     /// Restarts that nobody knows of whether they were carried out: whoever asked for them was gone before the answer, and
     /// the server noted the end of its own waiting.
     #[must_use]
@@ -181,7 +187,8 @@ impl Requests {
     }
 
     fn patches_of_workloads(&self) -> Self {
-        const WORKLOADS: [&str; 4] = ["deployments", "rollouts", "statefulsets", "daemonsets"];
+        const WORKLOADS: [&str; 6] =
+            ["deployments", "rollouts", "statefulsets", "daemonsets", "replicasets", "replicationcontrollers"];
         let is_of_workload = |request: &Request| WORKLOADS.contains(&request.resource().as_str());
         self.verb("patch").only(|request| is_of_workload(request) && !request.is_dry_run())
     }

@@ -49,6 +49,7 @@ pub mod cluster;
 pub mod components;
 pub mod config;
 pub mod control_plane;
+pub mod dashboard;
 pub mod docs;
 #[cfg(feature = "embedded")]
 mod embedded;

@@ -42,6 +42,9 @@ fn rolled_out(kind: Kind, object: &DynamicObject) -> Check<()> {
             number(&status["desiredNumberScheduled"]),
             ["updatedNumberScheduled", "currentNumberScheduled", "numberAvailable"],
         ),
+        Kind::ReplicaSet | Kind::ReplicationController => {
+            (number(&spec["replicas"]), ["readyReplicas", "replicas", "availableReplicas"])
+        }
         _ => (number(&spec["replicas"]), ["updatedReplicas", "replicas", "availableReplicas"]),
     };
     for field in counts {
@@ -134,6 +137,8 @@ pub async fn revisions(client: &Client, workload: &WorkloadRef) -> Result<usize>
     match workload.kind {
         Kind::Deployment | Kind::Rollout => count::<ReplicaSet>(client, workload).await,
         Kind::StatefulSet | Kind::DaemonSet => count::<ControllerRevision>(client, workload).await,
+        // It has no revisions.
+        Kind::ReplicaSet | Kind::ReplicationController => Ok(1),
     }
 }
 

@@ -1,5 +1,6 @@
 //! A real Prometheus, whose alert a scenario lets fire or not.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,6 +8,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::loopback;
@@ -53,14 +56,19 @@ impl Prometheus {
 
     /// The series that an instant query returns.
     pub async fn query(&self, expression: &str) -> Result<Vec<Value>> {
-        let mut encoded = String::new();
-        for byte in expression.bytes() {
-            // Writing into a String cannot fail.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-        let answer = loopback::get(self.files.port, &format!("/api/v1/query?query={encoded}")).await?;
+        self.ask(&format!("query?query={}", encoded(expression))).await
+    }
+
+    /// The series of a span of time, second by second.
+    pub async fn query_range(&self, expression: &str, begin: Timestamp, end: Timestamp) -> Result<Vec<Series>> {
+        let path = format!("query_range?query={}&start={begin:.0}&end={end:.0}&step=1", encoded(expression));
+        self.ask(&path).await?.into_iter().map(|series| Ok(serde_json::from_value(series)?)).collect()
+    }
+
+    async fn ask(&self, path: &str) -> Result<Vec<Value>> {
+        let answer = loopback::get(self.files.port, &format!("/api/v1/{path}")).await?;
         let answer: Value = serde_json::from_str(&answer)?;
-        let result = answer["data"]["result"].as_array().with_context(|| format!("{expression}: {answer}"))?;
+        let result = answer["data"]["result"].as_array().with_context(|| format!("{path}: {answer}"))?;
         Ok(result.clone())
     }
 
@@ -100,6 +108,41 @@ impl Prometheus {
         self.process.kill();
         self.files
     }
+}
+
+/// One series of a span of time.
+#[derive(Debug, Deserialize)]
+pub struct Series {
+    metric: BTreeMap<String, String>,
+    /// Seconds since 1970, and values.
+    #[serde(rename = "values", deserialize_with = "numbers")]
+    pub points: Vec<(f64, f64)>,
+}
+
+impl Series {
+    /// Its name by a legend with labels in double braces; without one, all its labels.
+    pub fn named(&self, legend: &str) -> String {
+        let mut name = legend.to_owned();
+        for (label, value) in &self.metric {
+            name = name.replace(&format!("{{{{{label}}}}}"), value);
+        }
+        if name.is_empty() { self.metric.values().cloned().collect::<Vec<_>>().join(" ") } else { name }
+    }
+}
+
+/// Prometheus writes values as text, for those that JSON does not have.
+fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(f64, f64)>, D::Error> {
+    let points = Vec::<(f64, String)>::deserialize(deserializer)?;
+    points.into_iter().map(|(at, value)| Ok((at, value.parse().map_err(serde::de::Error::custom)?))).collect()
+}
+
+fn encoded(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        // Writing into a String cannot fail.
+        let _ = write!(encoded, "%{byte:02X}");
+    }
+    encoded
 }
 
 impl Files {

@@ -22,6 +22,10 @@ pub enum Kind {
     StatefulSet,
     /// apps/v1 `DaemonSet`.
     DaemonSet,
+    /// apps/v1 `ReplicaSet` that nobody owns.
+    ReplicaSet,
+    /// v1 `ReplicationController`.
+    ReplicationController,
 }
 
 impl Kind {
@@ -32,6 +36,8 @@ impl Kind {
             Self::Rollout => "Rollout",
             Self::StatefulSet => "StatefulSet",
             Self::DaemonSet => "DaemonSet",
+            Self::ReplicaSet => "ReplicaSet",
+            Self::ReplicationController => "ReplicationController",
         }
     }
 
@@ -42,6 +48,8 @@ impl Kind {
             Self::Rollout => "rollouts",
             Self::StatefulSet => "statefulsets",
             Self::DaemonSet => "daemonsets",
+            Self::ReplicaSet => "replicasets",
+            Self::ReplicationController => "replicationcontrollers",
         }
     }
 
@@ -49,6 +57,7 @@ impl Kind {
     pub fn api_resource(self) -> ApiResource {
         let (group, version) = match self {
             Self::Rollout => ("argoproj.io", "v1alpha1"),
+            Self::ReplicationController => ("", "v1"),
             _ => ("apps", "v1"),
         };
         let kind = GroupVersionKind::gvk(group, version, self.name());
@@ -104,6 +113,22 @@ impl Workload {
     /// A `DaemonSet`: one pod on each node.
     pub fn daemon_set(name: &str) -> Self {
         Self::new(Kind::DaemonSet, name).replicas(NODES)
+    }
+
+    /// A `ReplicaSet` with one replica, that nobody owns.
+    pub fn replica_set(name: &str) -> Self {
+        Self::new(Kind::ReplicaSet, name)
+    }
+
+    /// A `ReplicationController` with one replica.
+    pub fn replication_controller(name: &str) -> Self {
+        Self::new(Kind::ReplicationController, name).spec("selector", json!({APP_LABEL: name}))
+    }
+
+    /// Its pods are replaced only when somebody takes them away.
+    #[must_use]
+    pub fn on_delete(self) -> Self {
+        self.spec("updateStrategy", json!({"type": "OnDelete"}))
     }
 
     fn new(kind: Kind, name: &str) -> Self {

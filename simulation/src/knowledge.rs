@@ -13,7 +13,7 @@ use flippy_sim::{Delivery, Key, Outcome, PINNED_IMAGE, Resource, SimCluster};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use crate::record::{Record, Restart, WORKLOADS, generation, is_live, owner, uid};
+use crate::record::{Record, Restart, WORKLOADS, is_live, owner, uid, version};
 use crate::scenario::Mood;
 
 /// How long a decision may take to arrive: the operator rests 20 ms between two passes, unless somebody waits for one.
@@ -58,8 +58,15 @@ impl View {
     }
 
     /// What the life of the operator that made a restart knew when it had been told this, and nothing later; and of the
-    /// answers to its own requests none that came after `answered_by`.
-    pub(crate) fn told(record: &Record<'_>, restart: &Restart<'_>, told: &[Delivery], answered_by: Timestamp) -> Self {
+    /// answers to its own requests none that came after `answered_by`. `sets_by`: the watch that told it of `ReplicaSet`s
+    /// that are workloads, see [`watches_of_sets`].
+    pub(crate) fn told(
+        record: &Record<'_>,
+        restart: &Restart<'_>,
+        told: &[Delivery],
+        answered_by: Timestamp,
+        sets_by: Option<usize>,
+    ) -> Self {
         let of = |resource: Resource| told.iter().filter(move |delivery| delivery.resource == resource);
         let revision = |resource: Resource| of(resource).next_back().map_or(0, |delivery| delivery.revision);
         let all = |resource: Resource| record.all(resource, revision(resource));
@@ -67,11 +74,14 @@ impl View {
         let at = told.last().map_or(Timestamp::MIN, |delivery| delivery.at).min(answered_by);
         let mut workloads: BTreeMap<(Resource, Key), Arc<Value>> = BTreeMap::new();
         for resource in WORKLOADS {
-            let newest = of(resource).map(|delivery| delivery.revision).max();
-            for (key, object) in all(resource) {
+            let sets_by = sets_by.filter(|_| resource == Resource::ReplicaSets);
+            let of = || of(resource).filter(|delivery| sets_by.is_none_or(|watch| delivery.request == watch));
+            let newest = of().map(|delivery| delivery.revision).max();
+            let last = of().next_back().map_or(0, |delivery| delivery.revision);
+            for (key, object) in record.all(resource, last) {
                 // A stale list does not make an object older that was seen newer before.
                 let newer = newest.and_then(|newest| record.at(resource, key, newest));
-                let newer = newer.filter(|newer| uid(newer) == uid(object) && generation(newer) > generation(object));
+                let newer = newer.filter(|newer| uid(newer) == uid(object) && version(newer) > version(object));
                 workloads.insert((resource, key.clone()), newer.unwrap_or(object).clone());
             }
         }
@@ -83,7 +93,7 @@ impl View {
             let place = (own.mutation.resource, own.mutation.key.clone());
             if let Some(known) = workloads.get_mut(&place)
                 && uid(known) == own.uid()
-                && generation(known) < generation(own.after)
+                && version(known) < version(own.after)
             {
                 *known = own.after.clone();
             }
@@ -115,6 +125,9 @@ impl View {
             }
         }
         let mut by_workload: HashMap<String, Vec<Arc<Value>>> = HashMap::new();
+        let mut workloads = workloads;
+        // One that somebody owns is a part of that.
+        workloads.retain(|(resource, _), workload| *resource != Resource::ReplicaSets || owner(workload).is_none());
         for pod in pods.filter(|pod| is_live(pod)) {
             let Some(owner) = owner(&pod) else { continue };
             let root = roots.get(owner).map_or(owner, String::as_str).to_owned();
@@ -163,6 +176,21 @@ pub(crate) fn moments<'a>(
     let from = began.saturating_sub(DECIDING).unwrap_or(Timestamp::MIN);
     let earliest = told.partition_point(|delivery| delivery.at < from);
     (earliest..=told.len()).rev().map(|length| &told[..length]).take(MAX_MOMENTS)
+}
+
+/// The watches that may have told a life of `ReplicaSet`s as workloads: the two that were heard of last.
+///
+/// It watches them twice, as workloads and as what is between a pod and its Deployment. Both requests read the same, each has
+/// delays of its own, and what one tells is not known to who listens to the other. So a decision is fine if it is by either.
+pub(crate) fn watches_of_sets(told: &[Delivery]) -> Vec<Option<usize>> {
+    let heard = told.iter().rev().filter(|delivery| delivery.resource == Resource::ReplicaSets);
+    let mut watches: Vec<Option<usize>> = vec![None];
+    for watch in heard.map(|delivery| Some(delivery.request)) {
+        if watches.len() <= 2 && !watches.contains(&watch) {
+            watches.push(watch);
+        }
+    }
+    watches
 }
 
 /// Restarts of one batch are sent one after the other: each goes out the moment the one before is answered.

@@ -12,12 +12,19 @@ use crate::prometheus::Asked;
 use crate::scenario::Clocks;
 
 /// The kinds of workload.
-pub(crate) const WORKLOADS: [Resource; 4] =
-    [Resource::Deployments, Resource::StatefulSets, Resource::DaemonSets, Resource::Rollouts];
+pub(crate) const WORKLOADS: [Resource; 6] = [
+    Resource::Deployments,
+    Resource::StatefulSets,
+    Resource::DaemonSets,
+    Resource::Rollouts,
+    Resource::ReplicaSets,
+    Resource::ReplicationControllers,
+];
 
 pub(crate) const RESTARTED_FOR: &str = "flippy.keikoproj.io/restarted-for";
 pub(crate) const RESTARTED_AT: &str = "flippy.keikoproj.io/restarted-at";
 pub(crate) const RESUMED_AT: &str = "flippy.keikoproj.io/resumed-at";
+pub(crate) const EVICTS_UNTIL: &str = "flippy.keikoproj.io/evicts-created-until";
 pub(crate) const UNHEALTHY_BEFORE: &str = "flippy.keikoproj.io/unhealthy-before";
 
 /// What an object became, and as of when.
@@ -142,8 +149,25 @@ impl<'a> Record<'a> {
 
     /// What a life was told before a request of its own.
     pub(crate) fn told_before(&self, restart: &Restart<'_>) -> &[Delivery] {
-        let told = self.told.get(&restart.request.user).map_or(&[][..], Vec::as_slice);
-        &told[..told.partition_point(|delivery| delivery.after_requests <= restart.index)]
+        self.told_to(&restart.request.user, restart.index)
+    }
+
+    /// What a life was told before its request at this place among all.
+    pub(crate) fn told_to(&self, user: &Arc<str>, index: usize) -> &[Delivery] {
+        let told = self.told.get(user).map_or(&[][..], Vec::as_slice);
+        &told[..told.partition_point(|delivery| delivery.after_requests <= index)]
+    }
+
+    /// The live pods of a workload as of a revision.
+    pub(crate) fn pods_of(&self, workload: &Value, revision: u64) -> Vec<&Arc<Value>> {
+        let sets: Vec<&str> = self
+            .all(Resource::ReplicaSets, revision)
+            .filter(|(_, set)| owner(set) == Some(uid(workload)))
+            .map(|(_, set)| uid(set))
+            .collect();
+        let is_own = |pod: &Value| owner(pod).is_some_and(|owner| owner == uid(workload) || sets.contains(&owner));
+        let pods = self.all(Resource::Pods, revision).map(|(_, pod)| pod);
+        pods.filter(|pod| is_live(pod) && is_own(pod)).collect()
     }
 
     /// Whether a request is a patch of a workload by the operator.
@@ -178,6 +202,8 @@ pub(crate) struct Mark<'a> {
     pub(crate) token: &'a str,
     pub(crate) at: Timestamp,
     pub(crate) unhealthy_before: bool,
+    /// By eviction: pods that were created until then are to go.
+    pub(crate) evicts_until: Option<Timestamp>,
 }
 
 impl<'a> Mark<'a> {
@@ -188,15 +214,28 @@ impl<'a> Mark<'a> {
     }
 }
 
-/// The mark on a workload: on its pod template, for a Rollout on itself.
+/// The mark on a workload: on its pod template, for a Rollout and for what is evicted on itself.
 pub(crate) fn mark(resource: Resource, workload: &Value) -> Option<Mark<'_>> {
-    let annotations = match resource {
-        Resource::Rollouts => &workload["metadata"]["annotations"],
-        _ => &workload["spec"]["template"]["metadata"]["annotations"],
+    let own = &workload["metadata"]["annotations"];
+    if resource == Resource::Rollouts {
+        return mark_in(own);
+    }
+    let evicted = || {
+        let evicts_until = own[EVICTS_UNTIL].as_str()?.parse().ok()?;
+        Some(Mark { evicts_until: Some(evicts_until), ..mark_in(own)? })
     };
+    evicted().or_else(|| mark_in(&workload["spec"]["template"]["metadata"]["annotations"]))
+}
+
+fn mark_in(annotations: &Value) -> Option<Mark<'_>> {
     let token = annotations[RESTARTED_FOR].as_str()?;
     let at = annotations[RESTARTED_AT].as_str()?.parse().ok()?;
-    Some(Mark { token, at, unhealthy_before: annotations[UNHEALTHY_BEFORE] == token })
+    Some(Mark { token, at, unhealthy_before: annotations[UNHEALTHY_BEFORE] == token, evicts_until: None })
+}
+
+/// How new an object is: its resource version.
+pub(crate) fn version(object: &Value) -> u64 {
+    object["metadata"]["resourceVersion"].as_str().and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
 pub(crate) fn uid(object: &Value) -> &str {

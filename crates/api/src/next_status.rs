@@ -44,6 +44,10 @@ pub fn next_status(
         in_flight: listed(&facts.in_flight),
         blocked: listed(&facts.blocked),
         failed: listed(&facts.failed),
+        left_alone: listed(&facts.left_alone),
+        left_alone_pods: Some(facts.left_alone_pods)
+            .filter(|pods| *pods > 0)
+            .map(|pods| i64::try_from(pods).unwrap_or(i64::MAX)),
         preconditions: facts.preconditions.iter().take(MAX_LISTED).map(precondition).collect(),
         campaign: facts.campaign.as_ref().map(ToString::to_string),
         waves: facts.waves.iter().map(wave).collect(),

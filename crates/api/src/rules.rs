@@ -21,7 +21,8 @@ const WORKLOADS: [&str; 3] = ["Preconditions[].K8S", "PostFilterRestarts[].K8S",
 
 const SAY_IMAGE: &str = "write an image reference, for example docker.io/istio/proxyv2:1.30.4";
 const SAY_WORKLOAD: &str = "name one workload: Type, Name and Namespace are all needed";
-const SAY_TYPE: &str = "Type must be Deployment, StatefulSet, DaemonSet or ArgoRollout (case does not matter)";
+const SAY_TYPE: &str = "Type must be Deployment, StatefulSet, DaemonSet, ArgoRollout, ReplicaSet or ReplicationController \
+                        (case does not matter)";
 
 /// As Go's `time.ParseDuration` reads it, but not negative.
 pub(crate) const DURATION: &str = r"^\+?(0|(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$";
@@ -112,6 +113,7 @@ fn add_pace(spec: &mut Value) {
         ("Strategy.DisruptionBudgets", json!(["", "Respect", "Ignore"])),
         ("DriftDetection", json!(["", "Images", "Injection"])),
         ("MissingSidecar", json!(["", "Ignore", "Restart"])),
+        ("Strategy.Method", json!(["", "Auto", "Patch", "Evict"])),
         ("Windows[].Type", json!(["Allow", "Deny"])),
     ] {
         at(spec, path).insert("enum".to_owned(), values);
@@ -166,7 +168,10 @@ fn given(field: &str) -> String {
 }
 
 fn is_known(field: &str) -> String {
-    format!("{field}.trim().lowerAscii() in ['deployment', 'statefulset', 'daemonset', 'argorollout']")
+    format!(
+        "{field}.trim().lowerAscii() in ['deployment', 'statefulset', 'daemonset', 'argorollout', 'replicaset', \
+         'replicationcontroller']"
+    )
 }
 
 pub(crate) fn rule(spec: &mut Value, path: &str, rule: &str, message: &str) {

@@ -104,8 +104,8 @@ pub struct ProcessFilter {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct RestartObject {
-    /// Deployment, StatefulSet, DaemonSet or ArgoRollout. Case does not matter. Beside one of these, anything else is
-    /// skipped.
+    /// Deployment, StatefulSet, DaemonSet, ArgoRollout, ReplicaSet or ReplicationController; of the last two, those that
+    /// nobody owns. Case does not matter. Beside one of these, anything else is skipped.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "String::is_empty")]
     pub r#type: String,
     /// Whether, and for how long, the next restart waits until one of this kind is completely rolled out.
@@ -132,7 +132,7 @@ pub struct FlippyCondition {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct K8S {
-    /// Deployment, StatefulSet, DaemonSet or ArgoRollout. Case does not matter.
+    /// Deployment, StatefulSet, DaemonSet, ArgoRollout, ReplicaSet or ReplicationController. Case does not matter.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "String::is_empty")]
     pub r#type: String,
     /// Name of the workload.
@@ -199,6 +199,12 @@ pub struct Strategy {
     /// update does. Groups (flippy.keikoproj.io/group) are respected in any case. Default: Respect.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "String::is_empty")]
     pub disruption_budgets: String,
+    /// How pods are replaced. Auto: through the pod template where a change of it replaces every pod, else pod by pod through
+    /// the eviction API (update strategy OnDelete or with a partition, ReplicaSets, ReplicationControllers). Patch: only
+    /// through the template; what that would not restart is reported. Evict: pods are evicted, and no template is touched.
+    /// An ArgoRollout is restarted by its spec.restartAt in any case. Default: Auto.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "String::is_empty")]
+    pub method: String,
     /// Groups of workloads that are restarted one after the other: the next one starts once nothing of the one before is
     /// left to restart or under way, and it has soaked. What can never be fresh holds up nobody. PostFilterRestarts go
     /// before the first wave. At most 16. Default: everything is one group.

@@ -42,6 +42,13 @@ pub struct FlippyConfigStatus {
     /// Workloads whose restart failed; at most 50.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<Listed>,
+    /// Stale pods that no workload of the named kinds owns (bare pods, Jobs, other controllers), by owner; at most 50.
+    /// They are never taken away.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_alone: Vec<Listed>,
+    /// How many pods those are in all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_alone_pods: Option<i64>,
     /// The preconditions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub preconditions: Vec<PreconditionStatus>,

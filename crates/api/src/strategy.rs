@@ -1,6 +1,6 @@
 //! `Strategy`: how carefully to go.
 
-use flippy_core::{DisruptionBudgets, Limit, SignedDuration, SingleReplica, SpecNote, Strategy};
+use flippy_core::{DisruptionBudgets, Limit, MethodChoice, SignedDuration, SingleReplica, SpecNote, Strategy};
 
 use crate::bounds::{MAX_READY_SECONDS, MAX_TIME_LENGTH};
 use crate::duration::parse_duration;
@@ -43,6 +43,15 @@ pub(crate) fn strategy(spec: &spec::Strategy, problems: &mut Vec<Problem>, notes
             DisruptionBudgets::Respect
         }
     };
+    let method = match &*spec.method {
+        "" | "Auto" => MethodChoice::Auto,
+        "Patch" => MethodChoice::Patch,
+        "Evict" => MethodChoice::Evict,
+        other => {
+            wrong("Method", &format!("is `{other}`; write Auto, Patch or Evict"));
+            MethodChoice::Auto
+        }
+    };
     let max_failures = match &*spec.on_failure {
         "" => max_failures,
         "Halt" => Some(max_failures.unwrap_or(Limit::Count(0))),
@@ -70,6 +79,7 @@ pub(crate) fn strategy(spec: &spec::Strategy, problems: &mut Vec<Problem>, notes
         max_failures,
         single_replica,
         disruption_budgets,
+        method,
     }
 }
 

@@ -172,7 +172,7 @@ fn an_unknown_kind_beside_a_known_one_is_skipped_with_a_note() {
     assert_eq!(
         notes(&policy),
         ["spec.RestartObjects[0].Type: `CronJob` is not a kind that can be restarted: write Deployment, StatefulSet, \
-          DaemonSet or ArgoRollout; it is skipped"]
+          DaemonSet, ArgoRollout, ReplicaSet or ReplicationController; it is skipped"]
     );
 }
 

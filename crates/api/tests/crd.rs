@@ -150,7 +150,8 @@ fn messages(path: &str) -> Vec<String> {
 fn the_api_server_says_what_to_write_where_it_refuses() {
     let image = "write an image reference, for example docker.io/istio/proxyv2:1.30.4";
     let workload = "name one workload: Type, Name and Namespace are all needed";
-    let kind = "Type must be Deployment, StatefulSet, DaemonSet or ArgoRollout (case does not matter)";
+    let kind = "Type must be Deployment, StatefulSet, DaemonSet, ArgoRollout, ReplicaSet or ReplicationController (case does \
+                not matter)";
     assert_eq!(messages("ImageList[]"), [image]);
     let mirror = "a mirror needs From and To, for example docker.io and mirror.example.com/docker";
     assert_eq!(messages("ImageMirrors[]"), [mirror]);

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use flippy_api::{ConversionOptions, FlippyConfig, InvalidSpec, parse_duration, policy};
 use flippy_core::{
-    DisruptionBudgets, Limit, Policy, SignedDuration, SingleReplica, Strategy, TimeZone, Window, WindowKind,
+    DisruptionBudgets, Limit, MethodChoice, Policy, SignedDuration, SingleReplica, Strategy, TimeZone, Window,
+    WindowKind,
 };
 use serde_json::{Value, json};
 
@@ -42,6 +43,7 @@ fn a_strategy_is_taken_over() {
     let policy = strategy(&json!({
         "MaxConcurrent": "5%", "MaxConcurrentPerNamespace": 2, "MinInterval": "1m30s", "MinReadySeconds": 60,
         "MaxFailures": 3, "OnFailure": "Halt", "SingleReplica": "Hold", "DisruptionBudgets": "Ignore",
+        "Method": "Evict",
     }));
     let expected = Strategy {
         max_concurrent: Some(Limit::Percent(5)),
@@ -51,6 +53,7 @@ fn a_strategy_is_taken_over() {
         max_failures: Some(Limit::Count(3)),
         single_replica: SingleReplica::Hold,
         disruption_budgets: DisruptionBudgets::Ignore,
+        method: MethodChoice::Evict,
     };
     assert_eq!(policy.strategy, expected);
     assert_eq!(policy.notes, []);
@@ -94,6 +97,7 @@ fn everything_wrong_with_a_strategy_is_told_with_what_to_write() {
     let problems = wrong(&json!({"Strategy": {
         "MinInterval": "30", "MinReadySeconds": -1, "OnFailure": "stop", "SingleReplica": "Skip",
         "DisruptionBudgets": "respect",
+        "Method": "Delete",
     }}));
     assert_eq!(
         problems,
@@ -102,6 +106,7 @@ fn everything_wrong_with_a_strategy_is_told_with_what_to_write() {
             "spec.Strategy.MinReadySeconds: is -1; write seconds from 0 to 86400",
             "spec.Strategy.SingleReplica: is `Skip`; write Restart or Hold",
             "spec.Strategy.DisruptionBudgets: is `respect`; write Respect or Ignore",
+            "spec.Strategy.Method: is `Delete`; write Auto, Patch or Evict",
             "spec.Strategy.OnFailure: is `stop`; write Halt or Continue",
         ]
     );

@@ -206,6 +206,8 @@ fn facts(waves: Vec<WaveFact>) -> StatusFacts {
         counters: Counters::default(),
         started_at: None,
         in_flight: Vec::new(),
+        left_alone: Vec::new(),
+        left_alone_pods: 0,
         blocked: Vec::new(),
         failed: Vec::new(),
         preconditions: Vec::new(),

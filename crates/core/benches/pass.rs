@@ -148,21 +148,29 @@ fn snapshot(policies: &[Policy]) -> Snapshot {
                 namespace: namespace.clone(),
                 name: format!("service-{number:05}-6d4cf56db6-{pod:05}").into(),
                 owner: Some(Owner { kind: "ReplicaSet".into(), name: named.name.clone(), uid: replica_set.clone() }),
+                revision: 1,
                 created_at: now() - SignedDuration::from_secs(3600),
                 state: PodState::Live,
                 ready: true,
                 ready_changed_at: now() - SignedDuration::from_secs(3600),
                 unscheduled: false,
+                stray: None,
                 restart_token: is_done.then(|| token_text.clone()),
                 containers: containers.clone(),
             });
         }
-        let mark =
-            RestartMark { token: token.clone(), at: now() - SignedDuration::from_secs(3700), unhealthy_before: false };
+        let mark = RestartMark {
+            token: token.clone(),
+            at: now() - SignedDuration::from_secs(3700),
+            unhealthy_before: false,
+            evicts_until: None,
+        };
         snapshot.upsert_workload(Workload {
             id: WorkloadRef { named, uid },
             generation: 1,
+            revision: 1,
             deleting: false,
+            owned: false,
             labels: nothing.clone(),
             annotations: nothing.clone(),
             template_labels: nothing.clone(),

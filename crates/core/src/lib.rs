@@ -20,6 +20,7 @@ mod desired;
 mod disruption;
 mod drift;
 mod eta;
+mod eviction;
 mod explain;
 mod foresight;
 mod futility;
@@ -27,7 +28,9 @@ mod gate;
 mod image;
 mod injection;
 mod labels;
+mod left_alone;
 mod mark;
+mod method;
 mod mirror;
 mod notice;
 mod pace;
@@ -65,13 +68,16 @@ pub use desired::DesiredImages;
 pub use disruption::{DisruptionBudget, DisruptionFacts, Disrupts, MAX_GROUP_LENGTH, NoDisruption, Turn, group_name};
 pub use drift::{Drift, drift_of};
 pub use eta::{Estimate, Rate};
+pub use eviction::{Evicting, Eviction, EvictionWait, NextEviction};
 pub use explain::{ContainerFinding, Explanation, LastRestart, Link, PodFinding, Wait, explain, rollouts_made_from};
 pub use foresight::AdmissionHold;
 pub use gate::{Gate, GateFact, PreconditionFact, ShutBy, preconditions};
 pub use image::{ImageParseError, ImageRef};
 pub use injection::{DriftDetection, MissingSidecar};
 pub use labels::{Labels, contains_all};
+pub use left_alone::{LeftAlone, StrayFacts, WhyLeftAlone, is_of_known_kind};
 pub use mark::{RestartMark, RestartToken, TokenParseError, annotation};
+pub use method::{Method, MethodChoice};
 pub use mirror::{ImagePrefix, MAX_MIRRORS, Mirror, MirrorError, Mirrors, PrefixParseError};
 pub use notice::{Happening, Ledger, Notice, Notification, Told, Webhook, WebhookAddress, WebhookFormat, notices};
 pub use pace::{Decision, Hold, MAX_STARTS_PER_PASS, Start, pace};
@@ -99,7 +105,7 @@ pub use waves::{WaveFact, WaveHold, WaveState, Waves, waves};
 pub use window::{TooShort, Window, WindowKind, WindowState, window_state};
 pub use workload::{
     ArgoPhase, ArgoRolloutFacts, DaemonSetFacts, DeploymentFacts, Kind, KindParseError, NamedWorkload, Owner,
-    RolloutFacts, StatefulSetFacts, UpdateStrategy, Workload, WorkloadRef,
+    ReplicasFacts, RolloutFacts, StatefulSetFacts, UpdateStrategy, Workload, WorkloadRef,
 };
 
 pub use jiff::tz::TimeZone;

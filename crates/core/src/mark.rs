@@ -10,7 +10,8 @@ use thiserror::Error;
 pub mod annotation {
     /// Begins all of them.
     pub const PREFIX: &str = "flippy.keikoproj.io/";
-    /// `<hash of desired images>-<attempt>` of the last restart: on the pod template, for an Argo Rollout on the object.
+    /// `<hash of desired images>-<attempt>` of the last restart: on the pod template; for an Argo Rollout, and for what is
+    /// restarted by eviction, on the object.
     pub const RESTARTED_FOR: &str = "flippy.keikoproj.io/restarted-for";
     /// RFC 3339 time of the last restart, beside [`RESTARTED_FOR`].
     pub const RESTARTED_AT: &str = "flippy.keikoproj.io/restarted-at";
@@ -22,6 +23,9 @@ pub mod annotation {
     pub const GROUP: &str = "flippy.keikoproj.io/group";
     /// On a `FlippyConfig`, followed by the name of a wave: the campaign in which it is approved, and by whom.
     pub const APPROVE_PREFIX: &str = "flippy.keikoproj.io/approve-";
+    /// On a workload that is restarted by eviction, beside [`RESTARTED_FOR`] on the object itself: the creation time of its
+    /// newest pod when that was decided. Pods that were created until then are to be evicted, later ones are replacements.
+    pub const EVICTS_UNTIL: &str = "flippy.keikoproj.io/evicts-created-until";
     /// Beside [`RESTARTED_FOR`]: the token of a restart that found the workload unhealthy already.
     pub const UNHEALTHY_BEFORE: &str = "flippy.keikoproj.io/unhealthy-before";
 }
@@ -68,6 +72,9 @@ pub struct RestartMark {
     pub at: Timestamp,
     /// Whether the workload was unhealthy before it: then its failing afterwards is not the restart's fault.
     pub unhealthy_before: bool,
+    /// By eviction, of pods that were created until then. By the clock of the API server, as are creation times: a clock of
+    /// ours that is ahead would take replacements for old pods, and evict them again.
+    pub evicts_until: Option<Timestamp>,
 }
 
 impl RestartMark {
@@ -76,6 +83,12 @@ impl RestartMark {
     pub fn parse(restarted_for: &str, restarted_at: &str, unhealthy_before: Option<&str>) -> Option<Self> {
         let token = restarted_for.parse().ok()?;
         let at = restarted_at.parse().ok()?;
-        Some(Self { token, at, unhealthy_before: unhealthy_before == Some(restarted_for) })
+        Some(Self { token, at, unhealthy_before: unhealthy_before == Some(restarted_for), evicts_until: None })
+    }
+
+    /// The same mark, of a restart by eviction. Without a time, nobody knows which pods are old: it counts as none.
+    #[must_use]
+    pub fn by_eviction(self, evicts_until: &str) -> Option<Self> {
+        Some(Self { evicts_until: Some(evicts_until.parse().ok()?), ..self })
     }
 }

@@ -7,15 +7,17 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::budget::{Budget, will_hold_up_others};
 use crate::disruption::Turn;
+use crate::eviction::{Evicting, Eviction, evictions};
 use crate::gate::GateFact;
 use crate::mark::RestartToken;
+use crate::method::Method;
 use crate::plan::{FirstRestart, FirstState, Plan, PlanEntry, UnderWay};
 use crate::policy::Policy;
 use crate::strategy::Strategy;
 use crate::verdict::{BlockedReason, Verdict};
 use crate::waves::{WaveHold, Waves};
 use crate::window::{TooShort, WindowState, too_short_for, window_state};
-use crate::workload::{Kind, NamedWorkload, WorkloadRef};
+use crate::workload::{NamedWorkload, WorkloadRef};
 
 /// Restarts that one pass may start. A kind that is not waited for has no other bound; this one keeps the queue of
 /// patches short, and the next pass, a moment later, goes on.
@@ -31,6 +33,8 @@ const SENT_AT_ONCE: usize = 8;
 pub struct Decision {
     /// Restarts to start, in order.
     pub starts: Vec<Start>,
+    /// Pods of restarts that are under way by eviction, to be evicted now: at most one of each workload.
+    pub evictions: Vec<Eviction>,
     /// So many of them may be on their way to the API server at once; 1: each waits for the answer to the one before.
     pub sent_at_once: usize,
     /// Why the rest waits, if anything is left to restart.
@@ -59,10 +63,14 @@ pub struct Start {
     pub id: WorkloadRef,
     /// The generation that the decision was taken on.
     pub generation: i64,
+    /// How.
+    pub method: Method,
     /// What it is marked with.
     pub token: RestartToken,
     /// The time that it is marked with; for an Argo Rollout also `spec.restartAt`.
     pub at: Timestamp,
+    /// When it is restarted by eviction: pods that were created until then are to go.
+    pub evicts_until: Option<Timestamp>,
     /// Whether it is unhealthy before.
     pub unhealthy_before: bool,
     /// Why, for people.
@@ -141,8 +149,12 @@ pub fn pace(
     now: Timestamp,
 ) -> Decision {
     let recheck_at = earliest_recheck(plan, gate).into_iter().chain(waves.recheck_at()).min();
-    let mut decision = Decision { recheck_at, sent_at_once: 1, ..Decision::default() };
+    let (evictions, kept_back) = evictions(policy, plan, gate, now);
+    let mut decision = Decision { evictions, recheck_at, sent_at_once: 1, ..Decision::default() };
     if !plan.needs_restart() {
+        let until = kept_back.as_ref().and_then(Hold::until);
+        decision.recheck_at = decision.recheck_at.into_iter().chain(until).min();
+        decision.hold = kept_back;
         return decision;
     }
     match forbidden(policy, plan, gate, now) {
@@ -180,7 +192,7 @@ fn slow_down(decision: &mut Decision, gate: &GateFact, now: Timestamp) {
 }
 
 /// Why nothing may start, whatever is under way.
-fn forbidden(policy: &Policy, plan: &Plan, gate: &GateFact, now: Timestamp) -> Option<Hold> {
+pub(crate) fn forbidden(policy: &Policy, plan: &Plan, gate: &GateFact, now: Timestamp) -> Option<Hold> {
     if policy.suspended {
         return Some(Hold::Suspended);
     }
@@ -372,8 +384,10 @@ fn start_first<'a>(
                 decision.starts.push(Start {
                     id: id.clone(),
                     generation: *generation,
+                    method: first.method,
                     token: token.clone(),
-                    at: restart_time(id.named.kind, *newest_pod_at, now),
+                    at: restart_time(first.method, *newest_pod_at, now),
+                    evicts_until: evicts_until(first.method, *newest_pod_at, now),
                     unhealthy_before: !healthy,
                     because: "it is restarted before the workloads in scope".to_owned(),
                 });
@@ -457,8 +471,10 @@ fn start_of(entry: &PlanEntry, now: Timestamp) -> Option<Start> {
     Some(Start {
         id: entry.id.clone(),
         generation: entry.generation,
+        method: entry.method,
         token: entry.token.clone(),
-        at: restart_time(entry.id.named.kind, entry.newest_pod_at, now),
+        at: restart_time(entry.method, entry.newest_pod_at, now),
+        evicts_until: evicts_until(entry.method, entry.newest_pod_at, now),
         unhealthy_before: !entry.healthy,
         because: reason.to_string(),
     })
@@ -489,13 +505,18 @@ fn first_under_way(plan: &Plan, sending: &BTreeSet<Arc<str>>) -> Option<String> 
 
 /// Argo replaces pods created *before* `restartAt`, and creation times are whole seconds: a pod made in the same second
 /// would be passed over, so the restart is set after the newest pod.
-fn restart_time(kind: Kind, newest_pod_at: Option<Timestamp>, now: Timestamp) -> Timestamp {
+fn restart_time(method: Method, newest_pod_at: Option<Timestamp>, now: Timestamp) -> Timestamp {
     let whole_second = Timestamp::from_second(now.as_second()).unwrap_or(now);
-    if kind != Kind::ArgoRollout {
+    if method != Method::RestartAt {
         return now;
     }
     let after_newest = newest_pod_at.and_then(|at| at.saturating_add(SignedDuration::from_secs(1)).ok());
     after_newest.map_or(whole_second, |at| at.max(whole_second))
+}
+
+/// The pods that are there are to go. Those that come while nobody has seen them yet are judged once they are seen.
+fn evicts_until(method: Method, newest_pod_at: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+    (method == Method::Evict).then(|| newest_pod_at.unwrap_or(now))
 }
 
 fn earliest_recheck(plan: &Plan, gate: &GateFact) -> Option<Timestamp> {
@@ -505,5 +526,6 @@ fn earliest_recheck(plan: &Plan, gate: &GateFact) -> Option<Timestamp> {
         FirstState::Refused { retry_at, .. } => Some(retry_at),
         _ => first.asked_at,
     });
-    entries.chain(first).chain(gate.recheck_at).min()
+    let evicting = plan.evicting().filter_map(Evicting::recheck_at);
+    entries.chain(first).chain(evicting).chain(gate.recheck_at).min()
 }

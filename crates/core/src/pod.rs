@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::image::ImageRef;
+use crate::left_alone::StrayFacts;
 use crate::workload::Owner;
 
 /// One pod of a [`crate::Snapshot`]. A hundred thousand of these are held: everything that repeats is shared.
@@ -18,6 +19,9 @@ pub struct Pod {
     pub name: Arc<str>,
     /// The controller that owns it: a `ReplicaSet`, `StatefulSet`, `DaemonSet`, `Job`, … Absent for a bare pod.
     pub owner: Option<Owner>,
+    /// `metadata.resourceVersion`: an eviction applies only to the pod as it was seen. Not compared by
+    /// [`crate::Snapshot::upsert_pod`]: most changes of a pod are nobody's business here. 0: not known.
+    pub revision: u64,
     /// `metadata.creationTimestamp`: whole seconds, by the API server's clock.
     pub created_at: Timestamp,
     /// Where it is in its life.
@@ -30,6 +34,8 @@ pub struct Pod {
     pub unscheduled: bool,
     /// The restart token that its template carried when it was created.
     pub restart_token: Option<Arc<str>>,
+    /// What is known of it if no workload of a known kind owns it.
+    pub stray: Option<Box<StrayFacts>>,
     /// Containers and init containers, in the order of the spec, init containers last.
     pub containers: Arc<[Container]>,
 }
@@ -59,6 +65,37 @@ pub struct Container {
 }
 
 impl Pod {
+    /// Whether this is the other pod, but for a change that decides nothing.
+    pub(crate) fn says_the_same_as(&self, other: &Self) -> bool {
+        let Self {
+            uid,
+            namespace,
+            name,
+            owner,
+            revision: _,
+            created_at,
+            state,
+            ready,
+            ready_changed_at,
+            unscheduled,
+            restart_token,
+            stray,
+            containers,
+        } = self;
+        *uid == other.uid
+            && *namespace == other.namespace
+            && *name == other.name
+            && *owner == other.owner
+            && *created_at == other.created_at
+            && *state == other.state
+            && *ready == other.ready
+            && *ready_changed_at == other.ready_changed_at
+            && *unscheduled == other.unscheduled
+            && *restart_token == other.restart_token
+            && *stray == other.stray
+            && *containers == other.containers
+    }
+
     /// Whether it counts: not terminating, not finished.
     pub fn is_live(&self) -> bool {
         self.state == PodState::Live

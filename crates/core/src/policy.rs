@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::desired::DesiredImages;
 use crate::injection::DriftDetection;
+use crate::method::MethodChoice;
 use crate::notice::Notification;
 use crate::query_gate::QueryGate;
 use crate::retry::Retries;
@@ -195,6 +196,12 @@ impl Policy {
     /// Whether `PodDisruptionBudget`s must be watched to follow this policy.
     pub fn needs_disruption_budgets(&self) -> bool {
         self.strategy.disruption_budgets == DisruptionBudgets::Respect && self.selects_nothing().is_none()
+    }
+
+    /// Whether they are of use: whoever evicts cannot ignore them, because the eviction API does not.
+    pub fn looks_at_disruption_budgets(&self) -> bool {
+        let may_evict = self.strategy.method != MethodChoice::Patch && self.selects_nothing().is_none();
+        self.needs_disruption_budgets() || may_evict
     }
 
     /// Whether it restarts this workload before everything else.

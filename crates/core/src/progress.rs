@@ -2,8 +2,8 @@
 //! (k8s.io/kubectl `pkg/polymorphichelpers/rollout_status.go`) and of Argo Rollouts.
 
 use crate::workload::{
-    ArgoPhase, ArgoRolloutFacts, DaemonSetFacts, DeploymentFacts, RolloutFacts, StatefulSetFacts, UpdateStrategy,
-    Workload,
+    ArgoPhase, ArgoRolloutFacts, DaemonSetFacts, DeploymentFacts, ReplicasFacts, RolloutFacts, StatefulSetFacts,
+    UpdateStrategy, Workload,
 };
 
 /// How far a rollout is.
@@ -34,6 +34,28 @@ pub fn progress_of(workload: &Workload) -> Progress {
         RolloutFacts::StatefulSet(facts) => stateful_set(facts, workload.generation),
         RolloutFacts::DaemonSet(facts) => daemon_set(facts, workload.generation),
         RolloutFacts::ArgoRollout(facts) => argo_rollout(facts, workload.generation),
+        RolloutFacts::Replicas(facts) => replicas(facts, workload.generation),
+    }
+}
+
+/// The same for whoever replaces pods by eviction: where a changed template does nothing by itself, the pods that are there
+/// count, whatever template they were made from.
+pub(crate) fn standing_of(workload: &Workload) -> Progress {
+    let (observed_generation, is_short) = match &workload.rollout {
+        RolloutFacts::StatefulSet(facts) if facts.strategy == UpdateStrategy::OnDelete => {
+            (facts.observed_generation, facts.ready < facts.replicas_wanted)
+        }
+        RolloutFacts::DaemonSet(facts) if facts.strategy == UpdateStrategy::OnDelete => {
+            (facts.observed_generation, facts.available < facts.scheduled_wanted)
+        }
+        _ => return progress_of(workload),
+    };
+    if observed_generation < workload.generation {
+        Progress::NotObserved
+    } else if is_short {
+        Progress::Unavailable
+    } else {
+        Progress::Complete
     }
 }
 
@@ -82,6 +104,17 @@ fn daemon_set(facts: &DaemonSetFacts, generation: i64) -> Progress {
     } else if facts.updated < facts.scheduled_wanted {
         Progress::Replacing
     } else if facts.available < facts.scheduled_wanted {
+        Progress::Unavailable
+    } else {
+        Progress::Complete
+    }
+}
+
+/// It has no revisions: its pods are there, or they are not.
+fn replicas(facts: &ReplicasFacts, generation: i64) -> Progress {
+    if facts.observed_generation < generation {
+        Progress::NotObserved
+    } else if facts.available < facts.replicas_wanted {
         Progress::Unavailable
     } else {
         Progress::Complete

@@ -150,7 +150,7 @@ impl QueryGate {
 
 /// Whether the gates of a policy are to be asked now. An idle operator sends nothing.
 pub fn are_gates_asked(policy: &Policy, plan: &Plan) -> bool {
-    !policy.gates.is_empty() && !policy.suspended && plan.needs_restart()
+    !policy.gates.is_empty() && !policy.suspended && plan.has_work()
 }
 
 /// Judges every gate of a policy that asks Prometheus. Without an answer, with an old one, or with one that is not

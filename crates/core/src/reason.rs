@@ -26,6 +26,8 @@ pub enum Place {
     RestartsAllowed,
     /// A workload in the lists of a status and in a plan.
     Workload,
+    /// Stale pods that are left alone, in a status and in a plan.
+    LeftAlone,
     /// Why a plan starts no more restarts.
     Hold,
     /// An event on a workload.
@@ -41,6 +43,7 @@ impl Place {
             Self::Stalled => "condition Stalled",
             Self::RestartsAllowed => "condition RestartsAllowed",
             Self::Workload => "workload",
+            Self::LeftAlone => "pods that are left alone",
             Self::Hold => "hold of a plan",
             Self::Event => "event",
         }
@@ -51,7 +54,7 @@ const fn reason(word: &'static str, places: &'static [Place], meaning: &'static 
     Reason { word, places, meaning, remedy }
 }
 
-use Place::{Event, Hold, Ready, Reconciling, RestartsAllowed, Stalled, Workload};
+use Place::{Event, Hold, LeftAlone, Ready, Reconciling, RestartsAllowed, Stalled, Workload};
 
 const NOTHING: &str = "Nothing.";
 
@@ -81,6 +84,12 @@ pub const REASONS: &[Reason] = &[
         &[Ready, RestartsAllowed, Hold, Event],
         "The turn of a wave has come whose `Approval` is `Manual`.",
         "`flippy approve CONFIG WAVE`, once whoever has to decide has looked.",
+    ),
+    reason(
+        "BarePod",
+        &[LeftAlone],
+        "A stale pod that nobody owns. It is never taken away, because nobody would create it again.",
+        "If it does not end by itself, delete it and create it anew when that suits.",
     ),
     reason(
         "Conflict",
@@ -163,6 +172,12 @@ pub const REASONS: &[Reason] = &[
         "Correct the field that the message names. Other configs are not disturbed.",
     ),
     reason(
+        "JobPod",
+        &[LeftAlone],
+        "Stale pods of a Job, or of a CronJob's Job. They are never taken away, because their work would be lost.",
+        "Wait: they end when their work is done, and later ones get a new sidecar.",
+    ),
+    reason(
         "MaxConcurrent",
         &[Hold],
         "As many restarts as `spec.Strategy.MaxConcurrent` allows are under way.",
@@ -211,6 +226,13 @@ pub const REASONS: &[Reason] = &[
         "Correct its name in `PreProcessRestart` or `PostFilterRestarts`.",
     ),
     reason(
+        "NoRollout",
+        &[Workload],
+        "It is a ReplicaSet or ReplicationController, whose changed template replaces no pod, and `spec.Strategy.Method` is \
+         `Patch`.",
+        "Set `spec.Strategy.Method` to `Auto`, or delete its pods one by one.",
+    ),
+    reason(
         "NotInjected",
         &[Workload],
         "A new pod would have none of the containers of `ProcessFilter.Containers`: the injector is down, or does not want it any more.",
@@ -233,8 +255,8 @@ pub const REASONS: &[Reason] = &[
     reason(
         "OnDelete",
         &[Workload],
-        "Its update strategy is `OnDelete`: a changed template replaces no pod.",
-        "Delete its pods one by one, or change the strategy.",
+        "Its update strategy is `OnDelete`, so a changed template replaces no pod, and `spec.Strategy.Method` is `Patch`.",
+        "Set `spec.Strategy.Method` to `Auto`, delete its pods one by one, or change the strategy.",
     ),
     reason("Open", &[RestartsAllowed], "Restarts may start.", NOTHING),
     reason(
@@ -246,8 +268,9 @@ pub const REASONS: &[Reason] = &[
     reason(
         "Partition",
         &[Workload],
-        "Its update strategy has a partition: pods below that ordinal would not be replaced.",
-        "Set `spec.updateStrategy.rollingUpdate.partition` of the workload to 0.",
+        "Its update strategy has a partition, so pods below that ordinal would not be replaced, and `spec.Strategy.Method` is \
+         `Patch`.",
+        "Set `spec.Strategy.Method` to `Auto`, or `spec.updateStrategy.rollingUpdate.partition` of the workload to 0.",
     ),
     reason("Paused", &[Workload], "It is paused: a changed template would wait.", "Resume the workload."),
     reason(
@@ -299,7 +322,8 @@ pub const REASONS: &[Reason] = &[
         "RevertedByOwner",
         &[Workload],
         "Its restart was taken back, for example by a GitOps tool.",
-        "Let that tool ignore the annotations `flippy.keikoproj.io/*` of the pod template, or restart it there.",
+        "Let that tool ignore the annotations `flippy.keikoproj.io/*` of the pod template, set `spec.Strategy.Method` to `Evict`, \
+         which touches no template, or restart it there.",
     ),
     reason(
         "SameImageAgain",
@@ -327,6 +351,12 @@ pub const REASONS: &[Reason] = &[
         "Restart it by hand, or set `spec.Strategy.SingleReplica` to `Restart`.",
     ),
     reason("StaleImage", &[Workload], "A pod of it runs an image that is not wanted.", "Wait: it is to be restarted."),
+    reason(
+        "StaticPod",
+        &[LeftAlone],
+        "A stale pod that the kubelet runs from a file on its node.",
+        "Change that file.",
+    ),
     reason(
         "SuperfluousSidecar",
         &[Workload],
@@ -356,6 +386,12 @@ pub const REASONS: &[Reason] = &[
         &[Workload],
         "It was unhealthy before its restart and still is. It does not count as a failure.",
         "Look at the workload's pods.",
+    ),
+    reason(
+        "UnknownOwner",
+        &[LeftAlone],
+        "Stale pods whose owner is of a kind that Flippy does not restart, such as a `CloneSet`.",
+        "Restart it by its own means.",
     ),
     reason(
         "Unproven",

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use crate::admission::{AdmissionAnswer, AdmissionAnswers};
 use crate::disruption::DisruptionBudget;
 use crate::labels::Labels;
+use crate::left_alone::StrayFacts;
 use crate::mark::RestartToken;
 use crate::pod::Pod;
 use crate::standstill::Standstills;
@@ -30,6 +31,8 @@ pub struct Snapshot {
     /// How often in a row each of them was refused.
     refused_times: HashMap<Arc<str>, u32>,
     restarted: HashMap<Arc<str>, RestartToken>,
+    /// Uids of pods whose eviction the API server has accepted, as long as the watch still shows them.
+    evicted: HashSet<Arc<str>>,
     admission: AdmissionAnswers,
     standstills: Standstills,
 }
@@ -57,12 +60,21 @@ pub struct ReplicaSet {
 }
 
 /// The live pods of each workload, found through owner references. Made once per pass.
-pub struct PodIndex<'a>(HashMap<&'a str, Vec<&'a Pod>>);
+pub struct PodIndex<'a> {
+    by_workload: HashMap<&'a str, Vec<&'a Pod>>,
+    /// Those that no workload of a known kind owns.
+    strays: Vec<&'a Pod>,
+}
 
-impl PodIndex<'_> {
+impl<'a> PodIndex<'a> {
     /// The live pods of a workload, in no particular order.
     pub fn of(&self, workload_uid: &str) -> &[&Pod] {
-        self.0.get(workload_uid).map_or(&[], Vec::as_slice)
+        self.by_workload.get(workload_uid).map_or(&[], Vec::as_slice)
+    }
+
+    /// The live pods that no workload of a known kind owns, in no particular order.
+    pub(crate) fn strays(&self) -> impl Iterator<Item = (&'a Pod, &'a StrayFacts)> {
+        self.strays.iter().filter_map(|pod| Some((*pod, &**pod.stray.as_ref()?)))
     }
 }
 
@@ -169,11 +181,15 @@ impl Snapshot {
     /// (pod → `ReplicaSet` → Deployment or Rollout; pod → `StatefulSet` or `DaemonSet`).
     pub fn pods_by_workload(&self) -> PodIndex<'_> {
         let mut index: HashMap<&str, Vec<&Pod>> = HashMap::with_capacity(self.workloads.len());
-        for pod in self.pods.values().filter(|pod| pod.is_live()) {
+        let mut strays = Vec::new();
+        for pod in self.pods.values().filter(|pod| pod.is_live() && !self.evicted.contains(&pod.uid)) {
+            if pod.stray.is_some() {
+                strays.push(pod);
+            }
             let Some(root) = self.root_of(pod) else { continue };
             index.entry(root).or_default().push(pod);
         }
-        PodIndex(index)
+        PodIndex { by_workload: index, strays }
     }
 
     /// Uid of the object at the end of a pod's owner chain. `None` for a bare pod.
@@ -203,11 +219,22 @@ impl Snapshot {
     /// Adds or replaces a workload. An older generation of the same object is dropped: the answer to our own
     /// patch may overtake events that the watch still delivers from before it. Says whether anything has changed.
     pub fn upsert_workload(&mut self, workload: Workload) -> bool {
-        let held = self.workloads.get(&workload.id.named);
-        let is_older = held.is_some_and(|held| held.id.uid == workload.id.uid && held.generation > workload.generation);
-        let changed = !is_older && held != Some(&workload);
-        if changed {
+        let held = self.workloads.get_mut(&workload.id.named);
+        let Some(held) = held.filter(|held| held.id.uid == workload.id.uid) else {
             self.workloads.insert(workload.id.named.clone(), workload);
+            return true;
+        };
+        if (held.generation, held.revision) > (workload.generation, workload.revision) {
+            return false;
+        }
+        held.revision = workload.revision;
+        let changed = *held != workload;
+        if held.mark != workload.mark {
+            // Whatever became of a restart that nobody answered, this is it.
+            self.refusals.remove(&workload.id.uid);
+        }
+        if changed {
+            *held = workload;
         }
         changed
     }
@@ -217,21 +244,23 @@ impl Snapshot {
     pub fn learn_from_answer(&mut self, workload: Workload) {
         if let Some(held) = self.workloads.get_mut(&workload.id.named)
             && held.id.uid == workload.id.uid
-            && held.generation < workload.generation
+            && (held.generation, held.revision) < (workload.generation, workload.revision)
         {
             *held = workload;
         }
     }
 
-    /// Removes a workload, if it is still that very object.
-    pub fn remove_workload(&mut self, named: &NamedWorkload, uid: &str) {
-        if self.workloads.get(named).is_some_and(|held| held.id.uid.as_ref() == uid) {
+    /// Removes a workload, if it is still that very object. Says whether it was.
+    pub fn remove_workload(&mut self, named: &NamedWorkload, uid: &str) -> bool {
+        let is_held = self.workloads.get(named).is_some_and(|held| held.id.uid.as_ref() == uid);
+        if is_held {
             self.workloads.remove(named);
             self.refusals.remove(uid);
             self.refused_times.remove(uid);
             self.restarted.remove(uid);
             self.admission.forget(uid);
         }
+        is_held
     }
 
     /// Keeps only the workloads that `keep` accepts.
@@ -307,20 +336,27 @@ impl Snapshot {
 
     /// Adds or replaces a pod. Says whether anything that decisions are made from has changed.
     pub fn upsert_pod(&mut self, pod: Pod) -> bool {
-        let changed = self.pods.get(&pod.uid) != Some(&pod);
-        if changed {
-            self.pods.insert(pod.uid.clone(), pod);
+        let held = self.pods.insert(pod.uid.clone(), pod);
+        let Some(held) = held else { return true };
+        self.pods.get(&held.uid).is_none_or(|pod| !pod.says_the_same_as(&held))
+    }
+
+    /// Notes that a pod was evicted: it is on its way out, whatever the watch still shows of it.
+    pub fn note_eviction(&mut self, pod_uid: &str) {
+        if let Some((uid, _)) = self.pods.get_key_value(pod_uid) {
+            self.evicted.insert(uid.clone());
         }
-        changed
     }
 
     /// Removes a pod.
     pub fn remove_pod(&mut self, uid: &str) {
         self.pods.remove(uid);
+        self.evicted.remove(uid);
     }
 
     /// Keeps only the pods whose uid `keep` accepts.
     pub fn retain_pods(&mut self, mut keep: impl FnMut(&str) -> bool) {
         self.pods.retain(|uid, _| keep(uid));
+        self.evicted.retain(|uid| self.pods.contains_key(uid));
     }
 }

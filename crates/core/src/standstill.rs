@@ -91,5 +91,6 @@ fn pods_done(rollout: &RolloutFacts) -> (i64, i64) {
         RolloutFacts::StatefulSet(facts) => (facts.updated, facts.ready),
         RolloutFacts::DaemonSet(facts) => (facts.updated, facts.available),
         RolloutFacts::ArgoRollout(facts) => (0, facts.available),
+        RolloutFacts::Replicas(facts) => (0, facts.available),
     }
 }

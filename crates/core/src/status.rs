@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::eta::{Estimate, estimate};
 use crate::gate::{Gate, GateFact, PreconditionFact, ShutBy};
+use crate::left_alone::LeftAlone;
 use crate::mark::annotation::RESUMED_AT;
 use crate::pace::{Decision, Hold};
 use crate::plan::{FirstRestart, FirstState, Plan, PlanEntry, UnderWay};
@@ -34,6 +35,10 @@ pub struct StatusFacts {
     pub blocked: Vec<ListedWorkload>,
     /// Workloads whose restart failed, at most 50.
     pub failed: Vec<ListedWorkload>,
+    /// Stale pods that no workload of a kind that is restarted owns, by owner, at most 50.
+    pub left_alone: Vec<ListedWorkload>,
+    /// How many pods those are in all.
+    pub left_alone_pods: usize,
     /// The preconditions.
     pub preconditions: Vec<PreconditionFact>,
     /// The campaign, where there are waves.
@@ -177,6 +182,8 @@ pub fn status_facts(
             },
         ),
         failed: listed(plan, |verdict| matches!(verdict, Verdict::Failed(_)), |state| *state == FirstState::Failed),
+        left_alone: plan.left_alone.iter().map(listed_alone).take(LIST_LIMIT).collect(),
+        left_alone_pods: plan.left_alone.iter().map(|one| one.pods).sum(),
         preconditions,
         campaign: waves.campaign.clone(),
         waves: waves.facts.clone(),
@@ -259,7 +266,7 @@ fn stalled(
         let message = format!("{why}; until it is there again nothing starts, and what is under way goes on");
         return Some(("ImageSourceUnavailable", message));
     }
-    if plan.needs_restart() && gate.gate == Gate::Shut && gate.overdue {
+    if plan.has_work() && gate.gate == Gate::Shut && gate.overdue {
         return Some(("PreconditionsNotMet", format!("{}; restarts start by themselves once it is met", gate.message)));
     }
     if let Some(Hold::WindowsTooShort(why)) = &decision.hold {
@@ -399,8 +406,15 @@ fn listed(
 }
 
 fn listed_entry(entry: &PlanEntry) -> ListedWorkload {
-    let (reason, message) = listed_verdict(&entry.verdict);
+    let (reason, mut message) = listed_verdict(&entry.verdict);
+    if let Some(evicting) = &entry.evicting {
+        message = format!("{message}: {evicting}");
+    }
     ListedWorkload { workload: entry.id.to_string(), reason: reason.to_owned(), message }
+}
+
+fn listed_alone(alone: &LeftAlone) -> ListedWorkload {
+    ListedWorkload { workload: alone.what.clone(), reason: alone.reason().to_owned(), message: alone.to_string() }
 }
 
 fn listed_first(first: &FirstRestart) -> ListedWorkload {

@@ -2,6 +2,8 @@
 
 use jiff::SignedDuration;
 
+use crate::method::MethodChoice;
+
 /// Limits on the pace of a campaign.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Strategy {
@@ -22,6 +24,8 @@ pub struct Strategy {
     /// Whether `PodDisruptionBudget`s are respected. The original, and every rolling update, ignores them; who wrote one
     /// did not mean it for nodes only, so here the default is the other one.
     pub disruption_budgets: DisruptionBudgets,
+    /// How pods are replaced.
+    pub method: MethodChoice,
 }
 
 impl Default for Strategy {
@@ -34,6 +38,7 @@ impl Default for Strategy {
             max_failures: None,
             single_replica: SingleReplica::Restart,
             disruption_budgets: DisruptionBudgets::Respect,
+            method: MethodChoice::Auto,
         }
     }
 }

@@ -13,12 +13,22 @@ use crate::workload::{NamedWorkload, WorkloadRef};
 pub(crate) struct Turns {
     turns: Vec<(Turn, Vec<NamedWorkload>)>,
     members: BTreeMap<NamedWorkload, (Arc<str>, Vec<usize>)>,
+    /// Members that wait for no budget: their own policy ignores them. Others wait for these.
+    ignoring: BTreeSet<NamedWorkload>,
 }
 
 impl Turns {
-    /// Adds a turn. `under_way`: those of its members whose restart is under way, within its time.
-    pub(crate) fn add(&mut self, turn: &Turn, members: &[WorkloadRef], under_way: Vec<NamedWorkload>) {
+    /// Adds a turn. `under_way`: those of its members whose restart is under way, within its time. `ignoring`: those that
+    /// wait for no budget.
+    pub(crate) fn add(
+        &mut self,
+        turn: &Turn,
+        members: &[WorkloadRef],
+        under_way: Vec<NamedWorkload>,
+        ignoring: impl Iterator<Item = NamedWorkload>,
+    ) {
         let number = self.turns.len();
+        self.ignoring.extend(ignoring);
         self.turns.push((turn.clone(), under_way));
         for id in members {
             self.members.entry(id.named.clone()).or_insert_with(|| (id.uid.clone(), Vec::new())).1.push(number);
@@ -49,7 +59,9 @@ impl<'a> Taken<'a> {
     /// Why a workload has to wait for its turn.
     pub(crate) fn wait(&self, named: &NamedWorkload) -> Option<Hold> {
         let (_, turns) = self.turns.members.get(named)?;
-        turns.iter().find_map(|turn| {
+        let ignores_budgets = self.turns.ignoring.contains(named);
+        let respected = |turn: &&usize| !ignores_budgets || !self.turns.turns[**turn].0.is_budget();
+        turns.iter().filter(respected).find_map(|turn| {
             let other = self.by[*turn].iter().find(|other| **other != named)?;
             Some(Hold::Turn { turn: self.turns.turns[*turn].0.clone(), other: (*other).clone() })
         })

@@ -67,10 +67,12 @@ pub enum BlockedReason {
     Paused,
     /// An Argo Rollout is in the middle of bringing out a revision.
     MidRollout,
-    /// Its update strategy is `OnDelete`: a changed template replaces no pod.
+    /// Its update strategy is `OnDelete`, so a changed template replaces no pod, and pods are not to be evicted.
     OnDelete,
-    /// Its update strategy has a partition: pods below that ordinal would stay as they are.
+    /// Its update strategy has a partition, so pods below that ordinal would stay as they are, and pods are not to be evicted.
     Partition,
+    /// It is a `ReplicaSet` or `ReplicationController`, whose changed template replaces no pod, and pods are not to be evicted.
+    NoRollout,
     /// The API server did not carry out the restart; it is tried again later.
     Refused(Arc<str>),
     /// It has a single replica, and the policy leaves those to their owners.
@@ -119,6 +121,7 @@ impl Verdict {
             Self::Blocked(BlockedReason::MidRollout) => Some("MidRollout"),
             Self::Blocked(BlockedReason::OnDelete) => Some("OnDelete"),
             Self::Blocked(BlockedReason::Partition) => Some("Partition"),
+            Self::Blocked(BlockedReason::NoRollout) => Some("NoRollout"),
             Self::Blocked(BlockedReason::Refused(_)) => Some("Refused"),
             Self::Blocked(BlockedReason::SingleReplica) => Some("SingleReplica"),
             Self::Blocked(BlockedReason::RevertedByOwner) => Some("RevertedByOwner"),
@@ -186,11 +189,15 @@ impl fmt::Display for Verdict {
                 f.write_str("a revision is being brought out: promote or abort it to let it be restarted")
             }
             Self::Blocked(BlockedReason::OnDelete) => {
-                f.write_str("update strategy OnDelete: delete its pods one by one, or change the strategy")
+                f.write_str("update strategy OnDelete: set spec.Strategy.Method to Auto, or delete its pods one by one")
             }
-            Self::Blocked(BlockedReason::Partition) => {
-                f.write_str("update strategy with a partition: pods below it would not be replaced; set it to 0")
-            }
+            Self::Blocked(BlockedReason::Partition) => f.write_str(
+                "update strategy with a partition: pods below it would not be replaced; set spec.Strategy.Method to Auto, or \
+                 the partition to 0",
+            ),
+            Self::Blocked(BlockedReason::NoRollout) => f.write_str(
+                "a changed template of it replaces no pod: set spec.Strategy.Method to Auto, or delete its pods one by one",
+            ),
             Self::Blocked(BlockedReason::Refused(message)) => write!(f, "its restart was refused: {message}"),
             Self::Blocked(BlockedReason::SingleReplica) => f.write_str(
                 "its only replica would be away while it is restarted: restart it by hand, or set spec.Strategy.SingleReplica \
@@ -198,7 +205,8 @@ impl fmt::Display for Verdict {
             ),
             Self::Blocked(BlockedReason::RevertedByOwner) => f.write_str(
                 "its restart was taken back, for example by a GitOps tool: let that tool ignore the annotations \
-                 flippy.keikoproj.io/* of the pod template, or restart it there",
+                 flippy.keikoproj.io/* of the pod template (spec.Strategy.Method Evict touches no template), or restart it \
+                 there",
             ),
             Self::Blocked(BlockedReason::Conflict(other)) => {
                 write!(f, "FlippyConfig {other} wants another image in the same container: make them agree")

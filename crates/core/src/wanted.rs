@@ -93,6 +93,15 @@ impl<'a> WantedImages<'a> {
 }
 
 impl<'a> Wanted<'a, '_> {
+    /// Whether nobody knows what is wanted: admission was not asked, gave no answer, or would give no container of interest.
+    pub(crate) fn is_open(&self) -> bool {
+        match &self.images {
+            Images::Named(_) => false,
+            Images::Given(images) => images.is_empty(),
+            Images::NotKnown => true,
+        }
+    }
+
     /// Compares one pod.
     pub(crate) fn drift_of(&self, pod: &Pod) -> Drift {
         let expected = self.expected();

@@ -342,6 +342,7 @@ fn holds_up_later_waves(entry: &PlanEntry) -> bool {
             | BlockedReason::NoProgress
             | BlockedReason::OnDelete
             | BlockedReason::Partition
+            | BlockedReason::NoRollout
             | BlockedReason::SingleReplica
             | BlockedReason::RevertedByOwner
             | BlockedReason::Conflict(_)

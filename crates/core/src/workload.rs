@@ -11,6 +11,7 @@ use thiserror::Error;
 use crate::disruption::DisruptionFacts;
 use crate::labels::Labels;
 use crate::mark::RestartMark;
+use crate::method::Method;
 
 /// The kinds of workload that Flippy restarts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -23,16 +24,30 @@ pub enum Kind {
     DaemonSet,
     /// `argoproj.io/v1alpha1` Rollout.
     ArgoRollout,
+    /// `apps/v1` `ReplicaSet` without an owner. One with an owner is a part of that.
+    ReplicaSet,
+    /// `v1` `ReplicationController` without an owner.
+    ReplicationController,
 }
 
 /// A `Type` in a config that names no kind Flippy knows.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("`{0}` is not a kind that can be restarted: write Deployment, StatefulSet, DaemonSet or ArgoRollout")]
+#[error(
+    "`{0}` is not a kind that can be restarted: write Deployment, StatefulSet, DaemonSet, ArgoRollout, ReplicaSet or \
+     ReplicationController"
+)]
 pub struct KindParseError(pub String);
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Deployment, Self::StatefulSet, Self::DaemonSet, Self::ArgoRollout];
+    pub const ALL: [Self; 6] = [
+        Self::Deployment,
+        Self::StatefulSet,
+        Self::DaemonSet,
+        Self::ArgoRollout,
+        Self::ReplicaSet,
+        Self::ReplicationController,
+    ];
 
     /// The name used in a `FlippyConfig` and in everything people read.
     pub fn as_str(self) -> &'static str {
@@ -41,7 +56,14 @@ impl Kind {
             Self::StatefulSet => "StatefulSet",
             Self::DaemonSet => "DaemonSet",
             Self::ArgoRollout => "ArgoRollout",
+            Self::ReplicaSet => "ReplicaSet",
+            Self::ReplicationController => "ReplicationController",
         }
+    }
+
+    /// Whether it counts only where nobody owns it: otherwise it is a part of its owner, and restarted with that.
+    pub fn is_often_a_part(self) -> bool {
+        matches!(self, Self::ReplicaSet | Self::ReplicationController)
     }
 }
 
@@ -113,8 +135,12 @@ pub struct Workload {
     pub id: WorkloadRef,
     /// `metadata.generation`: grows with every change of the spec.
     pub generation: i64,
+    /// `metadata.resourceVersion`: grows with every change at all. 0: not known.
+    pub revision: u64,
     /// Whether it is being deleted.
     pub deleting: bool,
+    /// Whether a controller owns it.
+    pub owned: bool,
     /// Its own labels.
     pub labels: Labels,
     /// Its own annotations.
@@ -146,6 +172,8 @@ pub enum RolloutFacts {
     DaemonSet(DaemonSetFacts),
     /// See [`ArgoRolloutFacts`].
     ArgoRollout(ArgoRolloutFacts),
+    /// See [`ReplicasFacts`].
+    Replicas(ReplicasFacts),
 }
 
 /// Fields of an `apps/v1` Deployment. Absent numbers are what Kubernetes defaults them to.
@@ -210,6 +238,17 @@ pub struct DaemonSetFacts {
     pub available: i64,
 }
 
+/// Fields of a `ReplicaSet` or `ReplicationController`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReplicasFacts {
+    /// `spec.replicas`
+    pub replicas_wanted: i64,
+    /// `status.observedGeneration`
+    pub observed_generation: i64,
+    /// `status.availableReplicas`
+    pub available: i64,
+}
+
 /// `status.phase` of an Argo Rollout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ArgoPhase {
@@ -249,16 +288,27 @@ pub struct ArgoRolloutFacts {
 }
 
 impl Workload {
+    /// Whether it is a part of its owner, and no workload of its own.
+    pub fn is_a_part(&self) -> bool {
+        self.owned && self.kind().is_often_a_part()
+    }
+
     /// Whether restarting it takes away its only replica before the next one is there.
-    pub(crate) fn loses_its_only_replica(&self) -> bool {
+    pub(crate) fn loses_its_only_replica(&self, method: Method) -> bool {
         match &self.rollout {
-            RolloutFacts::Deployment(facts) => facts.replicas_wanted == 1 && !self.disruption.takes_nothing_away,
+            RolloutFacts::Deployment(facts) => facts.replicas_wanted == 1 && !self.keeps_its_pods(method),
             RolloutFacts::StatefulSet(facts) => facts.replicas_wanted == 1,
             // restartAt evicts pods, which never surges (argo-rollouts#1583).
             RolloutFacts::ArgoRollout(facts) => facts.replicas_wanted == 1,
+            RolloutFacts::Replicas(facts) => facts.replicas_wanted == 1,
             // One on each node: there is no single one.
             RolloutFacts::DaemonSet(_) => false,
         }
+    }
+
+    /// Whether it never loses a pod that is available before its successor is. Whoever evicts a pod does not wait for one.
+    pub(crate) fn keeps_its_pods(&self, method: Method) -> bool {
+        self.disruption.takes_nothing_away && method != Method::Evict
     }
 
     /// Pods that it should have.
@@ -268,6 +318,7 @@ impl Workload {
             RolloutFacts::StatefulSet(facts) => facts.replicas_wanted,
             RolloutFacts::DaemonSet(facts) => facts.scheduled_wanted,
             RolloutFacts::ArgoRollout(facts) => facts.replicas_wanted,
+            RolloutFacts::Replicas(facts) => facts.replicas_wanted,
         }
     }
 

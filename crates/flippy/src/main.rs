@@ -30,6 +30,8 @@ mod run;
 mod status;
 mod stop;
 mod times;
+#[cfg(feature = "otlp")]
+mod traces;
 mod verbs;
 
 use std::io::Write as _;

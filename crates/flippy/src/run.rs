@@ -7,6 +7,7 @@ use flippy_operator::{Clients, Clock, Dialer, Operator, Settings};
 use crate::cli::{Connection, ReadingArgs, RunArgs};
 use crate::connect;
 use crate::exit::Failure;
+use crate::logging::When;
 use crate::{logging, stop};
 
 /// Where the original ran, and where existing configs are.
@@ -14,7 +15,7 @@ const MESH_NAMESPACE: &str = "istio-system";
 
 /// Runs until a signal says to stop.
 pub(crate) async fn run(args: RunArgs, connection: Connection) -> Result<ExitCode, Failure> {
-    logging::start();
+    let _logging = logging::start(When::Always);
     let stop = stop::on_signals()?;
     let without_effect = args.zap.passed();
     if !without_effect.is_empty() {

@@ -2,13 +2,18 @@
 
 use std::time::Duration;
 
-use flippy_core::{Kind, Start, Workload, annotation};
+use flippy_core::{Kind, Method, PolicyName, Start, Workload, annotation};
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use crate::interner::Interner;
-use crate::slim::{SlimDaemonSet, SlimDeployment, SlimRollout, SlimStatefulSet, SlimWorkload};
+use crate::slim::{
+    SlimDaemonSet, SlimDeployment, SlimOwnReplicaSet, SlimReplicationController, SlimRollout, SlimStatefulSet,
+    SlimWorkload,
+};
 
 /// Who appears in `managedFields` for what Flippy sets.
 pub const FIELD_MANAGER: &str = "flippy";
@@ -41,15 +46,43 @@ pub(crate) enum Outcome {
     },
 }
 
-/// Carries out one restart: exactly one request.
-pub(crate) async fn restart(client: Client, start: Start, workload: Workload) -> Outcome {
-    let patch = patch(&start, &workload);
-    match start.id.named.kind {
-        Kind::Deployment => send::<SlimDeployment>(client, &start, patch).await,
-        Kind::StatefulSet => send::<SlimStatefulSet>(client, &start, patch).await,
-        Kind::DaemonSet => send::<SlimDaemonSet>(client, &start, patch).await,
-        Kind::ArgoRollout => send::<SlimRollout>(client, &start, patch).await,
+impl Outcome {
+    /// One word for metrics and traces.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Restarted(_) => "restarted",
+            Self::Outdated => "outdated",
+            Self::Gone => "gone",
+            Self::NotSent => "not-sent",
+            Self::Refused { .. } => "refused",
+        }
     }
+}
+
+/// Carries out one restart: exactly one request.
+pub(crate) async fn restart(client: Client, policy: &PolicyName, start: Start, workload: Workload) -> Outcome {
+    let span = tracing::info_span!(
+        "restart", workload = %start.id, token = %start.token, config = %policy, outcome = Empty,
+        otel.status_code = Empty, otel.status_description = Empty
+    );
+    let patch = patch(&start, &workload);
+    let sent = async {
+        match start.id.named.kind {
+            Kind::Deployment => send::<SlimDeployment>(client, &start, patch).await,
+            Kind::StatefulSet => send::<SlimStatefulSet>(client, &start, patch).await,
+            Kind::DaemonSet => send::<SlimDaemonSet>(client, &start, patch).await,
+            Kind::ArgoRollout => send::<SlimRollout>(client, &start, patch).await,
+            Kind::ReplicaSet => send::<SlimOwnReplicaSet>(client, &start, patch).await,
+            Kind::ReplicationController => send::<SlimReplicationController>(client, &start, patch).await,
+        }
+    };
+    let outcome = sent.instrument(span.clone()).await;
+    span.record("outcome", outcome.word());
+    if let Outcome::Refused { message, .. } = &outcome {
+        span.record("otel.status_code", "ERROR");
+        span.record("otel.status_description", message.as_str());
+    }
+    outcome
 }
 
 async fn send<K: SlimWorkload>(client: Client, start: &Start, patch: Value) -> Outcome {
@@ -93,6 +126,16 @@ fn unanswered(message: String) -> Outcome {
     Outcome::Refused { message, retry_after: None, transient: true, unanswered: true }
 }
 
+const OWN_ANNOTATIONS: &str = "/metadata/annotations";
+
+/// What a restart by eviction leaves on the object.
+const MARK: [&str; 4] =
+    [annotation::RESTARTED_FOR, annotation::RESTARTED_AT, annotation::EVICTS_UNTIL, annotation::UNHEALTHY_BEFORE];
+
+fn pointer(parent: &str, key: &str) -> String {
+    format!("{parent}/{}", key.replace('/', "~1"))
+}
+
 /// One JSON patch that applies only to the very object and generation that the decision was taken on.
 ///
 /// Without the `test` on the generation, a decision taken on stale data would restart a workload twice.
@@ -101,17 +144,24 @@ fn patch(start: &Start, workload: &Workload) -> Value {
         json!({"op": "test", "path": "/metadata/uid", "value": start.id.uid}),
         json!({"op": "test", "path": "/metadata/generation", "value": start.generation}),
     ];
-    let (parent, present) = match start.id.named.kind {
-        Kind::ArgoRollout => ("/metadata/annotations", &workload.annotations),
-        _ => ("/spec/template/metadata/annotations", &workload.template_annotations),
+    let (parent, present) = match start.method {
+        Method::RestartAt | Method::Evict => (OWN_ANNOTATIONS, &workload.annotations),
+        Method::Patch => ("/spec/template/metadata/annotations", &workload.template_annotations),
     };
+    if start.method == Method::Evict && !present.is_empty() {
+        // A change of annotations does not change the generation: what was decided on is the mark that was seen.
+        for key in [annotation::RESTARTED_FOR, annotation::RESTARTED_AT] {
+            let seen = workload.annotations.get(key);
+            patch.push(json!({"op": "test", "path": pointer(OWN_ANNOTATIONS, key), "value": seen}));
+        }
+    }
     if present.is_empty() {
         // `add` replaces what is there, and a change of the object's own annotations does not change its generation.
         patch.push(json!({"op": "test", "path": parent, "value": null}));
         patch.push(json!({"op": "add", "path": parent, "value": {}}));
     }
     let mut annotate = |key: &str, value: String| {
-        patch.push(json!({"op": "add", "path": format!("{parent}/{}", key.replace('/', "~1")), "value": value}));
+        patch.push(json!({"op": "add", "path": pointer(parent, key), "value": value}));
     };
     let token = start.token.to_string();
     annotate(annotation::RESTARTED_AT, start.at.to_string());
@@ -119,7 +169,22 @@ fn patch(start: &Start, workload: &Workload) -> Value {
         annotate(annotation::UNHEALTHY_BEFORE, token.clone());
     }
     annotate(annotation::RESTARTED_FOR, token);
-    if start.id.named.kind == Kind::ArgoRollout {
+    if let Some(until) = start.evicts_until {
+        annotate(annotation::EVICTS_UNTIL, until.to_string());
+    }
+    let mut outdated: &[&str] = match start.method {
+        Method::Evict if !start.unhealthy_before => &[annotation::UNHEALTHY_BEFORE],
+        // A mark on the object would be taken for the later one.
+        Method::Patch => &MARK,
+        Method::Evict | Method::RestartAt => &[],
+    };
+    if start.method == Method::Patch && !workload.annotations.contains_key(annotation::EVICTS_UNTIL) {
+        outdated = &[];
+    }
+    for key in outdated.iter().filter(|key| workload.annotations.contains_key(**key)) {
+        patch.push(json!({"op": "remove", "path": pointer(OWN_ANNOTATIONS, key)}));
+    }
+    if start.method == Method::RestartAt {
         patch.push(json!({"op": "add", "path": "/spec/restartAt", "value": start.at.to_string()}));
     }
     Value::Array(patch)

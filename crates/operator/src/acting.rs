@@ -134,11 +134,12 @@ async fn batch(
     answered: mpsc::Sender<Answer>,
 ) -> PolicyName {
     let refused = CancellationToken::new();
+    let on_behalf_of = policy.clone();
     let send = async |(start, workload): (Start, Workload)| {
         let outcome = if refused.is_cancelled() || revoked.is_cancelled() {
             Outcome::NotSent
         } else {
-            act::restart(client.clone(), start.clone(), workload).await
+            act::restart(client.clone(), &on_behalf_of, start.clone(), workload).await
         };
         if matches!(outcome, Outcome::Refused { .. }) {
             refused.cancel();

@@ -14,7 +14,10 @@ use crate::act::FIELD_MANAGER;
 use crate::ask::quoted;
 use crate::interner::Interner;
 use crate::new_pod::new_pod;
-use crate::slim::{SlimDaemonSet, SlimDeployment, SlimPod, SlimRollout, SlimStatefulSet, SlimWorkload};
+use crate::slim::{
+    SlimDaemonSet, SlimDeployment, SlimOwnReplicaSet, SlimPod, SlimReplicationController, SlimRollout, SlimStatefulSet,
+    SlimWorkload,
+};
 
 /// How long both requests may take. Webhooks may take ten seconds each.
 const TIME_OUT: Duration = Duration::from_secs(30);
@@ -81,6 +84,8 @@ async fn template_holder(client: &Client, named: &NamedWorkload) -> Result<Optio
         Kind::StatefulSet => ApiResource::erase::<SlimStatefulSet>(&()),
         Kind::DaemonSet => ApiResource::erase::<SlimDaemonSet>(&()),
         Kind::ArgoRollout => ApiResource::erase::<SlimRollout>(&()),
+        Kind::ReplicaSet => ApiResource::erase::<SlimOwnReplicaSet>(&()),
+        Kind::ReplicationController => ApiResource::erase::<SlimReplicationController>(&()),
     };
     let api = Api::<DynamicObject>::namespaced_with(client.clone(), &named.namespace, &resource);
     let found = api.list(&ListParams::default().fields(&format!("metadata.name={}", named.name)).limit(1)).await?;
@@ -96,6 +101,8 @@ fn record(kind: Kind, object: &Value) -> Option<Workload> {
         Kind::StatefulSet => of::<SlimStatefulSet>(object),
         Kind::DaemonSet => of::<SlimDaemonSet>(object),
         Kind::ArgoRollout => of::<SlimRollout>(object),
+        Kind::ReplicaSet => of::<SlimOwnReplicaSet>(object),
+        Kind::ReplicationController => of::<SlimReplicationController>(object),
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use flippy_core::{
-    AdmissionQuestion, Claims, Hold, NamedWorkload, Policy, PolicyName, Start, StatusFacts, Timestamp, WaveMemory,
-    are_gates_asked, pace, plan, preconditions, query_gates, room_for_pods, status_facts, waves,
+    AdmissionQuestion, Claims, Eviction, Hold, NamedWorkload, Policy, PolicyName, Start, StatusFacts, Timestamp,
+    WaveMemory, are_gates_asked, pace, plan, preconditions, query_gates, room_for_pods, status_facts, waves,
 };
 
 use crate::configs::{ConfigRecord, NoPolicy};
@@ -23,6 +23,7 @@ pub(crate) struct Decided {
     pub(crate) name: PolicyName,
     pub(crate) generation: i64,
     pub(crate) starts: Vec<Start>,
+    pub(crate) evictions: Vec<Eviction>,
     /// So many of them may be on their way at once.
     pub(crate) sent_at_once: usize,
     /// Whether restarts that were decided before, and are not sent yet, must not be sent any more.
@@ -62,19 +63,20 @@ impl Findings {
     }
 }
 
-/// Decides for every config. `sending` grows by what is decided, so that no two configs start the same restart.
+/// Decides for every config. `sending` grows by what is decided, so that no two configs start the same restart; `evicting`, the
+/// uids of workloads of which a pod is being evicted, so that no two evict a pod each.
 pub(crate) fn decide(
     world: &World,
     unmet_since: &mut BTreeMap<PolicyName, UnmetSince>,
     wave_memories: &mut WaveMemories,
     sending: &mut BTreeSet<Arc<str>>,
+    evicting: &mut BTreeSet<Arc<str>>,
     now: Timestamp,
 ) -> Vec<Decided> {
     let policies: Vec<&Policy> = world.configs.iter().filter_map(|config| config.policy.as_deref().ok()).collect();
     let claims = Claims::new(&policies, &world.snapshot);
     let pods = world.snapshot.pods_by_workload();
-    let names: BTreeSet<&PolicyName> = world.configs.iter().map(|config| &config.name).collect();
-    unmet_since.retain(|name, _| names.contains(name));
+    unmet_since.retain(|name, _| world.configs.get(name).is_some());
     wave_memories.retain(|name, (uid, _)| world.configs.get(name).is_some_and(|config| config.uid == *uid));
     let next_standstill = world.snapshot.next_standstill(now);
     let mut all = Vec::new();
@@ -105,7 +107,7 @@ pub(crate) fn decide(
         let since = unmet_since.entry(config.name.clone()).or_insert_with(|| remembered(config));
         let (mut gate, mut preconditions) = preconditions(policy, &world.snapshot, since, now);
         *since = preconditions.iter().filter_map(|fact| Some((fact.target.clone(), fact.unmet_since?))).collect();
-        if !plan.needs_restart() {
+        if !plan.has_work() {
             // Patience begins when something waits.
             since.clear();
             gate.recheck_at = None;
@@ -115,18 +117,20 @@ pub(crate) fn decide(
             }
         }
         gate = gate.with_queries(query_gates(policy, &plan, world.answers.of(&config.name), now));
-        if plan.needs_restart() {
+        if plan.has_work() {
             gate = gate.and(room_for_pods(&plan, &world.snapshot, &pods, now)).and(world.throttle.gate(now));
         }
         let (_, memory) = wave_memories.entry(config.name.clone()).or_insert_with(|| remembered_waves(config));
         let waves = waves(policy, &plan, memory, now);
         *memory = waves.memory();
-        let decision = pace(policy, &plan, &gate, &waves, sending, now);
+        let mut decision = pace(policy, &plan, &gate, &waves, sending, now);
         sending.extend(decision.starts.iter().map(|start| start.id.uid.clone()));
+        decision.evictions.retain(|eviction| evicting.insert(eviction.workload.uid.clone()));
         let facts = status_facts(policy, &plan, &gate, preconditions, &waves, &decision, now);
         all.push(Decided {
             revoked: decision.hold.as_ref().is_some_and(Hold::forbids_all),
             starts: decision.starts,
+            evictions: decision.evictions,
             sent_at_once: decision.sent_at_once,
             asks_gates: are_gates_asked(policy, &plan),
             recheck_at: decision.recheck_at.into_iter().chain(next_standstill).chain(plan.questions.next_at).min(),
@@ -169,6 +173,7 @@ fn decided(config: &ConfigRecord, findings: Findings) -> Decided {
         name: config.name.clone(),
         generation: config.generation,
         starts: Vec::new(),
+        evictions: Vec::new(),
         sent_at_once: 1,
         // A config that is no policy any more restarts nothing.
         revoked: true,
@@ -196,10 +201,12 @@ fn remembered_waves(config: &ConfigRecord) -> (Arc<str>, WaveMemory) {
 #[allow(clippy::option_option, reason = "three answers, used once")]
 fn missing_feed(policy: &Policy, world: &World) -> Option<Option<String>> {
     let mut listing = None;
-    if policy.needs_disruption_budgets() {
+    if policy.looks_at_disruption_budgets() {
         match world.state_of(Feed::DisruptionBudgets) {
             FeedState::Synced => {}
             FeedState::Listing => listing = Some(None),
+            // Whoever ignores them is told what they forbid when a pod is evicted.
+            FeedState::NotServed | FeedState::Failed(_) if !policy.needs_disruption_budgets() => {}
             // Nobody knows what they forbid.
             FeedState::NotServed | FeedState::Failed(_) => {
                 let why = world.why_not_synced(Feed::DisruptionBudgets).unwrap_or_default();
@@ -252,8 +259,9 @@ mod tests {
     }
 
     fn findings(world: &World) -> Findings {
-        let decided =
-            decide(world, &mut BTreeMap::new(), &mut BTreeMap::new(), &mut BTreeSet::new(), Timestamp::UNIX_EPOCH);
+        let (mut unmet, mut memories) = (BTreeMap::new(), BTreeMap::new());
+        let (mut sending, mut evicting) = (BTreeSet::new(), BTreeSet::new());
+        let decided = decide(world, &mut unmet, &mut memories, &mut sending, &mut evicting, Timestamp::UNIX_EPOCH);
         decided.into_iter().next().expect("something is said of the config").findings
     }
 

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use flippy_core::{Kind, Policy, PolicyName, Progress, Refusal, SignedDuration, Start, Timestamp, progress_of};
+use flippy_core::{
+    Eviction, Kind, Policy, PolicyName, Progress, Refusal, SignedDuration, Start, Timestamp, progress_of,
+};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -15,12 +17,13 @@ use crate::audience::Audience;
 use crate::clock::Clock;
 use crate::configs::ConfigRecord;
 use crate::decide::{Decided, UnmetSince, WaveMemories, decide};
+use crate::evict::{Evicted, Evictions};
 use crate::feed::Item;
 use crate::feeds::Feeds;
 use crate::figures::{self, Figures};
 use crate::gates::Gates;
 use crate::lease::Mandate;
-use crate::metrics::{Metrics, RestartLabels};
+use crate::metrics::{EvictionLabels, Metrics, RestartLabels};
 use crate::operator::Clients;
 use crate::rest::Rest;
 use crate::serve::Health;
@@ -35,6 +38,8 @@ const BATCH: usize = 4096;
 /// The loop turns at least this often, to show that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 const FIRST_RETRY: Duration = Duration::from_secs(2);
+/// A budget allows an eviction again whenever a pod becomes ready: it is asked more often.
+const MAX_WAIT_FOR_BUDGET: Duration = Duration::from_secs(30);
 /// Lost answers in a row after which a workload no longer holds up others: about a minute.
 const MAX_UNANSWERED: u32 = 5;
 /// How long a stopping operator waits for requests that are on their way.
@@ -65,6 +70,8 @@ pub(crate) struct Driver {
     pub(crate) unmet_since: BTreeMap<PolicyName, UnmetSince>,
     pub(crate) wave_memories: WaveMemories,
     pub(crate) acting: Acting,
+    /// Pods of restarts that are under way.
+    pub(crate) evictions: Evictions,
     pub(crate) figures: Figures,
     pub(crate) watches: Watches,
 }
@@ -138,6 +145,10 @@ impl Driver {
                     is_urgent = true;
                     pass_due.get_or_insert_with(Instant::now);
                 }
+                (eviction, evicted) = self.evictions.answered() => {
+                    self.note_eviction(&eviction, evicted);
+                    pass_due.get_or_insert_with(Instant::now);
+                }
                 answered = self.gates.answered() => {
                     self.world.answers.note(answered);
                     pass_due.get_or_insert_with(Instant::now);
@@ -160,6 +171,7 @@ impl Driver {
 
     /// One pass over all configs. Returns when to make the next although nothing was seen to change.
     fn pass(&mut self, answered: &mpsc::Sender<Answer>) -> Option<Instant> {
+        let _span = tracing::debug_span!("pass").entered();
         let now = self.clock.now();
         self.follow_kinds();
         self.follow_sources();
@@ -183,7 +195,9 @@ impl Driver {
         self.acting.revoke(|name| self.world.configs.get(name).is_none());
         self.world.snapshot.note_progress(now);
         let mut sending = self.acting.sending();
-        let decided = decide(&self.world, &mut self.unmet_since, &mut self.wave_memories, &mut sending, now);
+        let mut evicting = self.evictions.workloads();
+        let decided =
+            decide(&self.world, &mut self.unmet_since, &mut self.wave_memories, &mut sending, &mut evicting, now);
         self.gates.follow(&mut self.world, &decided);
         self.term.asking.follow(&decided);
         self.metrics.max_starts_per_pass.set(i64::try_from(self.world.throttle.max_starts(now)).unwrap_or(i64::MAX));
@@ -191,7 +205,10 @@ impl Driver {
         let may_send = self.acting.not_before().is_none();
         let mut recheck_at: Option<Instant> = None;
         let mut sooner = |at: Instant| recheck_at = Some(recheck_at.map_or(at, |held| held.min(at)));
-        for one in decided {
+        for mut one in decided {
+            if may_send {
+                self.evict(std::mem::take(&mut one.evictions));
+            }
             // While as many as may be are on their way, their answers wake the loop.
             let is_busy = self.acting.room(&one.name, one.sent_at_once) == 0 || !may_send;
             let is_sending = is_busy && !one.starts.is_empty();
@@ -237,10 +254,58 @@ impl Driver {
         None
     }
 
+    /// Sends evictions, each of another workload.
+    fn evict(&mut self, evictions: Vec<Eviction>) {
+        for eviction in evictions {
+            self.evictions.send(self.term.acting_client.clone(), eviction);
+        }
+    }
+
+    /// Notes what became of an eviction.
+    fn note_eviction(&mut self, eviction: &Eviction, evicted: Evicted) {
+        let Eviction { workload, pod_name, pod_uid, .. } = eviction;
+        let (label, refused) = match evicted {
+            Evicted::Done => {
+                tracing::info!(%workload, pod = %pod_name, "evicted");
+                self.acting.refusals.remove(&workload.uid);
+                self.world.snapshot.forget_refusal(&workload.uid);
+                self.world.snapshot.note_eviction(pod_uid);
+                ("evicted", None)
+            }
+            Evicted::Gone => {
+                self.world.snapshot.note_eviction(pod_uid);
+                ("gone", None)
+            }
+            // Until the watch shows what it is now, the same decision would be taken and fail again.
+            Evicted::Outdated => {
+                let message = format!("pod {pod_name} changed while it was about to be evicted");
+                ("outdated", Some((message, None, MAX_RETRY)))
+            }
+            Evicted::ForbiddenByBudget { message, retry_after } => {
+                tracing::debug!(%workload, pod = %pod_name, message, "a disruption budget forbids an eviction; waiting");
+                ("waiting", Some((message, retry_after, MAX_WAIT_FOR_BUDGET)))
+            }
+            Evicted::Refused { message, retry_after, transient } => {
+                tracing::warn!(%workload, pod = %pod_name, error = message, "the API server did not evict a pod; trying again later");
+                if transient {
+                    self.acting.pause(retry_after);
+                    self.world.throttle.note_trouble(&message, self.clock.now());
+                    self.metrics.throttled.inc();
+                }
+                ("refused", Some((message, retry_after, MAX_RETRY)))
+            }
+        };
+        if let Some((message, retry_after, most)) = refused {
+            self.put_off(&workload.uid, eviction.generation, &message, retry_after.unwrap_or_default(), most, false);
+        }
+        self.metrics.evictions.get_or_create(&EvictionLabels { outcome: label }).inc();
+    }
+
     /// Notes what became of a restart.
     fn note(&mut self, start: &Start, outcome: Outcome) {
         self.acting.is_answered(start);
-        let label = match outcome {
+        let word = outcome.word();
+        match outcome {
             Outcome::Restarted(workload) => {
                 tracing::info!(workload = %start.id, token = %start.token, because = start.because, "restarted");
                 let text = format!("Restarted by Flippy ({}): {}", start.token, start.because);
@@ -250,19 +315,16 @@ impl Driver {
                 self.world.snapshot.note_restart(start.id.uid.clone(), start.token.clone());
                 // The answer is the workload as it is now: the next pass need not wait for the watch to say the same.
                 self.world.snapshot.learn_from_answer(*workload);
-                "restarted"
             }
             Outcome::Gone => {
                 self.world.snapshot.remove_workload(&start.id.named, &start.id.uid);
                 self.acting.refusals.remove(&start.id.uid);
-                "gone"
             }
-            Outcome::NotSent => "not-sent",
+            Outcome::NotSent => {}
             Outcome::Outdated => {
                 // Until the watch shows what it is now, the same decision would be taken and fail again. And it may have
                 // changed because an earlier restart, whose answer was lost, was carried out: that is under way then.
                 self.refuse(start, "it changed while it was about to be restarted", None, true);
-                "outdated"
             }
             Outcome::Refused { message, retry_after, transient, unanswered } => {
                 tracing::warn!(workload = %start.id, error = message, "the API server did not carry out a restart; trying again later");
@@ -272,29 +334,38 @@ impl Driver {
                     self.metrics.throttled.inc();
                 }
                 self.refuse(start, &message, retry_after, unanswered);
-                "refused"
             }
-        };
-        self.metrics
-            .restarts
-            .get_or_create(&RestartLabels { kind: start.id.named.kind.as_str(), outcome: label })
-            .inc();
+        }
+        self.metrics.restarts.get_or_create(&RestartLabels { kind: start.id.named.kind.as_str(), outcome: word }).inc();
     }
 
     fn refuse(&mut self, start: &Start, message: &str, retry_after: Option<Duration>, unanswered: bool) {
-        let refusals = self.acting.refusals.entry(start.id.uid.clone()).or_insert(0);
-        let delay =
-            FIRST_RETRY.saturating_mul(1 << (*refusals).min(8)).max(retry_after.unwrap_or_default()).min(MAX_RETRY);
+        let retry_after = retry_after.unwrap_or_default();
+        self.put_off(&start.id.uid, start.generation, message, retry_after, MAX_RETRY, unanswered);
+    }
+
+    /// Notes when to try again what was not carried out.
+    fn put_off(
+        &mut self,
+        uid: &Arc<str>,
+        generation: i64,
+        message: &str,
+        retry_after: Duration,
+        most: Duration,
+        unanswered: bool,
+    ) {
+        let refusals = self.acting.refusals.entry(uid.clone()).or_insert(0);
+        let delay = FIRST_RETRY.saturating_mul(1 << (*refusals).min(8)).max(retry_after).min(most);
         *refusals += 1;
         let delay = SignedDuration::try_from(delay).unwrap_or(SignedDuration::MAX);
         let refusal = Refusal {
-            generation: start.generation,
+            generation,
             message: message.into(),
             // Not for ever: one that never gets an answer must not hold up all others.
             unanswered: unanswered && *refusals <= MAX_UNANSWERED,
             retry_at: self.clock.now().saturating_add(delay).unwrap_or(Timestamp::MAX),
         };
-        self.world.snapshot.note_refusal(start.id.uid.clone(), refusal);
+        self.world.snapshot.note_refusal(uid.clone(), refusal);
     }
 
     /// Says whether there is anything to decide anew.
@@ -329,9 +400,9 @@ impl Driver {
         for stopped in self.feeds.watch_kinds(&kinds) {
             self.world.forget(stopped);
         }
-        let respects =
-            |config: &ConfigRecord| config.policy.as_ref().is_ok_and(|policy| policy.needs_disruption_budgets());
-        let needed = self.world.configs.iter().any(respects);
+        let looks_at =
+            |config: &ConfigRecord| config.policy.as_ref().is_ok_and(|policy| policy.looks_at_disruption_budgets());
+        let needed = self.world.configs.iter().any(looks_at);
         if self.feeds.watch_disruption_budgets(needed) {
             self.world.forget(Feed::DisruptionBudgets);
         }
@@ -363,6 +434,7 @@ impl Driver {
         self.acting.revoke(|_| true);
         let on_their_way = async {
             while self.acting.ended().await.is_some() {}
+            self.evictions.finish().await;
             self.term.reports.finish().await;
         };
         if tokio::time::timeout(FAREWELL, on_their_way).await.is_err() {

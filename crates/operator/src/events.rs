@@ -65,6 +65,7 @@ impl Events {
         }
         let (api_version, kind) = match id.named.kind {
             Kind::ArgoRollout => ("argoproj.io/v1alpha1", "Rollout"),
+            Kind::ReplicationController => ("v1", "ReplicationController"),
             kind => ("apps/v1", kind.as_str()),
         };
         let reference = reference(api_version, kind, &id.named.namespace, &id.named.name, &id.uid);

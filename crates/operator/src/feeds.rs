@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 use crate::feed::{self, Change, Item, Signal};
 use crate::interner::Interner;
 use crate::slim::{
-    SlimConfig, SlimDaemonSet, SlimDeployment, SlimDisruptionBudget, SlimNamespace, SlimPod, SlimReplicaSet,
-    SlimRollout, SlimStatefulSet, SlimWorkload,
+    SlimConfig, SlimDaemonSet, SlimDeployment, SlimDisruptionBudget, SlimNamespace, SlimOwnReplicaSet, SlimPod,
+    SlimReplicaSet, SlimReplicationController, SlimRollout, SlimStatefulSet, SlimWorkload,
 };
 use crate::world::{ALWAYS, Delta, Feed, Run, Told};
 
@@ -117,6 +117,12 @@ impl Feeds {
             Feed::Workloads(Kind::StatefulSet) => self.spawn_workloads::<SlimStatefulSet>(run, stop, Kind::StatefulSet),
             Feed::Workloads(Kind::DaemonSet) => self.spawn_workloads::<SlimDaemonSet>(run, stop, Kind::DaemonSet),
             Feed::Workloads(Kind::ArgoRollout) => self.spawn_workloads::<SlimRollout>(run, stop, Kind::ArgoRollout),
+            Feed::Workloads(Kind::ReplicaSet) => {
+                self.spawn_workloads::<SlimOwnReplicaSet>(run, stop, Kind::ReplicaSet);
+            }
+            Feed::Workloads(Kind::ReplicationController) => {
+                self.spawn_workloads::<SlimReplicationController>(run, stop, Kind::ReplicationController);
+            }
         }
         tracing::debug!(%feed, "watching");
     }

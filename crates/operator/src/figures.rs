@@ -1,6 +1,6 @@
 //! What the metrics show of each config: no more of what is gone, and nothing of what is not known.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use flippy_core::{ConditionStatus, PolicyName, Timestamp};
 
@@ -10,7 +10,36 @@ use crate::metrics::{ConditionLabels, ConfigLabels, Metrics, VerdictLabels};
 /// The figures that are shown now.
 pub(crate) struct Figures {
     metrics: Metrics,
-    shown: BTreeMap<PolicyName, BTreeSet<ConditionLabels>>,
+    shown: BTreeMap<PolicyName, Shown>,
+}
+
+/// What is shown of one config.
+#[derive(Default, PartialEq)]
+struct Shown {
+    conditions: Vec<ConditionFigure>,
+    /// Nothing if nobody knows.
+    campaign: Option<Campaign>,
+}
+
+/// A condition, its reason, and whether it is true.
+type ConditionFigure = (&'static str, &'static str, bool);
+
+#[derive(PartialEq)]
+struct Campaign {
+    workloads: [(&'static str, usize); VERDICTS.len()],
+    started: Option<Timestamp>,
+    estimated_end: Option<Timestamp>,
+}
+
+impl Shown {
+    fn of(decided: &Decided) -> Self {
+        let campaign = decided.counters().zip(decided.findings.facts().ok()).map(|(workloads, facts)| Campaign {
+            workloads,
+            started: facts.started_at,
+            estimated_end: facts.estimate.end,
+        });
+        Self { conditions: conditions(&decided.findings), campaign }
+    }
 }
 
 impl Figures {
@@ -20,34 +49,37 @@ impl Figures {
 
     /// Shows what was found of one config, in place of what was shown of it before.
     pub(crate) fn show(&mut self, decided: &Decided) {
+        let found = Shown::of(decided);
+        // Most passes find what the one before found.
+        if self.shown.get(&decided.name) == Some(&found) {
+            return;
+        }
         let config = ConfigLabels::new(&decided.name);
-        let mut held = BTreeSet::new();
-        for (condition, reason, is_true) in conditions(&decided.findings) {
-            let labels = ConditionLabels {
-                config_namespace: config.config_namespace.clone(),
-                config: config.config.clone(),
-                condition,
-                reason,
-            };
-            self.metrics.conditions.get_or_create(&labels).set(i64::from(is_true));
-            held.insert(labels);
+        for (condition, reason, is_true) in &found.conditions {
+            let labels = condition_labels(&config, condition, reason);
+            self.metrics.conditions.get_or_create(&labels).set(i64::from(*is_true));
         }
-        let before = self.shown.insert(decided.name.clone(), held.clone()).unwrap_or_default();
-        for gone in before.difference(&held) {
-            self.metrics.conditions.remove(gone);
+        let before = self.shown.remove(&decided.name).unwrap_or_default();
+        for (condition, reason, _) in &before.conditions {
+            if !found.conditions.iter().any(|held| (held.0, held.1) == (*condition, *reason)) {
+                self.metrics.conditions.remove(&condition_labels(&config, condition, reason));
+            }
         }
-        self.count(decided, &config);
+        match &found.campaign {
+            Some(campaign) => self.count(campaign, &config),
+            None => hide_counts(&self.metrics, &config),
+        }
+        self.shown.insert(decided.name.clone(), found);
     }
 
-    fn count(&self, decided: &Decided, config: &ConfigLabels) {
-        let Ok(facts) = decided.findings.facts() else { return hide_counts(&self.metrics, config) };
-        for (verdict, count) in decided.counters().into_iter().flatten() {
+    fn count(&self, campaign: &Campaign, config: &ConfigLabels) {
+        for (verdict, count) in campaign.workloads {
             let labels = verdict_labels(config, verdict);
             self.metrics.workloads.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
         let times = [
-            (&self.metrics.campaign_started, facts.started_at),
-            (&self.metrics.campaign_estimated_end, facts.estimate.end),
+            (&self.metrics.campaign_started, campaign.started),
+            (&self.metrics.campaign_estimated_end, campaign.estimated_end),
         ];
         for (family, time) in times {
             match time {
@@ -60,13 +92,14 @@ impl Figures {
     /// Shows only configs that exist: the others would stand there with their last figures for ever.
     pub(crate) fn retain(&mut self, exists: impl Fn(&PolicyName) -> bool) {
         let metrics = &self.metrics;
-        self.shown.retain(|name, conditions| {
+        self.shown.retain(|name, shown| {
             let keep = exists(name);
             if !keep {
-                for labels in conditions.iter() {
-                    metrics.conditions.remove(labels);
+                let config = ConfigLabels::new(name);
+                for (condition, reason, _) in &shown.conditions {
+                    metrics.conditions.remove(&condition_labels(&config, condition, reason));
                 }
-                hide_counts(metrics, &ConfigLabels::new(name));
+                hide_counts(metrics, &config);
             }
             keep
         });
@@ -85,8 +118,16 @@ fn verdict_labels(config: &ConfigLabels, verdict: &'static str) -> VerdictLabels
     VerdictLabels { config_namespace: config.config_namespace.clone(), config: config.config.clone(), verdict }
 }
 
-/// Conditions with their reasons, and whether they are true.
-fn conditions(findings: &Findings) -> Vec<(&'static str, &'static str, bool)> {
+fn condition_labels(config: &ConfigLabels, condition: &'static str, reason: &'static str) -> ConditionLabels {
+    ConditionLabels {
+        config_namespace: config.config_namespace.clone(),
+        config: config.config.clone(),
+        condition,
+        reason,
+    }
+}
+
+fn conditions(findings: &Findings) -> Vec<ConditionFigure> {
     let is_true = |status| status == ConditionStatus::True;
     match findings.facts() {
         Ok(facts) => facts.conditions.iter().map(|fact| (fact.kind, fact.reason, is_true(fact.status))).collect(),
@@ -114,6 +155,7 @@ mod tests {
             name: PolicyName { namespace: "mesh".into(), name: "sidecars".into() },
             generation: 1,
             starts: Vec::new(),
+            evictions: Vec::new(),
             sent_at_once: 1,
             revoked: true,
             recheck_at: None,

@@ -22,6 +22,7 @@ mod dial;
 mod driver;
 mod event_limit;
 mod events;
+mod evict;
 mod feed;
 mod feeds;
 mod figures;

@@ -9,8 +9,8 @@ use kube::{Api, Client, Resource};
 
 use crate::interner::Interner;
 use crate::slim::{
-    SlimDaemonSet, SlimDeployment, SlimDisruptionBudget, SlimNamespace, SlimPod, SlimReplicaSet, SlimRollout,
-    SlimStatefulSet, SlimWorkload,
+    SlimDaemonSet, SlimDeployment, SlimDisruptionBudget, SlimNamespace, SlimOwnReplicaSet, SlimPod, SlimReplicaSet,
+    SlimReplicationController, SlimRollout, SlimStatefulSet, SlimWorkload,
 };
 
 const PAGE_SIZE: u32 = 2000;
@@ -120,6 +120,8 @@ impl<'a> Look<'a> {
                 Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
                 other => other,
             },
+            Kind::ReplicaSet => self.workloads_of::<SlimOwnReplicaSet>().await,
+            Kind::ReplicationController => self.workloads_of::<SlimReplicationController>().await,
         }
     }
 
@@ -127,7 +129,10 @@ impl<'a> Look<'a> {
         let api = self.api::<K>();
         let (snapshot, interner) = (&mut self.snapshot, &mut self.interner);
         each(&api, |object| {
-            snapshot.upsert_workload(object.record(interner));
+            let workload = object.record(interner);
+            if !workload.is_a_part() {
+                snapshot.upsert_workload(workload);
+            }
         })
         .await
     }

@@ -16,8 +16,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 pub(crate) use self::labels::{
-    ConditionLabels, ConfigLabels, EventLabels, FeedLabels, GateLabels, NotificationLabels, QuestionLabels,
-    RequestLabels, RestartLabels, VerdictLabels,
+    ConditionLabels, ConfigLabels, EventLabels, EvictionLabels, FeedLabels, GateLabels, NotificationLabels,
+    QuestionLabels, RequestLabels, RestartLabels, VerdictLabels,
 };
 pub use self::reference::metrics_reference;
 use self::registration::Registration;
@@ -30,6 +30,7 @@ const OUTCOMES: [&str; 5] = ["restarted", "outdated", "gone", "refused", "not-se
 pub(crate) struct Metrics {
     pub(crate) leader: Gauge,
     pub(crate) restarts: Family<RestartLabels, Counter>,
+    pub(crate) evictions: Family<EvictionLabels, Counter>,
     pub(crate) workloads: Family<VerdictLabels, Gauge>,
     pub(crate) conditions: Family<ConditionLabels, Gauge>,
     pub(crate) campaign_started: Family<ConfigLabels, Gauge<f64, AtomicU64>>,
@@ -68,6 +69,11 @@ impl Metrics {
                 "restarts",
                 "Restarts by kind of workload and outcome: restarted, outdated (the workload had changed, so it is decided \
                  anew), gone, refused (by the API server, or it did not answer), not-sent (because one before was refused)",
+            ),
+            evictions: new.family(
+                "evictions",
+                "Pods evicted, by outcome: evicted, waiting (a disruption budget forbids it now), outdated (the pod had changed, \
+                 so it is decided anew), gone, refused (by the API server, or it did not answer)",
             ),
             workloads: new.family("workloads", "Workloads in scope by config and verdict"),
             conditions: new.family(

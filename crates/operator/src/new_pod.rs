@@ -21,6 +21,8 @@ pub(crate) fn new_pod(workload: &WorkloadRef, template_holder: &Value) -> Option
         Kind::Deployment | Kind::ArgoRollout => ("apps/v1", "ReplicaSet", replica_set.as_str()),
         Kind::StatefulSet => ("apps/v1", "StatefulSet", &**name),
         Kind::DaemonSet => ("apps/v1", "DaemonSet", &**name),
+        Kind::ReplicaSet => ("apps/v1", "ReplicaSet", &**name),
+        Kind::ReplicationController => ("v1", "ReplicationController", &**name),
     };
     let mut pod = json!({
         "apiVersion": "v1", "kind": "Pod",
@@ -56,6 +58,8 @@ fn labels_of_controller(kind: Kind, name: &str) -> Vec<(&'static str, String)> {
             ("statefulset.kubernetes.io/pod-name", format!("{name}-{NEXT}")),
             ("apps.kubernetes.io/pod-index", NEXT.to_owned()),
         ],
+        // Their template is all there is.
+        Kind::ReplicaSet | Kind::ReplicationController => Vec::new(),
     }
 }
 
@@ -117,6 +121,8 @@ mod tests {
         assert_eq!(told(Kind::Deployment), expected("cart-0-", "ReplicaSet cart-0", "app pod-template-hash"));
         assert_eq!(told(Kind::ArgoRollout), expected("cart-0-", "ReplicaSet cart-0", "app rollouts-pod-template-hash"));
         assert_eq!(told(Kind::DaemonSet), expected("cart-", "DaemonSet cart", "app controller-revision-hash"));
+        assert_eq!(told(Kind::ReplicaSet), expected("cart-", "ReplicaSet cart", "app"));
+        assert_eq!(told(Kind::ReplicationController), expected("cart-", "ReplicationController cart", "app"));
         let of_stateful_set =
             "app apps.kubernetes.io/pod-index controller-revision-hash statefulset.kubernetes.io/pod-name";
         assert_eq!(told(Kind::StatefulSet), expected("cart-", "StatefulSet cart", of_stateful_set));

@@ -204,6 +204,7 @@ impl Driver {
             unmet_since: std::collections::BTreeMap::new(),
             wave_memories: std::collections::BTreeMap::new(),
             acting: Acting::default(),
+            evictions: crate::evict::Evictions::default(),
         }
     }
 }

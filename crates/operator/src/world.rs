@@ -173,8 +173,16 @@ impl World {
                 Feed::Workloads(kind),
                 item,
                 |workload| &workload.id.uid,
-                |world, workload| world.snapshot.upsert_workload(workload),
-                |world, workload| world.snapshot.remove_workload(&workload.id.named, &workload.id.uid),
+                |world, workload| {
+                    if workload.is_a_part() {
+                        // It may have been nobody's until now.
+                        return world.snapshot.remove_workload(&workload.id.named, &workload.id.uid);
+                    }
+                    world.snapshot.upsert_workload(workload)
+                },
+                |world, workload| {
+                    world.snapshot.remove_workload(&workload.id.named, &workload.id.uid);
+                },
             ),
             Delta::Config(item) => self.take(
                 Feed::Configs,

@@ -214,7 +214,7 @@ fn is_rolling(object: &Value) -> Option<(Controller, Key)> {
             status["currentRevision"] != status["updateRevision"] || count("replicas") != wanted()
         }
         Controller::DaemonSet => count("updatedNumberScheduled") < count("desiredNumberScheduled"),
-        Controller::ReplicaSet => count("replicas") != wanted(),
+        Controller::ReplicaSet | Controller::Replication => count("replicas") != wanted(),
         Controller::Disruption => false,
     };
     (is_rolling || is_unseen).then(|| (controller, object::key(object)))

@@ -43,6 +43,21 @@ pub fn daemon_set(namespace: &str, name: &str) -> Value {
     workload("apps/v1", "DaemonSet", namespace, name)
 }
 
+/// A `ReplicaSet` that nobody owns.
+pub fn replica_set(namespace: &str, name: &str, replicas: u64) -> Value {
+    let mut set = workload("apps/v1", "ReplicaSet", namespace, name);
+    set["spec"]["replicas"] = json!(replicas);
+    set
+}
+
+/// A `ReplicationController`.
+pub fn replication_controller(namespace: &str, name: &str, replicas: u64) -> Value {
+    let mut controller = workload("v1", "ReplicationController", namespace, name);
+    controller["spec"]["replicas"] = json!(replicas);
+    controller["spec"]["selector"] = json!({"app": name});
+    controller
+}
+
 /// An Argo Rollout with a canary strategy and these steps, such as `{"setWeight": 20}` and `{"pause": {"duration": "10s"}}`.
 pub fn rollout(namespace: &str, name: &str, replicas: u64, steps: &Value) -> Value {
     let mut rollout = workload("argoproj.io/v1alpha1", "Rollout", namespace, name);

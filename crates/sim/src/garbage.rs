@@ -31,6 +31,7 @@ impl World {
             Resource::Deployments,
             Resource::Rollouts,
             Resource::ReplicaSets,
+            Resource::ReplicationControllers,
             Resource::StatefulSets,
             Resource::DaemonSets,
             Resource::FlippyConfigs,

@@ -12,6 +12,7 @@ pub enum Resource {
     Services,
     Events,
     ReplicaSets,
+    ReplicationControllers,
     Deployments,
     StatefulSets,
     DaemonSets,
@@ -66,6 +67,7 @@ table! {
     Services "" "v1" "services" "Service" [namespaced status];
     Events "" "v1" "events" "Event" [namespaced];
     ReplicaSets "apps" "v1" "replicasets" "ReplicaSet" [namespaced status generation];
+    ReplicationControllers "" "v1" "replicationcontrollers" "ReplicationController" [namespaced status generation];
     Deployments "apps" "v1" "deployments" "Deployment" [namespaced status generation];
     StatefulSets "apps" "v1" "statefulsets" "StatefulSet" [namespaced status generation];
     DaemonSets "apps" "v1" "daemonsets" "DaemonSet" [namespaced status generation];

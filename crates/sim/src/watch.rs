@@ -16,7 +16,7 @@ use crate::link::{Link, LinkState};
 use crate::list::Selection;
 use crate::log::Change;
 use crate::present::{Form, Presented};
-use crate::request::ApiRequest;
+use crate::request::{ApiRequest, Show};
 use crate::rng::Rng;
 use crate::shared::Shared;
 use crate::signal::Listener;
@@ -285,13 +285,18 @@ fn write_event(lines: &mut Vec<u8>, kind: &str, object: &Value, text: Option<&Te
     lines.extend_from_slice(b"}\n");
 }
 
+/// Written by hand: a day has more of these than of changes.
 fn write_bookmark(lines: &mut Vec<u8>, revision: u64, form: Form, initial_events_end: bool) {
-    let annotations = if initial_events_end { json!({"k8s.io/initial-events-end": "true"}) } else { json!({}) };
-    let object = json!({
-        "kind": form.resource.kind(), "apiVersion": form.resource.api_version(),
-        "metadata": {"resourceVersion": revision.to_string(), "creationTimestamp": null, "annotations": annotations},
-    });
-    write_event(lines, "BOOKMARK", &object, None, form);
+    let annotations = if initial_events_end { r#"{"k8s.io/initial-events-end":"true"}"# } else { "{}" };
+    let (version, kind) = match form.show {
+        Show::Whole if form.new_events => ("events.k8s.io/v1".to_owned(), form.resource.kind()),
+        Show::Whole => (form.resource.api_version(), form.resource.kind()),
+        Show::Metadata => ("meta.k8s.io/v1".to_owned(), "PartialObjectMetadata"),
+    };
+    let line = format!(
+        "{{\"type\":\"BOOKMARK\",\"object\":{{\"apiVersion\":\"{version}\",\"kind\":\"{kind}\",\"metadata\":{{\"annotations\":{annotations},\"creationTimestamp\":null,\"resourceVersion\":\"{revision}\"}}}}}}\n"
+    );
+    lines.extend_from_slice(line.as_bytes());
 }
 
 fn write_gone(lines: &mut Vec<u8>, cursor: u64) {

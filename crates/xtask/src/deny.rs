@@ -23,7 +23,7 @@ pub(crate) async fn check() -> Result<Option<String>> {
         }
     };
     let mut check = command::cargo();
-    check.args(["deny", "--workspace", "check", "bans", "licenses", "sources"]);
+    check.args(["deny", "--workspace", "--all-features", "check", "bans", "licenses", "sources"]);
     if remark.is_none() {
         check.arg("advisories");
     }

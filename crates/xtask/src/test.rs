@@ -106,7 +106,11 @@ impl Step {
             Self::Format => cargo(&["fmt", "--all", "--check"]).await,
             Self::Spelling => spelling().await,
             Self::Dependencies => deny::check().await,
-            Self::Lints => cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]).await,
+            Self::Lints => {
+                cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]).await?;
+                cargo(&["clippy", "--package", "flippy", "--features", "otlp", "--all-targets", "--", "-D", "warnings"])
+                    .await
+            }
             Self::Docs => docs().await,
             Self::Generated => {
                 generate::run(&generate::Arguments { check: true }).await?;
@@ -115,6 +119,9 @@ impl Step {
             Self::Alerts => alerts().await,
             Self::Tests => {
                 cargo(&["test", "--workspace", "--exclude", "flippy-e2e"]).await?;
+                // What only a feature adds.
+                cargo(&["test", "--package", "flippy", "--features", "otlp", "--bin", "flippy", "--test", "traces"])
+                    .await?;
                 // The scenarios of the end-to-end tests that need no control plane.
                 cargo(&["test", "--package", "flippy-e2e", e2e::EMBEDDED]).await
             }

@@ -26,11 +26,13 @@ async fn a_campaign_over_all_kinds_uses_every_rule_of_the_shipped_roles_and_cost
     let shop = s.namespace("shop").await?;
     let workloads =
         [Workload::deployment("a"), Workload::rollout("b"), Workload::stateful_set("c"), Workload::daemon_set("d")];
+    let by_eviction = [Workload::replica_set("e"), Workload::replication_controller("f")];
+    let workloads = workloads.into_iter().chain(by_eviction);
     let workloads = s.create_all(&shop, workloads).await?;
     let operator = s.operator_with(&["--leader-elect"]).await?;
     s.mesh().upgrade(NEW_IMAGE).await?;
     let mut spec = wanting(s, &[NEW_IMAGE]);
-    let kinds = ["Deployment", "ArgoRollout", "StatefulSet", "DaemonSet"];
+    let kinds = ["Deployment", "ArgoRollout", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController"];
     spec["RestartObjects"] = kinds.map(|kind| json!({"Type": kind, "StatusCheckConfig": waits(60)})).into();
     spec["Suspend"] = json!(true);
     s.config(s.system(), MESH, spec.clone()).await?;

@@ -45,7 +45,7 @@ async fn the_api_server_refuses_a_precondition_of_an_unknown_kind_and_says_what_
     let refused = s.config(s.system(), MESH, spec).await;
 
     let message = format!("{:#}", refused.expect_err("it is refused"));
-    let advice = "Type must be Deployment, StatefulSet, DaemonSet or ArgoRollout";
+    let advice = "Type must be Deployment, StatefulSet, DaemonSet, ArgoRollout, ReplicaSet or ReplicationController";
     assert!(message.contains("Preconditions[0]") && message.contains(advice), "{message}");
     Ok(())
 }

@@ -5,11 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use flippy_e2e::dashboard::{self, Panel};
 use flippy_e2e::install;
 use flippy_e2e::prometheus::{ALERT, Prometheus};
 use flippy_e2e::receiver::Receiver;
 use flippy_e2e::scenario::{NEW_IMAGE, Scenario};
 use flippy_e2e::workloads::Workload;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -33,16 +35,9 @@ fn chart(path: &str) -> Result<String> {
     std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// The expressions of the dashboard, with its variables filled in.
-fn panels() -> Result<BTreeSet<String>> {
-    let dashboard: Value = serde_json::from_str(&chart("dashboards/flippy.json")?)?;
-    let panels = dashboard["panels"].as_array().context("the dashboard has no panels")?;
-    let targets = panels.iter().flat_map(|panel| panel["targets"].as_array().into_iter().flatten());
-    let filled = targets.map(|target| {
-        let expression = target["expr"].as_str().context("a target without expression")?;
-        Ok(expression.replace("$__rate_interval", "10s").replace("$namespace", ".*").replace("$config", ".*"))
-    });
-    filled.collect()
+/// The panels of the dashboard.
+fn panels() -> Result<Vec<Panel>> {
+    dashboard::panels(&serde_json::from_str(&chart("dashboards/flippy.json")?)?)
 }
 
 /// What the alerts look at: their expressions without what makes them true, a threshold or a reason.
@@ -79,7 +74,9 @@ async fn every_panel_and_every_alert_finds_its_metrics_while_a_prometheus_scrape
     spec["Notifications"] = json!([{"Name": "ops", "Webhook": {"URL": ops.url()}}]);
     s.config(s.system(), MESH, spec).await?;
 
-    let mut unseen: BTreeSet<String> = panels()?.into_iter().chain(alerts()?).collect();
+    let (panels, begin) = (panels()?, Timestamp::now());
+    let shown = panels.iter().flat_map(Panel::expressions).map(ToOwned::to_owned);
+    let mut unseen: BTreeSet<String> = shown.chain(alerts()?).collect();
     ensure!(unseen.len() > 20, "these are all expressions: {unseen:?}");
     let deadline = Instant::now() + LIMIT;
     while !unseen.is_empty() {
@@ -91,7 +88,17 @@ async fn every_panel_and_every_alert_finds_its_metrics_while_a_prometheus_scrape
         }
         sleep(LOOK_INTERVAL).await;
     }
-    Ok(())
+    // To the end of the campaign, for whoever looks at it.
+    let is_complete = async || {
+        Ok::<_, anyhow::Error>(!prometheus.query("sum(flippy_workloads{verdict='Fresh'}) == 40").await?.is_empty())
+    };
+    while !is_complete().await? {
+        ensure!(Instant::now() < deadline, "not complete: {}", operator.metrics().await?);
+        sleep(LOOK_INTERVAL).await;
+    }
+    let page = dashboard::page(&panels, &prometheus, begin, Timestamp::now()).await?;
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("dashboard.html");
+    std::fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))
 }
 
 async fn metrics_over_tls_are_for_those_whom_rbac_allows(s: &Scenario) -> Result<()> {

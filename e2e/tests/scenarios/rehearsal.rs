@@ -22,6 +22,9 @@ flippy_e2e::scenarios! {
     ],
 }
 
+/// Restarts that may be under way at once.
+const AT_ONCE: usize = 2;
+
 /// Workloads that take so different times that nobody finishes by chance before another.
 async fn workloads(s: &Scenario) -> Result<Vec<WorkloadRef>> {
     let [aa, bb, cc] = [s.namespace("aa").await?, s.namespace("bb").await?, s.namespace("cc").await?];
@@ -99,7 +102,7 @@ async fn a_rehearsal_tells_the_order_of_the_campaign_exactly_and_its_duration_wi
     s: &Scenario,
 ) -> Result<()> {
     let workloads = workloads(s).await?;
-    let mut spec = paced(s, &[NEW_IMAGE], &json!({"MaxConcurrent": 2, "MaxConcurrentPerNamespace": 1}));
+    let mut spec = paced(s, &[NEW_IMAGE], &json!({"MaxConcurrent": AT_ONCE, "MaxConcurrentPerNamespace": 1}));
     spec["RestartObjects"] = json!(
         ["Deployment", "StatefulSet", "DaemonSet"].map(|kind| json!({"Type": kind, "StatusCheckConfig": waits(120)}))
     );
@@ -141,7 +144,13 @@ async fn a_rehearsal_tells_the_order_of_the_campaign_exactly_and_its_duration_wi
     ready_because(s, MESH, "AllFresh").await?;
     let (really, took) = happened(s, &workloads).await?;
 
-    assert_eq!(order, really, "the order that was rehearsed, and the one that came");
+    // At the beginning as many as may be under way are sent at once, and arrive in either order.
+    let arrived = |order: &[String]| {
+        let mut order = order.to_vec();
+        order[..AT_ONCE].sort();
+        order
+    };
+    assert_eq!(arrived(&order), arrived(&really), "the order that was rehearsed, and the one that came");
     assert_eq!(order.len(), workloads.len());
     let error = (seconds - took).abs() / took;
     assert!(error < 0.2, "rehearsed: {seconds:.1} s, real: {took:.1} s, {:.0} % apart", error * 100.0);

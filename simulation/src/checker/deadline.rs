@@ -7,6 +7,7 @@ use flippy_sim::{Key, Part, Resource};
 use jiff::SignedDuration;
 use serde_json::Value;
 
+use super::facts::complete_by;
 use super::wish::{Wish, resource_of};
 use super::{Finding, Invariant};
 use crate::life::is_operator;
@@ -42,7 +43,9 @@ pub(super) fn check(record: &Record<'_>) -> Vec<Finding> {
             // By the clock of the operator, and as it was before anybody set it while the status was on its way.
             let before = request.at - WRITING;
             let shown = record.shown(request, request.at).min(record.shown(request, before) + WRITING);
-            let lasted = shown.duration_since(mark.at);
+            let pods = record.pods_of(workload, written.revision);
+            let began = complete_by(resource, &pods, &mark, SignedDuration::ZERO);
+            let lasted = shown.duration_since(began);
             if lasted > window + WRITING {
                 findings.push(Finding {
                     at: written.at,

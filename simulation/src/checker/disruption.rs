@@ -7,13 +7,13 @@ use flippy_sim::{Key, Resource};
 use jiff::SignedDuration;
 use serde_json::Value;
 
-use super::facts::{Rollout, has_landed, name, rollout_of};
+use super::facts::{Rollout, has_landed, is_vain, name, rollout_of};
 use super::selector::selects;
 use super::standstill::stands_still;
-use super::wish::Check;
+use super::wish::{Check, Wish};
 use super::{Case, Invariant, Objection};
 use crate::knowledge::View;
-use crate::record::{Mark, generation, mark, uid};
+use crate::record::{Mark, mark, uid, version};
 
 const GROUP: &str = "flippy.keikoproj.io/group";
 const APPLICATION: [&str; 2] = ["app.kubernetes.io/name", "app.kubernetes.io/instance"];
@@ -59,17 +59,19 @@ pub(super) fn in_the_way(
             return Some(format!("{} was under way, and both share {what}", name(*other, other_key)));
         }
     }
-    if case.wish.ignores_budgets {
+    let evicts = case.wish.evicts(resource, workload);
+    // The eviction API ignores no budget.
+    if case.wish.ignores_budgets && !evicts {
         return None;
     }
     let labels = template_labels(case.view, key, workload);
     let mut covering = case.view.budgets.iter().filter(|(place, budget)| covers(budget, place, key, labels));
-    if resource == Resource::Rollouts && covering.clone().nth(1).is_some() {
+    if (resource == Resource::Rollouts || evicts) && covering.clone().nth(1).is_some() {
         return Some(
             "more than one PodDisruptionBudget covers its pods, which can therefore not be evicted".to_owned(),
         );
     }
-    if surges(resource, workload) {
+    if surges(resource, workload) && !evicts {
         return None;
     }
     let (place, budget) = covering.find(|(_, budget)| !allows(budget))?;
@@ -101,7 +103,7 @@ fn shared_by(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value) -
     let labels = template_labels(case.view, key, workload);
     let budgets = case.view.budgets.iter().filter(|(place, budget)| covers(budget, place, key, labels));
     let mut shared: BTreeSet<String> = budgets
-        .filter(|_| !case.wish.ignores_budgets)
+        .filter(|_| !case.wish.ignores_budgets || case.wish.evicts(resource, workload))
         .map(|(place, _)| format!("PodDisruptionBudget {place}"))
         .collect();
     let meta = &workload["metadata"];
@@ -162,7 +164,18 @@ fn is_under_way(case: &Case<'_>, waits: Waits, resource: Resource, key: &Key, wo
     let is_ours = |mark: &Mark<'_>| {
         let windows = case.wishes.iter().filter_map(|wish| wish.waits_for(resource, key)).map(Check::window);
         let over = mark.at.saturating_add(windows.min().unwrap_or(CERTAINLY_UNDER_WAY)).unwrap_or(case.now);
-        case.now < over && !has_landed(case.view, resource, workload, mark)
+        let reaching = || {
+            case.wishes
+                .iter()
+                .filter(|wish| wish.goes_first(resource, key) || wish.admits(case.view, resource, key, workload))
+        };
+        let landed = |wish: &Wish| has_landed(wish, case.view, resource, key, workload, mark);
+        // Whoever it was for has given it up; what another config wants does not make it go on.
+        let vain = |wish: &Wish| is_vain(wish, resource, key, workload, case.view.pods(workload), mark);
+        case.now < over
+            && mark.evicts_until.is_none_or(|_| reaching().next().is_some())
+            && !reaching().any(vain)
+            && if reaching().next().is_none() { !landed(case.wish) } else { !reaching().all(landed) }
     };
     let stands_still = || waits == Waits::Must && stands_still(case, resource, key, workload);
     (rollout_of(resource, workload) == Rollout::UnderWay && !stands_still())
@@ -178,7 +191,7 @@ fn was_just_sent(case: &Case<'_>, resource: Resource, key: &Key, workload: &Valu
             && own.mutation.resource == resource
             && own.mutation.key == *key
             && uid(own.after) == uid(workload)
-            && generation(own.after) > generation(workload)
+            && version(own.after) > version(workload)
             && case.restart.request.at.duration_since(own.request.at) < CERTAINLY_UNDER_WAY
     })
 }

@@ -1,9 +1,10 @@
 //! What objects say of themselves: the rules of `kubectl rollout status`, written down a second time.
 
 use flippy_sim::{Key, Resource};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use super::wish::Wish;
 use crate::knowledge::View;
 use crate::record::{Mark, RESTARTED_FOR};
 
@@ -24,7 +25,7 @@ pub(crate) fn rollout_of(resource: Resource, workload: &Value) -> Rollout {
     let count = |field: &str| status[field].as_i64().unwrap_or(0);
     let wanted = spec["replicas"].as_i64().unwrap_or(1);
     let generation = workload["metadata"]["generation"].as_i64().unwrap_or(0);
-    if spec["updateStrategy"]["type"] == "OnDelete" || spec["paused"] == true {
+    if spec["paused"] == true {
         return Rollout::Held;
     }
     let observed = match &status["observedGeneration"] {
@@ -34,6 +35,7 @@ pub(crate) fn rollout_of(resource: Resource, workload: &Value) -> Rollout {
     if observed < generation {
         return Rollout::UnderWay;
     }
+    let on_delete = spec["updateStrategy"]["type"] == "OnDelete";
     match resource {
         Resource::Deployments => {
             let conditions = status["conditions"].as_array().into_iter().flatten();
@@ -48,7 +50,7 @@ pub(crate) fn rollout_of(resource: Resource, workload: &Value) -> Rollout {
         }
         Resource::StatefulSets => {
             let partition = spec["updateStrategy"]["rollingUpdate"]["partition"].as_i64().unwrap_or(0);
-            if count("updatedReplicas") < wanted - partition {
+            if !on_delete && count("updatedReplicas") < wanted - partition {
                 Rollout::UnderWay
             } else {
                 complete_if(count("readyReplicas") >= wanted)
@@ -56,12 +58,13 @@ pub(crate) fn rollout_of(resource: Resource, workload: &Value) -> Rollout {
         }
         Resource::DaemonSets => {
             let wanted = count("desiredNumberScheduled");
-            if count("updatedNumberScheduled") < wanted {
+            if !on_delete && count("updatedNumberScheduled") < wanted {
                 Rollout::UnderWay
             } else {
                 complete_if(count("numberAvailable") >= wanted)
             }
         }
+        Resource::ReplicaSets | Resource::ReplicationControllers => complete_if(count("availableReplicas") >= wanted),
         _ => {
             let time = |value: &Value| value.as_str().and_then(|text| text.parse::<Timestamp>().ok());
             if time(&spec["restartAt"]) > time(&status["restartedAt"]) {
@@ -83,25 +86,103 @@ fn complete_if(complete: bool) -> Rollout {
     if complete { Rollout::Complete } else { Rollout::Stuck }
 }
 
-/// Whether changing the template would do nothing, or do it at the wrong moment.
-pub(crate) fn is_held(resource: Resource, workload: &Value) -> bool {
-    let partition = workload["spec"]["updateStrategy"]["rollingUpdate"]["partition"].as_i64().unwrap_or(0);
-    rollout_of(resource, workload) == Rollout::Held || (resource == Resource::StatefulSets && partition > 0)
+/// Whether restarting it would do nothing, or come at the wrong moment.
+pub(crate) fn is_held(wish: &Wish, resource: Resource, workload: &Value) -> bool {
+    rollout_of(resource, workload) == Rollout::Held
+        || (!wish.evicts(resource, workload) && !replaces_all_by_template(resource, workload))
+}
+
+/// Whether a changed template makes its controller replace every pod.
+pub(crate) fn replaces_all_by_template(resource: Resource, workload: &Value) -> bool {
+    let strategy = &workload["spec"]["updateStrategy"];
+    let partition = strategy["rollingUpdate"]["partition"].as_i64().unwrap_or(0);
+    match resource {
+        Resource::StatefulSets => strategy["type"] != "OnDelete" && partition == 0,
+        Resource::DaemonSets => strategy["type"] != "OnDelete",
+        Resource::ReplicaSets | Resource::ReplicationControllers => false,
+        _ => true,
+    }
 }
 
 /// Whether a pod is from before a restart.
 pub(crate) fn predates(resource: Resource, pod: &Value, mark: &Mark<'_>) -> bool {
-    if resource == Resource::Rollouts {
+    if let Some(until) = mark.evicts_until {
+        created_at(pod).is_some_and(|at| at <= until)
+    } else if resource == Resource::Rollouts {
         created_at(pod).is_some_and(|at| at < mark.at)
     } else {
         pod["metadata"]["annotations"][RESTARTED_FOR] != mark.token
     }
 }
 
-/// Whether a restart is over: its rollout is complete, and no pod from before is left.
-pub(crate) fn has_landed(view: &View, resource: Resource, workload: &Value, mark: &Mark<'_>) -> bool {
+/// Whether a pod is still to be replaced by a restart: who evicts leaves alone what is fresh already, unless the workload goes
+/// before all others whatever it runs.
+pub(crate) fn is_left(wish: &Wish, resource: Resource, key: &Key, pod: &Value, mark: &Mark<'_>) -> bool {
+    let counts = mark.evicts_until.is_none() || wish.goes_first(resource, key) || wish.is_fresh(pod) == Some(false);
+    counts && predates(resource, pod, mark)
+}
+
+/// Whether a restart is over: its rollout is complete, and no pod from before is left. After an eviction every pod must be
+/// seen ready, because a status does not tell whether it is from before it.
+pub(crate) fn has_landed(
+    wish: &Wish,
+    view: &View,
+    resource: Resource,
+    key: &Key,
+    workload: &Value,
+    mark: &Mark<'_>,
+) -> bool {
+    let pods = view.pods(workload);
+    if is_vain(wish, resource, key, workload, pods, mark) {
+        return true;
+    }
     rollout_of(resource, workload) == Rollout::Complete
-        && view.pods(workload).iter().all(|pod| !predates(resource, pod, mark))
+        && pods.iter().all(|pod| !is_left(wish, resource, key, pod, mark))
+        && (mark.evicts_until.is_none() || is_whole(resource, workload, pods))
+}
+
+/// Whether an eviction has ended itself: its replacements are stale again, and ready.
+pub(crate) fn is_vain<P: AsRef<Value>>(
+    wish: &Wish,
+    resource: Resource,
+    key: &Key,
+    workload: &Value,
+    pods: &[P],
+    mark: &Mark<'_>,
+) -> bool {
+    let since: Vec<&Value> = pods.iter().map(AsRef::as_ref).filter(|pod| !predates(resource, pod, mark)).collect();
+    let came = |fresh: bool| since.iter().any(|pod| wish.is_fresh(pod) == Some(fresh));
+    mark.evicts_until.is_some()
+        && !wish.goes_first(resource, key)
+        && came(false)
+        && !came(true)
+        && is_whole(resource, workload, pods)
+}
+
+/// Whether as many pods as there should be are there, all of them ready.
+pub(crate) fn is_whole<P: AsRef<Value>>(resource: Resource, workload: &Value, pods: &[P]) -> bool {
+    let wanted = match resource {
+        Resource::DaemonSets => workload["status"]["desiredNumberScheduled"].as_u64().unwrap_or(0),
+        _ => workload["spec"]["replicas"].as_u64().unwrap_or(1),
+    };
+    pods.len() as u64 >= wanted && pods.iter().all(|pod| is_ready(pod.as_ref()))
+}
+
+pub(crate) fn is_ready(pod: &Value) -> bool {
+    let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
+    conditions.into_iter().any(|one| one["type"] == "Ready" && one["status"] == "True")
+}
+
+/// Until when a restart counts as under way. Who evicts has that time for each pod: from its mark, or the last replacement.
+pub(crate) fn complete_by<P: AsRef<Value>>(
+    resource: Resource,
+    pods: &[P],
+    mark: &Mark<'_>,
+    window: SignedDuration,
+) -> Timestamp {
+    let replacements = pods.iter().map(AsRef::as_ref).filter(|pod| !predates(resource, pod, mark));
+    let last = replacements.filter_map(created_at).max().filter(|_| mark.evicts_until.is_some());
+    last.map_or(mark.at, |last| last.max(mark.at)).saturating_add(window).unwrap_or(Timestamp::MAX)
 }
 
 pub(crate) fn created_at(object: &Value) -> Option<Timestamp> {

@@ -4,7 +4,7 @@ use flippy_sim::Resource;
 use serde_json::Value;
 
 use super::{Finding, Invariant};
-use crate::record::{RESTARTED_AT, RESTARTED_FOR, Record, Restart, UNHEALTHY_BEFORE};
+use crate::record::{EVICTS_UNTIL, RESTARTED_AT, RESTARTED_FOR, Record, Restart, UNHEALTHY_BEFORE, mark};
 
 pub(super) fn check(record: &Record<'_>) -> Vec<Finding> {
     let changed =
@@ -33,14 +33,27 @@ fn stripped(restart: &Restart<'_>, workload: &Value) -> Value {
     let marked = if restart.mutation.resource == Resource::Rollouts {
         left["spec"]["restartAt"] = Value::Null;
         &mut left["metadata"]["annotations"]
+    } else if is_by_eviction(restart) {
+        &mut left["metadata"]["annotations"]
     } else {
+        // What an earlier restart by eviction left on the object goes.
+        strip(&mut left["metadata"]["annotations"]);
         &mut left["spec"]["template"]["metadata"]["annotations"]
     };
-    if let Some(annotations) = marked.as_object_mut() {
-        annotations.retain(|key, _| ![RESTARTED_FOR, RESTARTED_AT, UNHEALTHY_BEFORE].contains(&key.as_str()));
-        if annotations.is_empty() {
-            *marked = Value::Null;
+    strip(marked);
+    left
+}
+
+fn is_by_eviction(restart: &Restart<'_>) -> bool {
+    mark(restart.mutation.resource, restart.after).is_some_and(|mark| mark.evicts_until.is_some())
+}
+
+fn strip(annotations: &mut Value) {
+    const MARKS: [&str; 4] = [RESTARTED_FOR, RESTARTED_AT, UNHEALTHY_BEFORE, EVICTS_UNTIL];
+    if let Some(all) = annotations.as_object_mut() {
+        all.retain(|key, _| !MARKS.contains(&key.as_str()));
+        if all.is_empty() {
+            *annotations = Value::Null;
         }
     }
-    left
 }

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::budget::most;
-use super::facts::{Rollout, has_landed, predates, rollout_of};
+use super::facts::{Rollout, has_landed, is_left, predates, rollout_of};
 use super::under_way::ready_since;
 use super::waves::wave_of;
 use super::wish::Wish;
@@ -77,6 +77,10 @@ fn has_failed(
 ) -> bool {
     let Some(check) = wish.check_of(resource).filter(|_| !wish.goes_first(resource, key)) else { return false };
     let Ok(complete_by) = mark.at.checked_add(check.window()) else { return false };
+    if mark.evicts_until.is_some() {
+        // It may have been kept from going on, which is none.
+        return false;
+    }
     let pods = view.pods(workload);
     let of_interest = pods.iter().any(|pod| wish.is_fresh(pod).is_some());
     let since: Vec<_> = pods.iter().filter(|pod| !predates(resource, pod, mark)).collect();
@@ -89,7 +93,7 @@ fn has_failed(
         && of_interest
         && !mark.unhealthy_before
         && (came_fresh || !came_stale)
-        && !has_landed(view, resource, workload, mark)
+        && !has_landed(wish, view, resource, key, workload, mark)
         && (since.len() < pods.len() || never_ready)
         && is_news(wish, complete_by, now)
 }
@@ -120,7 +124,7 @@ fn may_be_halted_by(wish: &Wish, wave: usize, view: &View, now: Timestamp) -> bo
         let failed_at = mark.at.saturating_add(check.window()).unwrap_or(Timestamp::MAX);
         let pods = view.pods(workload);
         let is_done = rollout_of(*resource, workload) == Rollout::Complete
-            && pods.iter().all(|pod| !predates(*resource, pod, &mark) && ready_since(pod).is_some());
+            && pods.iter().all(|pod| !is_left(wish, *resource, key, pod, &mark) && ready_since(pod).is_some());
         // What goes first may count with the first one.
         let is_here = wave_of(wish, view, key, workload) == wave || (wave == 0 && wish.goes_first(*resource, key));
         reaches && is_here && !is_done && failed_at.duration_since(now) <= NEWS && is_news(wish, failed_at, now)

@@ -114,7 +114,7 @@ fn problems(wish: &Wish, wishes: &[Wish], view: &View, config: &Value, now: Time
     let all_done = all.iter().all(|(resource, _, workload, standing)| {
         *standing == Standing::Idle
             || (*standing == Standing::Fresh
-                && (rollout_of(*resource, workload) == Rollout::Complete || is_held(*resource, workload)))
+                && (rollout_of(*resource, workload) == Rollout::Complete || is_held(wish, *resource, workload)))
     });
     if all_done && !is_ready && stalled["status"] != "True" {
         problems.push(format!(
@@ -222,13 +222,13 @@ fn untrue(
     let listed = status["blocked"].as_array()?.iter().find(|one| one["workload"] == name)?;
     let reason = listed["reason"].as_str().unwrap_or_default();
     let true_ = match reason {
-        "Paused" | "MidRollout" | "OnDelete" | "Partition" => is_held(resource, workload),
+        "Paused" | "MidRollout" | "OnDelete" | "Partition" | "NoRollout" => is_held(wish, resource, workload),
         // Admission was asked long ago, or ought to have been.
         "AskingAdmission" => false,
         "SameImageForeseen" => !wish.wants(&view.image_of_a_new_pod(workload)),
         "NoProgress" => rollout_of(resource, workload) == Rollout::UnderWay,
         "Conflict" => wish.may_conflict(wishes, view, resource, key, workload),
-        "SingleReplica" => wish.strategy.holds_single && is_single(resource, workload),
+        "SingleReplica" => wish.strategy.holds_single && is_single(wish, resource, workload),
         "SameImageAgain" => crate::record::mark(resource, workload).is_some(),
         _ => true,
     };

@@ -4,6 +4,7 @@ mod budget;
 mod crowding;
 mod deadline;
 mod disruption;
+mod eviction;
 mod facts;
 mod fields;
 mod gate;
@@ -32,7 +33,7 @@ mod wish;
 use flippy_sim::History;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::knowledge::{DECIDING, View, batch_began, moments};
+use crate::knowledge::{DECIDING, View, batch_began, moments, watches_of_sets};
 use crate::prometheus::Asked;
 use crate::record::{Record, Restart};
 use crate::scenario::Scenario;
@@ -76,6 +77,8 @@ pub enum Invariant {
     Statuses,
     /// A restart that does not complete counts as under way for no longer than its window, whoever made it.
     Deadline,
+    /// Only stale pods of marked workloads are evicted, and never a second one before the first is replaced.
+    Eviction,
     /// Requests are few, and failures are not answered by more of them.
     Requests,
     /// When trouble is over, everything in scope becomes fresh or is explained, and `Ready` tells the truth.
@@ -143,6 +146,7 @@ pub(crate) fn check(history: &History, asked: &[Asked], scenario: &Scenario, beg
     findings.extend(fields::check(&record));
     findings.extend(statuses::check(&record));
     findings.extend(deadline::check(&record));
+    findings.extend(eviction::check(&record));
     findings.extend(leader::check(&record, scenario));
     findings.extend(requests::check(&record, scenario));
     findings.extend(trouble::check(&record, scenario));
@@ -187,11 +191,12 @@ fn objections(record: &Record<'_>, restart: &Restart<'_>) -> Vec<Objection> {
     let shown = shown_times(record, restart, began);
     // An answer of the very instant in which the batch began may have come after it was decided on.
     let before = began.saturating_sub(SignedDuration::from_millis(1)).unwrap_or(began);
-    for (answered_by, moment) in [Timestamp::MAX, before]
+    for (answered_by, moment, sets_by) in [Timestamp::MAX, before]
         .into_iter()
         .flat_map(|answered_by| moments(record, restart, began).map(move |moment| (answered_by, moment)))
+        .flat_map(|(answered_by, moment)| watches_of_sets(moment).into_iter().map(move |by| (answered_by, moment, by)))
     {
-        let view = View::told(record, restart, moment, answered_by);
+        let view = View::told(record, restart, moment, answered_by, sets_by);
         let wishes: Vec<Wish> =
             view.configs.iter().filter_map(|(key, config)| Wish::read(key, config, &view.config_maps)).collect();
         for (wish, now) in wishes.iter().flat_map(|wish| shown.iter().map(move |now| (wish, *now))) {

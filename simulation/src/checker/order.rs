@@ -68,7 +68,7 @@ fn is_due_first(case: &Case<'_>, resource: Resource, key: &Key) -> bool {
     let Some(workload) = case.view.workloads.get(&(resource, key.clone())) else { return false };
     workload["metadata"]["deletionTimestamp"].is_null()
         && mark(resource, workload).is_none()
-        && !is_held(resource, workload)
+        && !is_held(case.wish, resource, workload)
         && !may_wait_for_others(case, resource, key, workload)
         && !was_tried(case, resource, key)
 }
@@ -82,9 +82,9 @@ fn waits_to_start(case: &Case<'_>, resource: Resource, key: &Key, workload: &Val
 pub(super) fn is_left_to_start(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value) -> bool {
     rollout_of(resource, workload) == Rollout::Complete
         && mark(resource, workload).is_none()
-        && !is_held(resource, workload)
+        && !is_held(case.wish, resource, workload)
         && !may_be_sent_for_another(case, resource, key, workload)
-        && (!case.wish.strategy.holds_single || !is_single(resource, workload))
+        && (!case.wish.strategy.holds_single || !is_single(case.wish, resource, workload))
         // Nobody else knows what admission was asked, and when.
         && !case.wish.asks_admission
         && !case.wish.may_conflict(case.wishes, case.view, resource, key, workload)

@@ -42,7 +42,8 @@ pub(super) fn check(record: &Record<'_>, scenario: &Scenario) -> Vec<Finding> {
             (Verb::Create, Resource::Pods, Part::Main) => request.dry_run,
             (Verb::List | Verb::Watch, _, _)
             | (Verb::Create, Resource::Events, _)
-            | (Verb::Patch, Resource::FlippyConfigs, Part::Status) => true,
+            | (Verb::Patch, Resource::FlippyConfigs, Part::Status)
+            | (Verb::Create, Resource::Pods, Part::Eviction) => true,
             (Verb::Get | Verb::Create | Verb::Update, Resource::Leases, Part::Main) => scenario.replicas.is_some(),
             (Verb::Patch, resource, Part::Main) => WORKLOADS.contains(resource),
             _ => false,
@@ -70,17 +71,19 @@ type Subject = (Arc<str>, Verb, Resource, Key, i64);
 fn subject(request: &RequestRecord, verb: Verb, resource: Resource, key: &Key) -> Option<(Subject, usize)> {
     let (most, generation) = match (verb, resource) {
         // Five questions to admission a second, about all workloads together, and one template read for each.
-        (Verb::Create, Resource::Pods) => return Some(question(request, verb, resource)),
+        (Verb::Create, Resource::Pods) if request.dry_run => return Some(question(request, verb, resource)),
         (Verb::List, _) if WORKLOADS.contains(&resource) && names(request, "") => {
             return Some(question(request, verb, Resource::Pods));
         }
-        // Its two watches of single definitions are counted together.
-        (Verb::List, Resource::CustomResourceDefinitions) => (2 * LISTS, 0),
-        (Verb::Watch, Resource::CustomResourceDefinitions) => (2 * WATCHES, 0),
+        // Its two watches of single definitions are counted together; and ReplicaSets link pods to their workloads, and
+        // are workloads.
+        (Verb::List, Resource::CustomResourceDefinitions | Resource::ReplicaSets) => (2 * LISTS, 0),
+        (Verb::Watch, Resource::CustomResourceDefinitions | Resource::ReplicaSets) => (2 * WATCHES, 0),
         (Verb::List, _) => (LISTS, 0),
         (Verb::Watch, _) => (WATCHES, 0),
         (_, Resource::Leases) => (LEASES, 0),
         (Verb::Patch, Resource::FlippyConfigs) => (STATUSES, 0),
+        (Verb::Create, Resource::Pods) if request.outcome != Outcome::Answered(201) => (REFUSALS, 0),
         (Verb::Patch, _) if request.outcome != Outcome::Answered(200) => (REFUSALS, tested_generation(request)),
         _ => return None,
     };

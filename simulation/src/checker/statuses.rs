@@ -1,5 +1,5 @@
-//! The operator writes statuses of configs, marks of workloads, events and its lease; nothing else, and nobody writes its
-//! statuses.
+//! The operator writes statuses of configs, marks of workloads, evictions, events and its lease; nothing else, and nobody
+//! writes its statuses.
 
 use flippy_sim::{Part, Resource};
 
@@ -20,7 +20,8 @@ pub(super) fn check(record: &Record<'_>) -> Vec<Finding> {
                 _ => false,
             },
             (Resource::Leases, true) => *mutation.key.name != *LEASE,
-            (Resource::Events, true) | (_, false) => false,
+            // Whether an eviction is right is a question of its own.
+            (Resource::Events | Resource::Pods, true) | (_, false) => false,
             (resource, true) => {
                 !WORKLOADS.contains(&resource) || mutation.part != Part::Main || mutation.before.is_none()
             }

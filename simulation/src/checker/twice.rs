@@ -8,9 +8,12 @@
 //!   comes half an hour later, or twice that for each attempt more; only the first retry may come as soon as a pod that is
 //!   newer than the last restart is seen with a wanted image, or admission says that one would have it.
 
+use std::collections::BTreeMap;
+
 use flippy_sim::{Part, Resource};
 use jiff::SignedDuration;
 
+use super::wish::Wish;
 use super::{Finding, Invariant};
 use crate::knowledge::batch_began;
 use crate::life::is_operator;
@@ -62,6 +65,12 @@ fn objection(record: &Record<'_>, last: &Restart<'_>, next: &Restart<'_>) -> Opt
     if last_hash != next_hash {
         return Some("the configs want what they wanted before, but the token says otherwise");
     }
+    if last_mark.evicts_until.is_some() && next_attempt == last_attempt {
+        // Kept from going on until its time was over, it is begun again, as the same attempt: not always by eviction, for
+        // another config that means the workload, and restarts by the template, may be the one to do so.
+        let waited = next_mark.at.duration_since(last_mark.at);
+        return (waited < shortest_window(record, next)).then_some("its time was not over yet");
+    }
     if next_attempt != last_attempt + 1 {
         return Some("this is not the next attempt");
     }
@@ -73,6 +82,15 @@ fn objection(record: &Record<'_>, last: &Restart<'_>, next: &Restart<'_>) -> Opt
     }
     (came_early && !fresh_pod_came(record, last, next) && !admission_is_asked(record, next))
         .then_some("nothing spoke for trying again so early")
+}
+
+/// The least time that any config gives a restart of this kind.
+fn shortest_window(record: &Record<'_>, restart: &Restart<'_>) -> SignedDuration {
+    let configs = record.all(Resource::FlippyConfigs, restart.mutation.revision);
+    let wishes = configs.filter_map(|(key, config)| Wish::read(key, config, &BTreeMap::new()));
+    let windows =
+        wishes.filter_map(|wish| Some(wish.waits_for(restart.mutation.resource, &restart.mutation.key)?.window()));
+    windows.min().unwrap_or_default().saturating_sub(ROUNDING)
 }
 
 /// Whether a config, or who is in scope of one, was changed between two restarts. The second may have been decided

@@ -8,9 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::Case;
-use super::facts::{has_landed, predates};
+use super::facts::{complete_by, has_landed, is_left, is_vain};
 use super::wish::Check;
-use crate::record::{Mark, generation, mark, uid};
+use crate::record::{Mark, mark, uid, version};
 
 /// A mark from further ahead is not believed.
 const BELIEVED: SignedDuration = SignedDuration::from_hours(1);
@@ -41,7 +41,7 @@ fn one<'a>(case: &'a Case<'a>, resource: Resource, key: &'a Key, workload: &'a V
     let goes_first = goes_first && !is_retry;
     let check = if goes_first { case.wish.waits_for(resource, key) } else { case.wish.check_of(resource) }?;
     let is_believed = mark.at.duration_since(case.now) <= BELIEVED;
-    (is_believed && is_on(case, resource, workload, &mark, check)).then_some(UnderWay {
+    (is_believed && is_on(case, resource, key, workload, &mark, check)).then_some(UnderWay {
         resource,
         key,
         goes_first,
@@ -49,9 +49,12 @@ fn one<'a>(case: &'a Case<'a>, resource: Resource, key: &'a Key, workload: &'a V
     })
 }
 
-fn is_on(case: &Case<'_>, resource: Resource, workload: &Value, mark: &Mark<'_>, check: Check) -> bool {
-    let complete_by = mark.at.saturating_add(check.window()).unwrap_or(Timestamp::MAX);
-    if !has_landed(case.view, resource, workload, mark) {
+fn is_on(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value, mark: &Mark<'_>, check: Check) -> bool {
+    let complete_by = complete_by(resource, case.view.pods(workload), mark, check.window());
+    if is_vain(case.wish, resource, key, workload, case.view.pods(workload), mark) {
+        return false;
+    }
+    if !has_landed(case.wish, case.view, resource, key, workload, mark) {
         return case.now < complete_by;
     }
     let min_ready = case.wish.strategy.min_ready;
@@ -59,7 +62,7 @@ fn is_on(case: &Case<'_>, resource: Resource, workload: &Value, mark: &Mark<'_>,
         return false;
     }
     // It has to stay complete for a while, which begins anew with every pod that is replaced meanwhile.
-    let pods = case.view.pods(workload).iter().filter(|pod| !predates(resource, pod, mark));
+    let pods = case.view.pods(workload).iter().filter(|pod| !is_left(case.wish, resource, key, pod, mark));
     let ready: Vec<Option<Timestamp>> = pods.map(|pod| ready_since(pod)).collect();
     match ready.iter().min() {
         None => false,
@@ -108,8 +111,8 @@ pub(super) fn last_mark<'a>(
     });
     let told = mark(resource, workload);
     let Some(own) = own else { return told };
-    // A later generation than its own says what became of it since.
-    if generation(workload) >= generation(own.after) {
+    // A later version than its own says what became of it since.
+    if version(workload) >= version(own.after) {
         return told;
     }
     mark(resource, own.after)

@@ -187,7 +187,7 @@ fn was_due_from_the_beginning(case: &Case<'_>, restart: &Restart<'_>, config: &V
     let was_well = versions.all(|version| {
         generation(version) == generation(restart.before)
             && version["metadata"]["annotations"] == restart.before["metadata"]["annotations"]
-            && !is_held(resource, version)
+            && !is_held(case.wish, resource, version)
             && (version["status"].is_null() || created(version) == created(restart.before))
     });
     let was_complete = rollout_of(resource, restart.before) == Rollout::Complete;

@@ -46,6 +46,8 @@ pub(crate) struct Wish {
     pub(crate) suspended: bool,
     pub(crate) dry_run: bool,
     pub(crate) ignores_budgets: bool,
+    /// `Strategy.Method`.
+    pub(crate) method: String,
 }
 
 /// A `StatusCheckConfig`.
@@ -119,8 +121,19 @@ impl Wish {
             resumed_at: config["metadata"]["annotations"][RESUMED_AT].as_str().and_then(|at| at.parse().ok()),
             suspended: spec["Suspend"] == true,
             dry_run: spec["DryRun"] == true,
+            method: spec["Strategy"]["Method"].as_str().unwrap_or("Auto").to_owned(),
             ignores_budgets: spec["Strategy"]["DisruptionBudgets"] == "Ignore",
         })
+    }
+
+    /// Whether it restarts a workload by evicting its pods.
+    pub(crate) fn evicts(&self, resource: Resource, workload: &Value) -> bool {
+        resource != Resource::Rollouts
+            && match &*self.method {
+                "Evict" => true,
+                "Patch" => false,
+                _ => !facts::replaces_all_by_template(resource, workload),
+            }
     }
 
     fn may_act_in(&self, namespace: &str) -> bool {
@@ -274,6 +287,8 @@ pub(crate) fn resource_of(kind: &str) -> Option<Resource> {
         "statefulset" => Some(Resource::StatefulSets),
         "daemonset" => Some(Resource::DaemonSets),
         "argorollout" => Some(Resource::Rollouts),
+        "replicaset" => Some(Resource::ReplicaSets),
+        "replicationcontroller" => Some(Resource::ReplicationControllers),
         _ => None,
     }
 }

@@ -6,6 +6,7 @@ mod crashes;
 mod deeds;
 mod disruption;
 mod gates;
+mod kinds;
 mod pace;
 mod replicas;
 mod sources;
@@ -86,6 +87,7 @@ impl Scenario {
         disruption::draw(seed, calm_at_seconds, &mut workloads.objects, &mut deeds);
         webhook::draw(seed, calm_at_seconds, &workloads, &mut deeds);
         waves::draw(seed, calm_at_seconds, &mut workloads.objects, &mut deeds);
+        kinds::draw(seed, &mut workloads.objects, &mut deeds);
         sources::draw(seed, calm_at_seconds, &mut workloads.objects, &mut deeds);
         let moods = gates::draw(seed, calm_at_seconds, &mut workloads.objects, &mut deeds);
         deeds.sort_by_key(|timed| timed.at_milliseconds);

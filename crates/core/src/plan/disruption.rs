@@ -9,12 +9,13 @@ use super::planner::Planner;
 use super::{FirstRestart, PlanEntry, UnderWay};
 use crate::coverage::{Coverage, Share};
 use crate::disruption::{Disrupts, Turn};
-use crate::policy::Waiting;
-use crate::progress::{Progress, progress_of};
+use crate::method::Method;
+use crate::policy::{Policy, Waiting};
+use crate::progress::{Progress, standing_of};
 use crate::strategy::DisruptionBudgets;
 use crate::turns::Turns;
 use crate::verdict::{BlockedReason, Verdict};
-use crate::workload::{Kind, NamedWorkload, Workload};
+use crate::workload::{NamedWorkload, Workload};
 
 /// Whether a workload is being rolled out.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,7 +53,9 @@ impl Planner<'_> {
                 let moving = self.moving(share);
                 if share.members.len() > 1 {
                     let restarted = moving.restarted.iter().map(|named| (*named).clone()).collect();
-                    turns.add(&share.turn, &share.members, restarted);
+                    let members = share.members.iter().map(|member| &member.named);
+                    let ignoring = members.filter(|named| self.ignores_budgets(named)).cloned();
+                    turns.add(&share.turn, &share.members, restarted, ignoring);
                 }
                 moving
             });
@@ -77,8 +80,16 @@ impl Planner<'_> {
 
     /// What this policy has to respect of what a workload shares.
     fn shares<'b>(&self, coverage: &'b Coverage, named: &NamedWorkload) -> impl Iterator<Item = &'b Share> + use<'b> {
-        let ignores = self.policy.strategy.disruption_budgets == DisruptionBudgets::Ignore;
+        let ignores = self.ignores_budgets(named);
         coverage.of(named).filter(move |share| !ignores || !share.turn.is_budget())
+    }
+
+    /// Whether this policy restarts a workload in spite of budgets. An eviction that a budget forbids is refused, whoever
+    /// ignores it.
+    fn ignores_budgets(&self, named: &NamedWorkload) -> bool {
+        let strategy = &self.policy.strategy;
+        let method = || self.snapshot.workload(named).map(|workload| strategy.method_of(workload).0);
+        strategy.disruption_budgets == DisruptionBudgets::Ignore && method() != Some(Method::Evict)
     }
 
     fn why_not(&self, share: &Share, moving: &Moving<'_>, named: &NamedWorkload) -> Option<Disrupts> {
@@ -90,15 +101,16 @@ impl Planner<'_> {
             return Some(Disrupts::Other(share.turn.clone(), (*other).clone()));
         }
         let workload = self.snapshot.workload(named)?;
-        let why = share.why_none.filter(|_| !workload.disruption.takes_nothing_away)?;
+        let why = share.why_none.filter(|_| !workload.keeps_its_pods(self.policy.strategy.method_of(workload).0))?;
         Some(Disrupts::Budget(share.turn.clone(), why))
     }
 
-    /// An Argo Rollout is restarted by evicting its pods.
+    /// The eviction API refuses pods that two budgets cover. An Argo Rollout is restarted by evicting its pods, too.
     fn several_budgets(&self, coverage: &Coverage, named: &NamedWorkload) -> Option<Disrupts> {
         let mut budgets = self.shares(coverage, named).filter(|share| share.turn.is_budget());
         let (one, other) = (budgets.next()?, budgets.next()?);
-        (named.kind == Kind::ArgoRollout).then(|| Disrupts::SeveralBudgets(one.turn.clone(), other.turn.clone()))
+        let (method, _) = self.policy.strategy.method_of(self.snapshot.workload(named)?);
+        (method != Method::Patch).then(|| Disrupts::SeveralBudgets(one.turn.clone(), other.turn.clone()))
     }
 
     fn block(&self, entry: &mut PlanEntry, why: Disrupts) {
@@ -133,7 +145,7 @@ impl Planner<'_> {
     /// crash, or whose rollout stands still or was given up by its controller, is not on its way anywhere: others need
     /// not wait for it.
     fn movement(&self, workload: &Workload) -> Movement {
-        let progress = progress_of(workload);
+        let progress = standing_of(workload);
         if self.lost_until(workload).is_some_and(|until| self.now < until)
             || self.is_restarted_in_time(workload, progress)
         {
@@ -155,8 +167,12 @@ impl Planner<'_> {
             // A policy that is gone, or on a dry run, may have made it.
             claimants.push((self.policy, Waiting::NotWaited));
         }
-        claimants
-            .retain(|(policy, waiting)| self.now < plus(plus(mark.at, waiting.window()), policy.strategy.min_ready));
+        let by_eviction = mark.evicts_until.is_some();
+        // What is evicted has that time for each pod.
+        let may_be_in_time = |(policy, waiting): &(&Policy, Waiting)| {
+            by_eviction || self.now < plus(plus(mark.at, waiting.window()), policy.strategy.min_ready)
+        };
+        claimants.retain(may_be_in_time);
         if claimants.is_empty() {
             return false;
         }
@@ -164,7 +180,10 @@ impl Planner<'_> {
         claimants.into_iter().any(|(policy, waiting)| {
             let hash = self.claims.hash_for(workload, policy);
             let planner = Planner { policy, ..*self };
-            planner.own_restart(workload, &hash, progress, &tally, waiting).until().is_some()
+            // Which pods are to be evicted depends on what is wanted.
+            let own_tally = by_eviction.then(|| planner.tally(workload, &self.claims.wanted(workload, policy)));
+            let tally = own_tally.as_ref().unwrap_or(&tally);
+            planner.own_restart(workload, &hash, progress, tally, waiting).until().is_some()
         })
     }
 }

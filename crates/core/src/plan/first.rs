@@ -7,9 +7,12 @@ use jiff::Timestamp;
 
 use super::own_restart::OwnRestart;
 use super::planner::{Planner, blocked_by_rollout};
+use crate::eviction::Evicting;
+use crate::foresight::Foresight;
 use crate::mark::RestartToken;
+use crate::method::Method;
 use crate::policy::{RestartFirst, Waiting};
-use crate::progress::{Progress, progress_of};
+use crate::progress::{Progress, standing_of};
 use crate::verdict::BlockedReason;
 use crate::workload::{NamedWorkload, Workload, WorkloadRef};
 
@@ -22,6 +25,10 @@ pub struct FirstRestart {
     pub state: FirstState,
     /// Whether later restarts wait for it.
     pub waiting: Waiting,
+    /// How it is restarted.
+    pub method: Method,
+    /// What is left, while it is restarted by eviction and pods are.
+    pub evicting: Option<Evicting>,
     /// When it was last restarted, for whatever images.
     pub(crate) restarted_at: Option<Timestamp>,
     /// When a restart of it that failed is to be made again because a person wants it.
@@ -79,29 +86,41 @@ impl Planner<'_> {
         let workload = self.snapshot.workload(&first.target);
         let workload =
             workload.filter(|workload| !workload.deleting && self.policy.may_act_in(&first.target.namespace));
+        let (state, evicting) =
+            workload.map_or((FirstState::Missing, None), |workload| self.first_state(workload, first.waiting));
         FirstRestart {
             target: first.target.clone(),
-            state: workload.map_or(FirstState::Missing, |workload| self.first_state(workload, first.waiting)),
+            state,
             waiting: first.waiting,
+            method: workload.map_or(Method::Patch, |workload| self.policy.strategy.method_of(workload).0),
+            evicting,
             restarted_at: workload.and_then(|workload| workload.mark.as_ref()).map(|mark| mark.at),
             asked_at: workload.and_then(|workload| self.asked_at(workload)),
         }
     }
 
-    fn first_state(&self, workload: &Workload, waiting: Waiting) -> FirstState {
+    fn first_state(&self, workload: &Workload, waiting: Waiting) -> (FirstState, Option<Evicting>) {
         let hash = self.claims.hash_for(workload, self.policy);
-        let progress = progress_of(workload);
-        let tally = self.tally(workload, &self.claims.wanted(workload, self.policy));
+        let progress = standing_of(workload);
+        let (method, _) = self.policy.strategy.method_of(workload);
+        let wanted = self.claims.wanted(workload, self.policy);
+        let tally = self.tally(workload, &wanted);
+        let own = self.own_restart(workload, &hash, progress, &tally, waiting);
         let mark = workload.mark.as_ref().filter(|mark| *mark.token.hash == *hash);
-        let attempts = mark.map_or(0, |mark| mark.token.attempt);
-        match self.own_restart(workload, &hash, progress, &tally, waiting) {
+        // As good as not begun: it is due again, and the same attempt.
+        let attempt = match mark {
+            Some(mark) if own == OwnRestart::Unfinished => mark.token.attempt,
+            Some(mark) => mark.token.attempt.saturating_add(1),
+            None => 1,
+        };
+        let state = match own {
             OwnRestart::UnderWay(until) | OwnRestart::Soaking(until) => FirstState::InFlight(until),
             OwnRestart::Failed if !self.is_asked_again(workload, progress) => FirstState::Failed,
             // Marked is restarted, whatever happened to it since: once per campaign.
             OwnRestart::Landed => FirstState::Done,
             OwnRestart::None if self.snapshot.is_reverted(workload, &hash) => FirstState::Done,
-            OwnRestart::Failed | OwnRestart::None => {
-                match (blocked_by_rollout(workload, progress), self.snapshot.refusal(workload, self.now)) {
+            OwnRestart::Failed | OwnRestart::None | OwnRestart::Unfinished => {
+                match (blocked_by_rollout(workload, progress, method), self.snapshot.refusal(workload, self.now)) {
                     (Some(blocked), _) => FirstState::Blocked(blocked),
                     (None, Some(refusal)) => {
                         FirstState::Refused { message: refusal.message.clone(), retry_at: refusal.retry_at }
@@ -109,12 +128,13 @@ impl Planner<'_> {
                     (None, None) => FirstState::Due {
                         id: workload.id.clone(),
                         generation: workload.generation,
-                        token: RestartToken { hash: (*hash).into(), attempt: attempts.saturating_add(1) },
+                        token: RestartToken { hash: (*hash).into(), attempt },
                         healthy: progress == Progress::Complete,
                         newest_pod_at: tally.newest_pod_at,
                     },
                 }
             }
-        }
+        };
+        (state, self.evicting(workload, own, progress, waiting, &wanted, &Foresight::NotWanted))
     }
 }

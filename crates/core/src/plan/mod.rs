@@ -1,6 +1,7 @@
 //! The plan: every workload in scope, once, with a verdict, in the order in which restarts happen.
 
 mod disruption;
+mod evicting;
 mod first;
 mod own_restart;
 mod planner;
@@ -14,9 +15,12 @@ use jiff::{SignedDuration, Timestamp};
 use crate::asking::{AdmissionQuestions, Asking};
 use crate::claims::Claims;
 use crate::desired::DesiredImages;
+use crate::eviction::Evicting;
 use crate::foresight::AdmissionHold;
 use crate::futility::Proof;
+use crate::left_alone::{LeftAlone, left_alone};
 use crate::mark::{RestartMark, RestartToken};
+use crate::method::Method;
 use crate::policy::{Policy, Waiting};
 use crate::snapshot::{PodIndex, Snapshot};
 use crate::turns::Turns;
@@ -42,6 +46,8 @@ pub struct Plan {
     pub entries: Vec<PlanEntry>,
     /// What goes before all of them.
     pub first: Vec<FirstRestart>,
+    /// Stale pods that are left alone, because no workload of a kind that is restarted owns them.
+    pub left_alone: Vec<LeftAlone>,
     /// When a pod with a wanted image was last created in scope.
     pub newest_fresh_at: Option<Timestamp>,
     /// Everything that is wanted in some container of interest: what the policy names, or else what admission would give.
@@ -65,6 +71,12 @@ pub struct PlanEntry {
     pub generation: i64,
     /// What is to happen with it.
     pub verdict: Verdict,
+    /// How it is restarted.
+    pub method: Method,
+    /// Why so, for people.
+    pub why_method: &'static str,
+    /// What is left, while it is restarted by eviction and pods are.
+    pub evicting: Option<Evicting>,
     /// Whether its rollout is complete. Unhealthy ones are restarted last.
     pub healthy: bool,
     /// Live pods with a container of interest.
@@ -147,6 +159,17 @@ impl Plan {
     /// Whether anything is to be restarted.
     pub fn needs_restart(&self) -> bool {
         self.entries.iter().any(|entry| matches!(entry.verdict, Verdict::Restart(_)))
+    }
+
+    /// Workloads that are under way by eviction, with pods left.
+    pub(crate) fn evicting(&self) -> impl Iterator<Item = &Evicting> {
+        let first = self.first.iter().filter_map(|first| first.evicting.as_ref());
+        first.chain(self.entries.iter().filter_map(|entry| entry.evicting.as_ref()))
+    }
+
+    /// Whether anything is to be restarted, or pods are still to be evicted: whatever forbids the one forbids the other.
+    pub fn has_work(&self) -> bool {
+        self.needs_restart() || self.evicting().next().is_some()
     }
 
     /// Workloads of which a share is meant when a limit is a percentage: those in scope that have running pods.
@@ -249,7 +272,13 @@ pub fn plan(policy: &Policy, claims: &Claims<'_>, snapshot: &Snapshot, pods: &Po
     let mut first: Vec<FirstRestart> = policy.restart_first.iter().map(|first| planner.first(first)).collect();
     let turns = planner.respect_others(&mut entries, &mut first);
     let wanted = if policy.names_images() { policy.images.clone() } else { DesiredImages::new(given) };
-    Plan { entries, first, newest_fresh_at, wanted, questions: asking.questions(), proof, turns }
+    let questions = asking.questions();
+    let mut plan = Plan { entries, first, left_alone: Vec::new(), newest_fresh_at, wanted, questions, proof, turns };
+    // What is given to whom nobody has asked about yet may be wanted, too.
+    if policy.names_images() || !plan.is_asking() {
+        plan.left_alone = left_alone(policy, &plan.wanted, snapshot, pods);
+    }
+    plan
 }
 
 /// Whether a verdict may be due to the injector as a whole, or may change with the next answer.

@@ -5,9 +5,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::CLOCKS_DIFFER_BY;
 use super::planner::Planner;
 use super::tally::Tally;
+use crate::mark::RestartMark;
+use crate::method::rolls_by_template;
 use crate::policy::Waiting;
 use crate::progress::Progress;
-use crate::workload::Workload;
+use crate::workload::{Kind, Workload};
 
 /// What became of the last restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +22,9 @@ pub(super) enum OwnRestart {
     /// No pod from before it is left. What the rollout does now is no longer its doing.
     Landed,
     Failed,
+    /// By eviction, and out of time with pods left, but nothing is missing: something forbade to go on. It is as good as not
+    /// begun.
+    Unfinished,
 }
 
 impl OwnRestart {
@@ -27,7 +32,7 @@ impl OwnRestart {
     pub(super) fn until(self) -> Option<Timestamp> {
         match self {
             Self::UnderWay(until) | Self::Soaking(until) => Some(until),
-            Self::None | Self::Landed | Self::Failed => None,
+            Self::None | Self::Landed | Self::Failed | Self::Unfinished => None,
         }
     }
 }
@@ -44,15 +49,30 @@ impl Planner<'_> {
         waiting: Waiting,
     ) -> OwnRestart {
         let Some(mark) = &workload.mark else { return OwnRestart::None };
+        let by_eviction = mark.evicts_until.is_some();
+        if !by_eviction && workload.kind() != Kind::ArgoRollout && !rolls_by_template(workload) {
+            // Its strategy was changed since: nobody will ever finish that.
+            return OwnRestart::None;
+        }
         let is_believable = mark.at <= plus(self.now, CLOCKS_DIFFER_BY);
-        let complete_by = plus(mark.at, waiting.window());
+        let began_at = if by_eviction { self.last_eviction_at(mark, tally) } else { mark.at };
+        let complete_by = plus(began_at, waiting.window());
         let soaked_by = plus(complete_by, self.policy.strategy.min_ready);
         // A complete status may be older than the pods we see, and the other way round: both must agree.
-        let own = if progress == Progress::Complete && tally.predating == 0 && self.is_seen_ready(workload, tally) {
+        // The first replacement that is stale again says what the others would be. It is over once that one is ready.
+        let is_vain = by_eviction
+            && tally.is_stale_again()
+            && is_whole(workload, tally)
+            && !self.policy.restarts_first(&workload.id.named);
+        let own = if is_vain {
+            OwnRestart::Failed
+        } else if progress == Progress::Complete && tally.predating == 0 && self.is_seen_ready(workload, tally) {
             let soaked_at = self.soaked_at(tally, complete_by).filter(|at| is_believable && self.now < *at);
             soaked_at.map_or(OwnRestart::Landed, OwnRestart::Soaking)
         } else if self.now < complete_by && is_believable {
             OwnRestart::UnderWay(complete_by)
+        } else if by_eviction && tally.predating > 0 && is_whole(workload, tally) {
+            OwnRestart::Unfinished
         } else if tally.predating > 0 || tally.unready_since.is_some_and(|since| since <= complete_by) {
             OwnRestart::Failed
         } else if tally.unready_since.is_some_and(|since| since <= soaked_by) {
@@ -63,6 +83,12 @@ impl Planner<'_> {
         };
         let for_these_images = *mark.token.hash == *hash;
         if for_these_images || own.until().is_some() { own } else { OwnRestart::None }
+    }
+
+    /// Pods go one by one, and each has the time that a restart has: it is counted from the last replacement.
+    fn last_eviction_at(&self, mark: &RestartMark, tally: &Tally) -> Timestamp {
+        let latest = plus(self.now, CLOCKS_DIFFER_BY);
+        tally.newest_since_restart.filter(|at| *at <= latest).map_or(mark.at, |at| at.max(mark.at))
     }
 
     /// When a complete rollout has been complete for as long as the policy wants.
@@ -79,11 +105,18 @@ impl Planner<'_> {
     }
 
     /// Where a rollout has to stay complete, every pod must be seen ready: how long one that the watch of pods has not
-    /// delivered yet is ready cannot be known.
+    /// delivered yet is ready cannot be known. The same after an eviction: a status does not say whether it was written before
+    /// or after it.
     fn is_seen_ready(&self, workload: &Workload, tally: &Tally) -> bool {
-        self.policy.strategy.min_ready.is_zero()
+        let by_eviction = workload.mark.as_ref().is_some_and(|mark| mark.evicts_until.is_some());
+        (self.policy.strategy.min_ready.is_zero() && !by_eviction)
             || (tally.unready_since.is_none() && tally.ready >= workload.replicas_wanted())
     }
+}
+
+/// Whether every pod that it should have is there and ready.
+fn is_whole(workload: &Workload, tally: &Tally) -> bool {
+    tally.all_ready && i64::try_from(tally.live).unwrap_or(i64::MAX) >= workload.replicas_wanted()
 }
 
 fn plus(at: Timestamp, duration: SignedDuration) -> Timestamp {

@@ -8,17 +8,19 @@ use super::tally::Tally;
 use super::{CLOCKS_DIFFER_BY, PlanEntry, UnderWay, Wish};
 use crate::asking::given_at;
 use crate::claims::Claims;
+use crate::eviction::Evicting;
 use crate::foresight::{AdmissionHold, Foresight, RESTS_FOR};
 use crate::futility::{evidence_speaks_for_retry, retry_at};
 use crate::mark::{RestartMark, RestartToken};
+use crate::method::Method;
 use crate::policy::{Policy, Waiting};
-use crate::progress::{Progress, progress_of};
+use crate::progress::{Progress, standing_of};
 use crate::question::is_of_interest;
 use crate::snapshot::{PodIndex, Snapshot};
 use crate::strategy::SingleReplica;
 use crate::verdict::{BlockedReason, FailedReason, FutileReason, Verdict};
 use crate::wanted::{Images, Wanted};
-use crate::workload::{RolloutFacts, Workload};
+use crate::workload::{RolloutFacts, UpdateStrategy, Workload};
 
 /// How long a restart whose answer was lost still counts as under way while it cannot be tried again. If it was carried
 /// out, the watch shows it in this time; if it was not, what never allows it must not hold up everybody else.
@@ -50,7 +52,8 @@ impl Planner<'_> {
         // One dated far ahead is not believed: anybody who may edit the workload can write it, and it would never age.
         let latest = self.now.saturating_add(CLOCKS_DIFFER_BY).unwrap_or(Timestamp::MAX);
         let mark = workload.mark.as_ref().filter(|mark| *mark.token.hash == *hash && mark.at <= latest);
-        let progress = progress_of(workload);
+        let progress = standing_of(workload);
+        let (method, why_method) = self.policy.strategy.method_of(workload);
         let own = self.own_restart(workload, &hash, progress, tally, waiting);
         let foresight = self.foresee(wanted, tally);
         let unhealthy_before = workload.mark.as_ref().is_some_and(|mark| mark.unhealthy_before);
@@ -62,6 +65,13 @@ impl Planner<'_> {
             Again::At(at) => (verdict, Wish::None, Some(at)),
             Again::Now(verdict) => (verdict, Wish::TryAgain, None),
         };
+        // As good as not begun: it is due again, and the same attempt.
+        let attempt = match mark {
+            Some(mark) if own == OwnRestart::Unfinished => mark.token.attempt,
+            Some(mark) => mark.token.attempt.saturating_add(1),
+            None => 1,
+        };
+        let mark = mark.filter(|_| own != OwnRestart::Unfinished);
         let refused_until = self.snapshot.refusal(workload, self.now).map(|refusal| refusal.retry_at);
         let lost_until = self.lost_until(workload);
         // Only another try tells what became of it: where there will be none, time has to.
@@ -70,7 +80,8 @@ impl Planner<'_> {
         let lost_until = lost_until.filter(|_| is_unanswered && !will_be_tried);
         let under_way = if own == OwnRestart::Failed && progress == Progress::NotObserved {
             UnderWay::ControllerSilent
-        } else if is_unanswered {
+        // What is seen to be under way was carried out, whatever was heard of it. For an eviction no new generation says so.
+        } else if is_unanswered && until.is_none() {
             UnderWay::Unanswered
         } else if until.is_some() {
             UnderWay::Yes
@@ -79,13 +90,15 @@ impl Planner<'_> {
         };
         let rests_until = rests_until(&verdict);
         let is_refused = matches!(verdict, Verdict::Blocked(BlockedReason::Refused(_)));
-        let attempt = mark.map_or(1, |mark| mark.token.attempt.saturating_add(1));
+        let evicting = self.evicting(workload, own, progress, waiting, wanted, &foresight);
         Some(PlanEntry {
             id: workload.id.clone(),
             generation: workload.generation,
             foreseen: (foresight == Foresight::Wanted).then(|| wanted.answer.map(|answer| answer.asked_at)).flatten(),
             awaits_injector: false,
             verdict,
+            method,
+            why_method,
             healthy: progress == Progress::Complete,
             pods: tally.matched,
             stale_pods: tally.stale,
@@ -99,8 +112,10 @@ impl Planner<'_> {
                 .chain(lost_until)
                 .chain(rests_until)
                 .chain(asked_at)
+                .chain(evicting.as_ref().and_then(Evicting::recheck_at))
                 .min(),
             wish,
+            evicting,
             fresh_since_restart: tally.fresh_since_restart,
             restarted_at: workload.mark.as_ref().map(|mark| mark.at),
             took: mark.and_then(|mark| self.took(mark, own, tally)).filter(|took| *took <= waiting.window()),
@@ -122,7 +137,7 @@ impl Planner<'_> {
         let until = match own {
             OwnRestart::Landed | OwnRestart::Soaking(_) => tally.ready_since?,
             OwnRestart::UnderWay(_) => self.now,
-            OwnRestart::None | OwnRestart::Failed => return None,
+            OwnRestart::None | OwnRestart::Failed | OwnRestart::Unfinished => return None,
         };
         // Kubernetes tells readiness by the second, so that the pods of a quick restart seem ready before it began.
         let took = until.duration_since(mark.at);
@@ -171,7 +186,8 @@ impl Planner<'_> {
         if let Some(other) = self.claims.conflict(workload, self.policy) {
             return Verdict::Blocked(BlockedReason::Conflict(other));
         }
-        if let Some(blocked) = blocked_by_rollout(workload, progress) {
+        let (method, _) = self.policy.strategy.method_of(workload);
+        if let Some(blocked) = blocked_by_rollout(workload, progress, method) {
             return Verdict::Blocked(blocked);
         }
         let hash = self.claims.hash_for(workload, self.policy);
@@ -179,18 +195,23 @@ impl Planner<'_> {
             return Verdict::Blocked(BlockedReason::RevertedByOwner);
         }
         match (own, progress) {
-            (OwnRestart::None | OwnRestart::Landed, Progress::NotObserved | Progress::Replacing) => {
+            (
+                OwnRestart::None | OwnRestart::Landed | OwnRestart::Unfinished,
+                Progress::NotObserved | Progress::Replacing,
+            ) => {
                 if self.snapshot.stands_still(workload, self.now) {
                     Verdict::Blocked(BlockedReason::NoProgress)
                 } else {
                     Verdict::Converging
                 }
             }
-            _ if self.policy.strategy.single_replica == SingleReplica::Hold && workload.loses_its_only_replica() => {
+            _ if self.policy.strategy.single_replica == SingleReplica::Hold
+                && workload.loses_its_only_replica(method) =>
+            {
                 Verdict::Blocked(BlockedReason::SingleReplica)
             }
             _ if let Some(held) = self.held_by_foresight(workload, wanted, foresight) => held,
-            (OwnRestart::None, _) => match self.snapshot.refusal(workload, self.now) {
+            (OwnRestart::None | OwnRestart::Unfinished, _) => match self.snapshot.refusal(workload, self.now) {
                 Some(refusal) => Verdict::Blocked(BlockedReason::Refused(refusal.message.clone())),
                 None => Verdict::Restart(reason.clone()),
             },
@@ -244,14 +265,21 @@ fn rests_until(verdict: &Verdict) -> Option<Timestamp> {
 }
 
 /// Why changing the template now would do nothing, or do it at the wrong moment.
-pub(super) fn blocked_by_rollout(workload: &Workload, progress: Progress) -> Option<BlockedReason> {
+pub(super) fn blocked_by_rollout(workload: &Workload, progress: Progress, method: Method) -> Option<BlockedReason> {
     match (progress, &workload.rollout) {
         (Progress::Paused, RolloutFacts::ArgoRollout(facts)) if !facts.paused => Some(BlockedReason::MidRollout),
         (Progress::Paused, _) => Some(BlockedReason::Paused),
-        (Progress::OnDelete, _) => Some(BlockedReason::OnDelete),
+        _ if method != Method::Patch => None,
+        (_, RolloutFacts::StatefulSet(facts)) if facts.strategy == UpdateStrategy::OnDelete => {
+            Some(BlockedReason::OnDelete)
+        }
+        (_, RolloutFacts::DaemonSet(facts)) if facts.strategy == UpdateStrategy::OnDelete => {
+            Some(BlockedReason::OnDelete)
+        }
         (_, RolloutFacts::StatefulSet(facts)) if facts.partition.is_some_and(|partition| partition > 0) => {
             Some(BlockedReason::Partition)
         }
+        (_, RolloutFacts::Replicas(_)) => Some(BlockedReason::NoRollout),
         _ => None,
     }
 }

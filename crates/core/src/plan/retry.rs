@@ -51,13 +51,16 @@ impl Planner<'_> {
         if self.now < at {
             return Again::At(at);
         }
+        let (method, _) = self.policy.strategy.method_of(workload);
         let holds_single = self.policy.strategy.single_replica == SingleReplica::Hold;
         let blocked = self
             .claims
             .conflict(workload, self.policy)
             .map(BlockedReason::Conflict)
-            .or_else(|| blocked_by_rollout(workload, progress))
-            .or_else(|| (holds_single && workload.loses_its_only_replica()).then_some(BlockedReason::SingleReplica))
+            .or_else(|| blocked_by_rollout(workload, progress, method))
+            .or_else(|| {
+                (holds_single && workload.loses_its_only_replica(method)).then_some(BlockedReason::SingleReplica)
+            })
             .or_else(|| {
                 let refusal = self.snapshot.refusal(workload, self.now)?;
                 Some(BlockedReason::Refused(refusal.message.clone()))

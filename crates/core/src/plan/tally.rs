@@ -33,6 +33,10 @@ pub(super) struct Tally {
     pub(super) ready_since: Option<Timestamp>,
     pub(super) fresh_since_restart: bool,
     stale_since_restart: bool,
+    /// When the newest pod from after it was created.
+    pub(super) newest_since_restart: Option<Timestamp>,
+    /// Whether every live pod is ready, from whenever it is.
+    pub(super) all_ready: bool,
     /// A container of interest that its pods have and a new one would not.
     pub(super) lost: Option<Arc<str>>,
     /// When the newest pod was created that is not what admission says of a new one.
@@ -71,7 +75,7 @@ impl Tally {
 
 impl Planner<'_> {
     pub(super) fn tally(&self, workload: &Workload, wanted: &Wanted<'_, '_>) -> Tally {
-        let mut tally = Tally::default();
+        let mut tally = Tally { all_ready: true, ..Tally::default() };
         let token = workload.mark.as_ref().map(|mark| mark.token.to_string());
         // Pods of one template share their record of containers: it is compared once, not for each of them.
         let mut compared: Option<(&Arc<[Container]>, bool, Drift)> = None;
@@ -80,14 +84,9 @@ impl Planner<'_> {
             tally.newest_pod_at = tally.newest_pod_at.max(Some(pod.created_at));
             let predates =
                 workload.mark.as_ref().is_some_and(|mark| predates(pod, workload.kind(), mark, token.as_deref()));
-            if predates {
-                tally.predating += 1;
-            } else if pod.ready {
-                tally.ready += 1;
-                tally.ready_since = tally.ready_since.max(Some(pod.ready_changed_at));
-            } else {
-                let since = pod.ready_changed_at;
-                tally.unready_since = Some(tally.unready_since.map_or(since, |at| at.min(since)));
+            tally.all_ready &= pod.ready;
+            if !predates {
+                tally.newest_since_restart = tally.newest_since_restart.max(Some(pod.created_at));
             }
             let drift = match compared.take() {
                 Some((containers, ready, drift)) if Arc::ptr_eq(containers, &pod.containers) && ready == pod.ready => {
@@ -100,6 +99,20 @@ impl Planner<'_> {
                 }
             };
             tally.note_announced(pod, wanted);
+            // Who evicts leaves alone what is fresh already.
+            let is_old = match &workload.mark {
+                Some(mark) if mark.evicts_until.is_some() => self.is_to_be_evicted(pod, workload, mark, wanted, &drift),
+                _ => predates,
+            };
+            if is_old {
+                tally.predating += 1;
+            } else if pod.ready {
+                tally.ready += 1;
+                tally.ready_since = tally.ready_since.max(Some(pod.ready_changed_at));
+            } else {
+                let since = pod.ready_changed_at;
+                tally.unready_since = Some(tally.unready_since.map_or(since, |at| at.min(since)));
+            }
             match &drift {
                 Drift::NoMatch => {}
                 // Proof of nothing, in either direction.
@@ -124,10 +137,13 @@ impl Planner<'_> {
 /// Whether a pod is from before a restart.
 ///
 /// A patched template hands its token to every pod made from it. An Argo Rollout is restarted by time: pods created
-/// before `restartAt` are replaced (argo-rollouts `rollout/restart.go`).
+/// before `restartAt` are replaced (argo-rollouts `rollout/restart.go`). What is evicted is known by its age, too.
 pub(crate) fn predates(pod: &Pod, kind: Kind, mark: &RestartMark, token: Option<&str>) -> bool {
+    if let Some(until) = mark.evicts_until {
+        return pod.created_at <= until;
+    }
     match kind {
         Kind::ArgoRollout => pod.created_at < mark.at,
-        Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet => pod.restart_token.as_deref() != token,
+        _ => pod.restart_token.as_deref() != token,
     }
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use flippy_core::{
     DisruptionBudget, DisruptionBudgets, Hold, MAX_GROUP_LENGTH, Policy, Refusal, Requirement, Selector, Snapshot,
-    Verdict, group_name,
+    UpdateStrategy, Verdict, group_name,
 };
 
 use crate::common::{
-    Fixture, NEW, OLD, Pass, WINDOW_SECONDS, at, cluster, daemon_set, deployment, first, labels, pass, pod, policy,
-    policy_named, policy_not_waiting, rollout, stateful_set,
+    Fixture, NEW, OLD, Pass, WINDOW_SECONDS, at, cluster, daemon_set, deployment, facts, first, labels, pass, pod,
+    policy, policy_named, policy_not_waiting, rollout, stateful_set,
 };
 
 fn stale(path: &str) -> Fixture {
@@ -190,6 +190,19 @@ fn a_policy_may_ignore_budgets_but_not_groups() {
     assert_eq!(pass(&ignoring(), &snapshot, 0).starts(), ["a/one", "a/two"]);
     let snapshot = with(budget(0), [in_group(shop("a/one"), "db"), in_group(shop("a/two"), "db")]);
     assert_eq!(pass(&ignoring(), &snapshot, 0).starts(), ["a/one"]);
+}
+
+#[test]
+fn who_ignores_budgets_waits_for_nobody_who_is_evicted_under_one_but_is_waited_for() {
+    let patched = |path| labelled(stateful_set(path).pods(2, OLD), &[("app", "shop")]);
+    let evicted = |path| {
+        let on_delete = facts!(stateful_set(path), StatefulSet, |facts| facts.strategy = UpdateStrategy::OnDelete);
+        labelled(on_delete.pods(2, OLD), &[("app", "shop")])
+    };
+    let after = pass(&ignoring(), &with(budget(1), [evicted("a/one"), patched("a/two")]), 0);
+    assert_eq!(after.starts(), ["a/one", "a/two"]);
+    let before = pass(&ignoring(), &with(budget(1), [patched("a/one"), evicted("a/two")]), 0);
+    assert_eq!(before.starts(), ["a/one"]);
 }
 
 #[test]

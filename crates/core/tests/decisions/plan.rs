@@ -1,6 +1,6 @@
 //! The plan: one verdict for each workload, in the order of restarts.
 
-use flippy_core::{Kind, Progress, RestartObject, UpdateStrategy, Verdict, progress_of};
+use flippy_core::{Kind, Progress, RestartObject, Verdict, progress_of};
 
 use crate::common::{
     Fixture, NEW, OLD, WINDOW_SECONDS, at, cluster, daemon_set, deployment, facts, pass, pod, policy,
@@ -93,13 +93,9 @@ fn a_stale_workload_that_cannot_be_restarted_is_blocked_with_the_reason() {
     let paused = facts!(deployment("a/b").pods(1, OLD), Deployment, |facts| facts.paused = true);
     let canary = facts!(rollout("a/b").pods(1, OLD), ArgoRollout, |facts| facts.phase = flippy_core::ArgoPhase::Paused);
     let frozen = facts!(rollout("a/b").pods(1, OLD), ArgoRollout, |facts| facts.paused = true);
-    let by_hand = facts!(daemon_set("a/b").pods(1, OLD), DaemonSet, |facts| facts.strategy = UpdateStrategy::OnDelete);
-    let parted = facts!(stateful_set("a/b").pods(1, OLD), StatefulSet, |facts| facts.partition = Some(1));
     assert_eq!(reason(paused, 0), "Paused");
     assert_eq!(reason(canary, 0), "MidRollout");
     assert_eq!(reason(frozen, 0), "Paused");
-    assert_eq!(reason(by_hand, 0), "OnDelete");
-    assert_eq!(reason(parted, 0), "Partition");
 }
 
 #[test]

@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use flippy_core::{
-    FirstState, Gate, Kind, MAX_STARTS_PER_PASS, PodState, Policy, RestartFirst, RestartObject, RolloutFacts,
-    ScopeQuestion, SignedDuration, Snapshot, Timestamp, UpdateStrategy, Verdict, Waiting, explain,
+    FirstState, Gate, Kind, MAX_STARTS_PER_PASS, MethodChoice, PodState, Policy, RestartFirst, RestartObject,
+    RolloutFacts, ScopeQuestion, SignedDuration, Snapshot, Timestamp, UpdateStrategy, Verdict, Waiting, explain,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::common::{
     Fixture, NEW, OLD, Pass, PodFixture, SIDECAR, at, cluster, daemon_set, deployment, images, labels, map, policy,
-    precondition, rollout, stateful_set,
+    precondition, replica_set, replication_controller, rollout, stateful_set,
 };
 
 const NAMESPACES: [&str; 3] = ["bank", "mesh", "shop"];
@@ -48,7 +48,7 @@ fn pod() -> impl Strategy<Value = PodFixture> {
 fn fixture(index: usize) -> impl Strategy<Value = Fixture> {
     let kind = select(Kind::ALL.to_vec());
     let numbers = prop::array::uniform6(number());
-    let mark = prop::option::of((1..4_u32, time(), any::<bool>(), any::<bool>()));
+    let mark = prop::option::of((1..4_u32, time(), any::<bool>(), any::<bool>(), prop::option::of(time())));
     let oddities = (prop::bool::weighted(0.1), prop::bool::weighted(0.1), any::<bool>(), any::<bool>());
     let pods = prop::collection::vec(pod(), 0..4);
     (kind, select(NAMESPACES.to_vec()), numbers, mark, oddities, pods).prop_map(
@@ -59,6 +59,8 @@ fn fixture(index: usize) -> impl Strategy<Value = Fixture> {
                 Kind::StatefulSet => stateful_set(&path),
                 Kind::DaemonSet => daemon_set(&path),
                 Kind::ArgoRollout => rollout(&path),
+                Kind::ReplicaSet => replica_set(&path),
+                Kind::ReplicationController => replication_controller(&path),
             };
             scramble(&mut fixture.workload.rollout, numbers, flag, on_delete);
             fixture.workload.generation = numbers[5];
@@ -66,11 +68,11 @@ fn fixture(index: usize) -> impl Strategy<Value = Fixture> {
             if ignored {
                 fixture.workload.annotations = labels(&[("flippy-ignore", "true")]);
             }
-            if let Some((attempt, time, ours, unhealthy_before)) = mark {
+            if let Some((attempt, time, ours, unhealthy_before, evicts_until)) = mark {
                 let made_for = if ours { policy() } else { Policy { images: images(&["other:1"]), ..policy() } };
                 fixture = fixture.restarted(&made_for, attempt, 0).change(|workload| {
                     let mark = workload.mark.as_mut().expect("just set");
-                    (mark.at, mark.unhealthy_before) = (time, unhealthy_before);
+                    (mark.at, mark.unhealthy_before, mark.evicts_until) = (time, unhealthy_before, evicts_until);
                 });
             }
             pods.into_iter().fold(fixture, Fixture::pod)
@@ -106,6 +108,9 @@ fn scramble(
                 (wanted, available, updated, strategy);
             facts.observed_generation = observed;
         }
+        RolloutFacts::Replicas(facts) => {
+            (facts.replicas_wanted, facts.available, facts.observed_generation) = (wanted, available, observed);
+        }
         RolloutFacts::ArgoRollout(facts) => {
             (facts.replicas_wanted, facts.available, facts.paused) = (wanted, available, on_delete);
             facts.observed_generation = observed;
@@ -124,8 +129,11 @@ fn any_policy() -> impl Strategy<Value = Policy> {
     let gates = prop::collection::vec((0..10_usize, any::<bool>()), 0..2);
     let flags = (prop::bool::weighted(0.1), prop::bool::weighted(0.1), prop::bool::weighted(0.1));
     let only = prop::option::weighted(0.2, select(NAMESPACES.to_vec()));
-    (objects, first, gates, flags, only).prop_map(|(objects, first, gates, (suspended, dry_run, empty), only)| {
+    let method = select(vec![MethodChoice::Auto, MethodChoice::Patch, MethodChoice::Evict]);
+    (objects, first, gates, flags, only, method).prop_map(|(objects, first, gates, flags, only, method)| {
+        let (suspended, dry_run, empty) = flags;
         let mut policy = Policy { suspended, dry_run, ..policy() };
+        policy.strategy.method = method;
         policy.restart_objects = objects.into_iter().map(|(kind, waiting)| RestartObject { kind, waiting }).collect();
         let target = |namespace: &str, index: usize| deployment(&format!("{namespace}/w{index}"));
         policy.restart_first = first
@@ -266,7 +274,9 @@ proptest! {
             let pass = pass(&policy, &snapshot);
             if policy.suspended || policy.dry_run || pass.gate.gate == Gate::Shut {
                 prop_assert!(pass.decision.starts.is_empty());
-                prop_assert_eq!(pass.decision.hold.is_some(), pass.plan.needs_restart());
+                prop_assert!(pass.decision.evictions.is_empty());
+                prop_assert!(pass.decision.hold.is_some() || !pass.plan.needs_restart());
+                prop_assert!(pass.decision.hold.is_none() || pass.plan.has_work());
             }
         }
     }

@@ -9,6 +9,7 @@ const SOURCES: [(&str, &str); 10] = [
     ("verdict", include_str!("../../src/verdict.rs")),
     ("foresight", include_str!("../../src/foresight.rs")),
     ("status", include_str!("../../src/status.rs")),
+    ("left alone", include_str!("../../src/left_alone.rs")),
     ("disruption", include_str!("../../src/disruption.rs")),
     ("waves", include_str!("../../src/waves.rs")),
     ("events of waves", include_str!("../../../api/src/wave_status.rs")),
@@ -18,8 +19,9 @@ const SOURCES: [(&str, &str); 10] = [
     ("driver", include_str!("../../../operator/src/driver.rs")),
 ];
 
-/// Words with a capital that are no reasons: types of conditions, values, verdicts, states of what goes first, of waves and of gates.
-const OTHERS: [&str; 24] = [
+/// Words with a capital that are no reasons: types of conditions, values, verdicts, states of what goes first, of waves and of
+/// gates, kinds.
+const OTHERS: [&str; 31] = [
     "Ready",
     "Reconciling",
     "Stalled",
@@ -44,6 +46,13 @@ const OTHERS: [&str; 24] = [
     "Soaking",
     "Shut",
     "NotAsked",
+    "Pod",
+    "Node",
+    "Job",
+    "ReplicaSet",
+    "StatefulSet",
+    "DaemonSet",
+    "ReplicationController",
 ];
 
 /// String literals that are one word with a capital.

@@ -9,7 +9,6 @@ use super::args::DemoOutput;
 use super::campaign::Outcome;
 use super::ended::Ended;
 use super::screen::{Screen, json_line};
-
 use crate::cli::Output;
 use crate::plan::view::ConfigView;
 use crate::render::{self, Look};

@@ -27,6 +27,8 @@ use flippy_sim::{Resource, SIDECAR, SimCluster};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use args::DemoArgs;
+#[cfg(all(test, feature = "otlp"))]
+pub(crate) use args::DemoOutput;
 
 use crate::exit::{self, Failure};
 use crate::stop;

@@ -109,6 +109,8 @@ fn manifest(namespace: &str, member: &Member) -> Value {
         Kind::StatefulSet => fixtures::stateful_set(namespace, name, replicas),
         Kind::DaemonSet => fixtures::daemon_set(namespace, name),
         Kind::ArgoRollout => fixtures::rollout(namespace, name, replicas, &json!([{"setWeight": 50}])),
+        Kind::ReplicaSet => fixtures::replica_set(namespace, name, replicas),
+        Kind::ReplicationController => fixtures::replication_controller(namespace, name, replicas),
     };
     workload["spec"]["template"]["spec"]["containers"][0]["image"] =
         json!(format!("example.com/{namespace}/{name}:1.7"));
@@ -148,5 +150,7 @@ fn resource_of(kind: Kind) -> Resource {
         Kind::StatefulSet => Resource::StatefulSets,
         Kind::DaemonSet => Resource::DaemonSets,
         Kind::ArgoRollout => Resource::Rollouts,
+        Kind::ReplicaSet => Resource::ReplicaSets,
+        Kind::ReplicationController => Resource::ReplicationControllers,
     }
 }

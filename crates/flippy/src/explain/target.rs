@@ -21,11 +21,13 @@ pub(crate) enum TargetKind {
 }
 
 /// Kind, API group, and every word for it that kubectl knows.
-const WORDS: [(TargetKind, &str, &[&str]); 5] = [
+const WORDS: [(TargetKind, &str, &[&str]); 7] = [
     (TargetKind::Workload(Kind::Deployment), "apps", &["deployment", "deployments", "deploy"]),
     (TargetKind::Workload(Kind::StatefulSet), "apps", &["statefulset", "statefulsets", "sts"]),
     (TargetKind::Workload(Kind::DaemonSet), "apps", &["daemonset", "daemonsets", "ds"]),
     (TargetKind::Workload(Kind::ArgoRollout), "argoproj.io", &["rollout", "rollouts", "ro", "argorollout"]),
+    (TargetKind::Workload(Kind::ReplicaSet), "apps", &["replicaset", "replicasets", "rs"]),
+    (TargetKind::Workload(Kind::ReplicationController), "", &["replicationcontroller", "replicationcontrollers", "rc"]),
     (TargetKind::Pod, "", &["pod", "pods", "po"]),
 ];
 

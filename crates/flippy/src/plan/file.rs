@@ -110,13 +110,13 @@ fn parse(file: &str, document: &Document) -> Result<Vec<FileObject>, String> {
     let place = format!("{file}:{}", document.line);
     match (head.api_version.as_deref(), head.kind.as_deref()) {
         (Some("keikoproj.io/v1"), Some("FlippyConfig")) => {
-            let mut ignored = Vec::new();
-            let config = serde_saphyr::with_deserializer_from_str(&document.text, |yaml| {
-                serde_ignored::deserialize(yaml, |path| ignored.push(path.to_string()))
-            });
-            let config = config.map_err(|error| told(file, &error))?;
-            nothing_ignored(&place, &ignored)?;
-            named(place, config).map(|object| vec![object])
+            let decode = |ignored: &mut Vec<String>| {
+                let config = serde_saphyr::with_deserializer_from_str(&document.text, |yaml| {
+                    serde_ignored::deserialize(yaml, |path| ignored.push(path.to_string()))
+                });
+                config.map_err(|error| told(file, &error))
+            };
+            object(place, decode).map(|object| vec![object])
         }
         // What `kubectl get -o yaml` prints.
         (_, Some("List" | "FlippyConfigList")) => {
@@ -125,11 +125,10 @@ fn parse(file: &str, document: &Document) -> Result<Vec<FileObject>, String> {
                 if item["kind"] != "FlippyConfig" {
                     return Err(format!("{place}: expected a FlippyConfig, found {}", item["kind"]));
                 }
-                let mut ignored = Vec::new();
-                let config = serde_ignored::deserialize(item, |path| ignored.push(path.to_string()));
-                let config = config.map_err(|error: serde_json::Error| format!("{place}: {error}"))?;
-                nothing_ignored(&place, &ignored)?;
-                named(place, config)
+                object(place.clone(), |ignored| {
+                    let config = serde_ignored::deserialize(item, |path| ignored.push(path.to_string()));
+                    config.map_err(|error: serde_json::Error| format!("{place}: {error}"))
+                })
             };
             head.items.into_iter().enumerate().map(item).collect()
         }
@@ -157,7 +156,14 @@ fn nothing_ignored(place: &str, ignored: &[String]) -> Result<(), String> {
     Err(unknown.iter().map(problem).collect::<Vec<_>>().join("\n"))
 }
 
-fn named(place: String, config: FlippyConfig) -> Result<FileObject, String> {
+/// One object, decoded by what also says which fields nobody reads. It must have a name, and no such field in its spec.
+fn object(
+    place: String,
+    decode: impl FnOnce(&mut Vec<String>) -> Result<FlippyConfig, String>,
+) -> Result<FileObject, String> {
+    let mut ignored = Vec::new();
+    let config = decode(&mut ignored)?;
+    nothing_ignored(&place, &ignored)?;
     if config.metadata.name.as_deref().unwrap_or_default().is_empty() {
         return Err(format!("{place}: it has no metadata.name: give it one"));
     }
@@ -226,12 +232,12 @@ mod tests {
         let problem = |place: &str, field: &str| {
             format!("{place}: FlippyConfig has no field {field}; docs/reference.md lists those that it has")
         };
-        let spec = "{ImageList: [a/b:1], ProcessFilter: {NamespaceLabels: {a: b}}, Strategy: {Waves: [{Nmae: a}]}}";
+        let spec = "{ImageList: [a/b:1], ProcessFilter: {NamespaceLabels: {a: b}}, Strategy: {Waves: [{Title: a}]}}";
         let config = CONFIG.replace("{}", spec);
         let expected = format!(
             "{}\n{}",
             problem("c.yaml:1", "spec.ProcessFilter.NamespaceLabels"),
-            problem("c.yaml:1", "spec.Strategy.Waves.0.Nmae")
+            problem("c.yaml:1", "spec.Strategy.Waves.0.Title")
         );
         assert_eq!(problems(&config), [expected]);
         let list = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: keikoproj.io/v1, kind: FlippyConfig, metadata: {name: a}, spec: {Images: []}}\n";

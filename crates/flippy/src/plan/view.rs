@@ -1,9 +1,9 @@
 //! A plan as it is shown: what people read in the table is what programs read as JSON.
 
 use flippy_core::{
-    AdmissionHold, BlockedReason, Counters, Decision, DriftReason, FirstRestart, FirstState, Hold, NamedWorkload, Plan,
-    PlanEntry, Policy, PolicyName, PreconditionFact, QueryGateFact, QueryState, StatusFacts, Verdict, Waves,
-    annotation,
+    AdmissionHold, BlockedReason, Counters, Decision, DriftReason, FirstRestart, FirstState, Hold, LeftAlone, Method,
+    NamedWorkload, Plan, PlanEntry, Policy, PolicyName, PreconditionFact, QueryGateFact, QueryState, StatusFacts,
+    Verdict, Waves, annotation,
 };
 use serde::Serialize;
 
@@ -42,6 +42,9 @@ pub(crate) struct PlanView {
     pub(crate) gates: Vec<GateView>,
     pub(crate) restart_first: Vec<FirstView>,
     pub(crate) workloads: Vec<WorkloadView>,
+    /// Stale pods that no workload of a kind that is restarted owns, by owner.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) left_alone: Vec<LeftAloneView>,
     pub(crate) counters: CountersView,
     pub(crate) starts_now: Vec<NamedView>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -109,6 +112,8 @@ pub(crate) struct WorkloadView {
     pub(crate) pods: usize,
     pub(crate) stale_pods: usize,
     pub(crate) healthy: bool,
+    /// How it is restarted.
+    pub(crate) method: &'static str,
     /// The how-manieth restart for these images the next one would be.
     pub(crate) attempt: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -121,6 +126,14 @@ pub(crate) struct WorkloadView {
     /// Why it is to be restarted, but not now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) waits_for: Option<HoldView>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct LeftAloneView {
+    pub(crate) what: String,
+    pub(crate) pods: usize,
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
 }
 
 #[derive(Clone, Copy, Debug, Default, Serialize)]
@@ -178,6 +191,7 @@ impl ConfigView {
             gates: facts.gates.iter().map(gate).collect(),
             restart_first: plan.first.iter().map(first).collect(),
             workloads: plan.entries.iter().map(|entry| workload(entry, waves, decision)).collect(),
+            left_alone: plan.left_alone.iter().map(left_alone).collect(),
             counters: counters(facts.counters),
             starts_now: decision.starts.iter().map(|start| named(&start.id.named)).collect(),
             hold: decision.hold.as_ref().map(hold),
@@ -197,6 +211,10 @@ impl ConfigView {
     pub(crate) fn has_stale_workloads(&self) -> bool {
         self.plan.iter().flat_map(|plan| &plan.workloads).any(|workload| workload.stale_pods > 0)
     }
+}
+
+fn left_alone(alone: &LeftAlone) -> LeftAloneView {
+    LeftAloneView { what: alone.what.clone(), pods: alone.pods, reason: alone.reason(), message: alone.to_string() }
 }
 
 pub(crate) fn named(workload: &NamedWorkload) -> NamedView {
@@ -224,6 +242,7 @@ fn workload(entry: &PlanEntry, waves: &Waves, decision: &Decision) -> WorkloadVi
         pods: entry.pods,
         stale_pods: entry.stale_pods,
         healthy: entry.healthy,
+        method: entry.method.as_str(),
         attempt: entry.token.attempt,
         restarted_at: entry.mark.as_ref().map(|mark| mark.at.to_string()),
         until: entry.recheck_at.map(|at| at.to_string()),
@@ -240,13 +259,21 @@ fn waits_for(entry: &PlanEntry, waves: &Waves, decision: &Decision) -> Option<Ho
 
 /// What it waits for, and until when.
 pub(crate) fn message(entry: &PlanEntry) -> String {
-    let message = match &entry.verdict {
+    let mut message = match &entry.verdict {
         // A dry run runs other people's webhooks: whoever only looks asks nobody.
         Verdict::Blocked(BlockedReason::Admission(AdmissionHold::NotAsked)) => {
             "what a new pod would get is asked before anything is restarted, and not for a plan".to_owned()
         }
         verdict => verdict.to_string(),
     };
+    match &entry.evicting {
+        Some(evicting) => message = format!("{message}: {evicting}"),
+        // What is not done as usual is said.
+        None if matches!(entry.verdict, Verdict::Restart(_)) && entry.method == Method::Evict => {
+            message = format!("{message}; its pods are to be evicted one by one, because {}", entry.why_method);
+        }
+        None => {}
+    }
     match (&entry.verdict, entry.recheck_at) {
         (Verdict::InFlight, Some(until)) => format!("{message}, until {until:.0} at most"),
         (Verdict::Blocked(_) | Verdict::Futile(_), Some(at)) => format!("{message}; next try at {at:.0}"),

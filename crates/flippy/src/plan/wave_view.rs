@@ -54,7 +54,7 @@ impl WaveView {
     /// What it waits for, and until when; or who let it start.
     pub(crate) fn message(&self) -> String {
         match (self.state, &self.soaks_until, &self.approved_by) {
-            (_, Some(until), _) => format!("soaks until {until:.0}"),
+            (_, Some(until), _) => format!("soaks until {until}"),
             ("AwaitingApproval", ..) => "waits for flippy approve".to_owned(),
             (_, _, Some(by)) => format!("approved by {by}"),
             _ if self.approved_at.is_some() => "approved".to_owned(),

@@ -21,6 +21,9 @@ pub(super) fn heading(view: &ConfigView, plan: &PlanView, look: Look) -> String 
 /// Restarts that are told by name: more are in `-o json`.
 const MAX_NAMED: usize = 3;
 
+/// Owners of stale pods that are left alone: more are in `-o json`.
+const MAX_LEFT_ALONE: usize = 10;
+
 /// How many, what goes first, what holds, what was odd: one line each.
 pub(super) fn below(plan: &PlanView) -> String {
     let mut text = counts(plan);
@@ -50,6 +53,13 @@ pub(super) fn below(plan: &PlanView) -> String {
     }
     if let Some(hold) = &plan.hold {
         line(if plan.starts_now.is_empty() { "nothing starts" } else { "then" }, &hold.message);
+    }
+    for alone in plan.left_alone.iter().take(MAX_LEFT_ALONE) {
+        let pods = if alone.pods == 1 { "1 stale pod".to_owned() } else { format!("{} stale pods", alone.pods) };
+        line("left alone", &format!("{}, {pods}: {}", alone.what, alone.message));
+    }
+    if plan.left_alone.len() > MAX_LEFT_ALONE {
+        line("left alone", &format!("and {} more: all are in -o json", plan.left_alone.len() - MAX_LEFT_ALONE));
     }
     if let Some(end) = &plan.estimate.estimated_end {
         line("expected end", end);

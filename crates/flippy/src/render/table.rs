@@ -16,7 +16,7 @@ pub(super) fn workloads(workloads: &[WorkloadView], wide: bool, look: Look) -> S
     };
     let mut titles = vec!["KIND", "NAMESPACE/NAME", "PODS", "VERDICT"];
     if wide {
-        titles.extend(["HEALTHY", "ATTEMPT", "RESTARTED-AT"]);
+        titles.extend(["HEALTHY", "METHOD", "ATTEMPT", "RESTARTED-AT"]);
     }
     let has_waves = workloads.iter().any(|view| view.wave.is_some());
     if has_waves {
@@ -37,6 +37,7 @@ pub(super) fn workloads(workloads: &[WorkloadView], wide: bool, look: Look) -> S
         ];
         if wide {
             row.push(Cell::new(if view.healthy { "yes" } else { "no" }));
+            row.push(Cell::new(view.method));
             row.push(Cell::new(view.attempt));
             row.push(Cell::new(view.restarted_at.as_deref().unwrap_or("-")));
         }

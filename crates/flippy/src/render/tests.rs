@@ -21,6 +21,7 @@ fn workload(name: &str, verdict: &'static str, message: &str, stale_pods: usize)
         pods: 2,
         stale_pods,
         healthy: true,
+        method: "Patch",
         attempt: 1,
         restarted_at: None,
         until: None,
@@ -96,7 +97,7 @@ fn the_wide_table_tells_of_the_last_restart() {
     plan.workloads[0].restarted_at = Some("2031-05-06T07:08:09Z".to_owned());
     plan.workloads[0].attempt = 2;
     let text = plans(&[config(plan)], Output::Wide, Look::Plain).expect("a table can always be made");
-    assert!(text.contains("2/2   Restart  yes      2        2031-05-06T07:08:09Z  istio-proxy runs"), "{text}");
+    assert!(text.contains("2/2   Restart  yes      Patch   2        2031-05-06T07:08:09Z  istio-proxy runs"), "{text}");
 }
 
 #[test]

@@ -31,6 +31,7 @@ use crate::completion::names;
 use crate::configs::{self, NamespaceArgs};
 use crate::connect::{self, Cluster};
 use crate::exit::Failure;
+use crate::logging::When;
 use crate::plan::subject::{self, Subject};
 use crate::plan::view::ConfigView;
 use crate::plan::{self, sources};
@@ -103,7 +104,8 @@ anew: approvals of waves, and soaks.
 It begins by showing the plan in brief, and asks. It refuses while an operator is at work (a held
 and renewed Lease named flippy; where there is no such Lease at all, a status that answers the
 present spec) and a FlippyConfig of the cluster that is not paused is about some of the same
-workloads; --no-operator says that none is. Changes of a CONFIG of the cluster are not seen once it has begun.
+workloads; --no-operator says that none is. Changes of a CONFIG of the cluster are not seen once it
+has begun.
 
 Ctrl-C: nothing more starts, and what is under way is named and finishes by itself; again: at once.
 Where a wave needs approval it asks at a terminal; elsewhere it ends with 7, and --approve helps.
@@ -146,9 +148,7 @@ pub(crate) async fn restart(args: RestartArgs, connection: Connection) -> Result
             "there is no terminal to ask at whether to begin: add --yes, or --dry-run to see what would be done",
         ));
     }
-    if std::env::var_os("RUST_LOG").is_some() {
-        logging::start();
-    }
+    let _logging = logging::start(When::IfAsked);
     let options = conversion(args.reading.clone());
     if let Some(file) = &args.filename {
         // Mistakes in a file need no cluster to be told.

@@ -97,6 +97,8 @@ fn resource(kind: Kind) -> (&'static str, &'static str) {
         Kind::StatefulSet => ("apps", "statefulsets"),
         Kind::DaemonSet => ("apps", "daemonsets"),
         Kind::ArgoRollout => ("argoproj.io", "rollouts"),
+        Kind::ReplicaSet => ("apps", "replicasets"),
+        Kind::ReplicationController => ("", "replicationcontrollers"),
     }
 }
 

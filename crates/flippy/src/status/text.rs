@@ -93,6 +93,7 @@ fn full(view: &StatusView, look: Look) -> String {
     list(&mut fact, "under way", &view.in_flight, counts.in_flight);
     list(&mut fact, "blocked", &view.blocked, counts.blocked + counts.futile);
     list(&mut fact, "failed", &view.failed, counts.failed);
+    list(&mut fact, "left alone", &view.left_alone, 0);
     text
 }
 

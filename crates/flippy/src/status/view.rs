@@ -36,6 +36,7 @@ pub(crate) struct StatusView {
     pub(crate) in_flight: Vec<Listed>,
     pub(crate) blocked: Vec<Listed>,
     pub(crate) failed: Vec<Listed>,
+    pub(crate) left_alone: Vec<Listed>,
     pub(crate) preconditions: Vec<PreconditionStatus>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) waves: Vec<WaveStatus>,
@@ -102,6 +103,7 @@ impl StatusView {
             in_flight: status.in_flight,
             blocked: status.blocked,
             failed: status.failed,
+            left_alone: status.left_alone,
             preconditions: status.preconditions,
             waves: status.waves,
             restarts_per_minute: status.restarts_per_minute,

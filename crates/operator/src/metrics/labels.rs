@@ -9,6 +9,11 @@ pub(crate) struct RestartLabels {
     pub(crate) outcome: &'static str,
 }
 
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct EvictionLabels {
+    pub(crate) outcome: &'static str,
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
 pub(crate) struct VerdictLabels {
     pub(crate) config_namespace: String,

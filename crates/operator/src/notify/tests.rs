@@ -74,6 +74,7 @@ fn started(config: &ConfigRecord) -> Decided {
         name: config.name.clone(),
         generation: 1,
         starts: Vec::new(),
+        evictions: Vec::new(),
         sent_at_once: 1,
         revoked: false,
         recheck_at: None,

@@ -64,6 +64,12 @@ pub(super) fn text(value: Option<&String>, interner: &mut Interner) -> Arc<str> 
     interner.text(value.map_or("", String::as_str))
 }
 
+/// Opaque to clients, but for telling older from newer since Kubernetes 1.35 (KEP-5504); it was a number before, too. What is
+/// none is not known: then the generation alone tells.
+pub(super) fn revision(meta: &ObjectMeta) -> u64 {
+    meta.resource_version.as_deref().and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
 pub(super) fn created_at(meta: &ObjectMeta) -> Timestamp {
     meta.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0)
 }

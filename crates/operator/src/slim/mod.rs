@@ -11,6 +11,7 @@ mod meta;
 mod namespace;
 mod pod;
 mod replica_set;
+mod replicas;
 mod surge;
 mod workload;
 
@@ -20,4 +21,5 @@ pub(crate) use disruption_budget::SlimDisruptionBudget;
 pub(crate) use namespace::SlimNamespace;
 pub(crate) use pod::SlimPod;
 pub(crate) use replica_set::SlimReplicaSet;
+pub(crate) use replicas::{SlimOwnReplicaSet, SlimReplicationController};
 pub(crate) use workload::{SlimDaemonSet, SlimDeployment, SlimRollout, SlimStatefulSet, SlimWorkload};

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use flippy_core::{Container, ImageRef, Pod as Record, PodState, Timestamp, annotation};
+use flippy_core::{
+    Container, ImageRef, Pod as Record, PodState, SignedDuration, StrayFacts, Timestamp, annotation, is_of_known_kind,
+};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use serde::Deserialize;
 
-use super::meta::{controller, created_at, slim_meta, text};
+use super::meta::{controller, created_at, revision, slim_meta, text};
 use crate::interner::Interner;
 
 #[derive(kube::Resource, Deserialize, Clone, Debug)]
@@ -24,6 +26,8 @@ pub(crate) struct SlimPod {
 #[derive(Deserialize, Clone, Debug, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct SlimSpec {
+    restart_policy: Option<String>,
+    active_deadline_seconds: Option<i64>,
     containers: Vec<SlimContainer>,
     init_containers: Option<Vec<SlimContainer>>,
 }
@@ -39,6 +43,7 @@ struct SlimContainer {
 #[serde(rename_all = "camelCase", default)]
 struct SlimStatus {
     phase: Option<String>,
+    start_time: Option<Time>,
     conditions: Option<Vec<SlimCondition>>,
     container_statuses: Option<Vec<SlimContainerStatus>>,
     init_container_statuses: Option<Vec<SlimContainerStatus>>,
@@ -74,14 +79,35 @@ impl SlimPod {
             name: meta.name.as_deref().unwrap_or_default().into(),
             namespace: text(meta.namespace.as_ref(), interner),
             owner: controller(meta, interner),
+            revision: revision(meta),
             created_at: created_at(meta),
             state: self.state(),
             ready,
             ready_changed_at,
             unscheduled: self.is_unscheduled(),
             restart_token: token.map(|token| interner.text(token)),
+            stray: self.stray(interner).map(Box::new),
             containers: self.containers(interner),
         }
+    }
+
+    /// What its own workload would say of it, if it has none that is known.
+    fn stray(&self, interner: &mut Interner) -> Option<StrayFacts> {
+        let meta = &self.metadata;
+        let mut owners = meta.owner_references.iter().flatten();
+        let owner = owners.find(|owner| owner.controller == Some(true));
+        if owner.is_some_and(|owner| is_of_known_kind(&owner.api_version, &owner.kind)) {
+            return None;
+        }
+        let started_at = self.status.start_time.as_ref().map(|time| time.0);
+        let deadline = self.spec.active_deadline_seconds.map(SignedDuration::from_secs);
+        Some(StrayFacts {
+            labels: interner.labels(meta.labels.clone().unwrap_or_default()),
+            annotations: interner.labels(meta.annotations.clone().unwrap_or_default()),
+            owner_api_version: owner.map(|owner| interner.text(&owner.api_version)),
+            restarts: self.spec.restart_policy.as_deref().is_none_or(|policy| policy == "Always"),
+            ends_by: started_at.zip(deadline).and_then(|(at, deadline)| at.checked_add(deadline).ok()),
+        })
     }
 
     fn state(&self) -> PodState {

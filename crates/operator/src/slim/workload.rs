@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
 use super::fingerprint::Fingerprint;
-use super::meta::{slim_meta, text};
+use super::meta::{revision, slim_meta, text};
 use super::surge;
 use crate::interner::Interner;
 
@@ -33,7 +33,7 @@ pub(crate) trait SlimWorkload:
 
 #[derive(Deserialize, Clone, Debug, Default)]
 #[serde(rename_all = "camelCase", default)]
-struct SlimTemplate {
+pub(super) struct SlimTemplate {
     metadata: SlimTemplateMeta,
     spec: Fingerprint,
 }
@@ -308,19 +308,26 @@ impl SlimWorkload for SlimRollout {
     }
 }
 
-fn record(
+pub(super) fn record(
     kind: Kind,
     meta: ObjectMeta,
     template: SlimTemplate,
     rollout: RolloutFacts,
     interner: &mut Interner,
 ) -> Workload {
+    let revision = revision(&meta);
     let annotations = meta.annotations.unwrap_or_default();
     let template_annotations = template.metadata.annotations.unwrap_or_default();
     let group = annotations.get(annotation::GROUP).or_else(|| meta.labels.as_ref()?.get(annotation::GROUP));
     let disruption =
         DisruptionFacts { takes_nothing_away: false, group: group.map(|text| interner.text(&group_name(text))) };
-    let mark = mark(if kind == Kind::ArgoRollout { &annotations } else { &template_annotations });
+    let mark = if kind == Kind::ArgoRollout {
+        mark(&annotations)
+    } else {
+        // The one on the object is the later one: a restart through the template takes it away.
+        mark_of_eviction(&annotations).or_else(|| mark(&template_annotations))
+    };
+    let owned = meta.owner_references.iter().flatten().any(|owner| owner.controller == Some(true));
     Workload {
         id: WorkloadRef {
             named: NamedWorkload {
@@ -331,7 +338,9 @@ fn record(
             uid: text(meta.uid.as_ref(), interner),
         },
         generation: meta.generation.unwrap_or(0),
+        revision,
         deleting: meta.deletion_timestamp.is_some(),
+        owned,
         labels: interner.labels(meta.labels.unwrap_or_default()),
         annotations: interner.labels(annotations),
         template_labels: interner.labels(template.metadata.labels.unwrap_or_default()),
@@ -356,6 +365,10 @@ fn mark(annotations: &BTreeMap<String, String>) -> Option<RestartMark> {
         annotations.get(annotation::RESTARTED_AT)?,
         unhealthy_before,
     )
+}
+
+fn mark_of_eviction(annotations: &BTreeMap<String, String>) -> Option<RestartMark> {
+    mark(annotations)?.by_eviction(annotations.get(annotation::EVICTS_UNTIL)?)
 }
 
 fn update_strategy(kind: Option<&str>) -> UpdateStrategy {

@@ -36,6 +36,7 @@ use crate::world::World;
 pub(crate) enum Controller {
     Deployment,
     ReplicaSet,
+    Replication,
     StatefulSet,
     DaemonSet,
     Rollout,
@@ -47,6 +48,7 @@ impl Controller {
         match self {
             Self::Deployment => Resource::Deployments,
             Self::ReplicaSet => Resource::ReplicaSets,
+            Self::Replication => Resource::ReplicationControllers,
             Self::StatefulSet => Resource::StatefulSets,
             Self::DaemonSet => Resource::DaemonSets,
             Self::Rollout => Resource::Rollouts,
@@ -58,6 +60,7 @@ impl Controller {
         match resource {
             Resource::Deployments => Some(Self::Deployment),
             Resource::ReplicaSets => Some(Self::ReplicaSet),
+            Resource::ReplicationControllers => Some(Self::Replication),
             Resource::StatefulSets => Some(Self::StatefulSet),
             Resource::DaemonSets => Some(Self::DaemonSet),
             Resource::Rollouts => Some(Self::Rollout),
@@ -72,7 +75,8 @@ pub(crate) fn reconcile(world: &mut World, controller: Controller, key: &Key) {
     let Some(object) = world.store.get(controller.resource(), key).cloned() else { return };
     let again = match controller {
         Controller::Deployment => deployment::reconcile(world, key, &object),
-        Controller::ReplicaSet => replicaset::reconcile(world, key, &object),
+        Controller::ReplicaSet => replicaset::reconcile(world, Resource::ReplicaSets, key, &object),
+        Controller::Replication => replicaset::reconcile(world, Resource::ReplicationControllers, key, &object),
         Controller::StatefulSet => statefulset::reconcile(world, key, &object),
         Controller::DaemonSet => daemonset::reconcile(world, key, &object),
         Controller::Rollout => rollout::reconcile(world, key, &object),

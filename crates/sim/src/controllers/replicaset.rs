@@ -1,4 +1,4 @@
-//! `ReplicaSet`: as many pods as asked for.
+//! `ReplicaSet` and `ReplicationController`: as many pods as asked for.
 
 use serde_json::{Value, json};
 
@@ -12,15 +12,18 @@ use crate::write::Deletion;
 /// Pods created or deleted in one step.
 const BURST: usize = 500;
 
-pub(crate) fn reconcile(world: &mut World, key: &Key, set: &Object) -> Again {
-    let author = Author::controller("system:replicaset-controller");
+pub(crate) fn reconcile(world: &mut World, resource: Resource, key: &Key, set: &Object) -> Again {
+    let author = Author::controller(match resource {
+        Resource::ReplicationControllers => "system:replication-controller",
+        _ => "system:replicaset-controller",
+    });
     let mut pods = world.store.owned(object::uid(set), Resource::Pods);
     pods.retain(|(_, pod)| object::is_active_pod(pod));
     let wanted = usize::try_from(set["spec"]["replicas"].as_i64().unwrap_or(1)).unwrap_or(0);
     if !object::is_terminating(set) {
         if pods.len() < wanted {
             let pod = {
-                let mut pod = template::pod(&set["spec"]["template"], (Resource::ReplicaSets, set));
+                let mut pod = template::pod(&set["spec"]["template"], (resource, set));
                 pod["metadata"]["generateName"] = json!(format!("{}-", key.name));
                 pod
             };
@@ -34,7 +37,7 @@ pub(crate) fn reconcile(world: &mut World, key: &Key, set: &Object) -> Again {
             }
         }
     }
-    update_status(world, &author, key, set)
+    update_status(world, &author, resource, key, set)
 }
 
 /// The order in which pods go: not running, not ready, then the youngest.
@@ -43,7 +46,7 @@ fn deletion_rank(pod: &Value) -> (bool, bool, std::cmp::Reverse<&str>, &str) {
     (pod["status"]["phase"] == "Running", object::is_ready_pod(pod), std::cmp::Reverse(created), object::name(pod))
 }
 
-fn update_status(world: &mut World, author: &Author, key: &Key, set: &Object) -> Again {
+fn update_status(world: &mut World, author: &Author, resource: Resource, key: &Key, set: &Object) -> Again {
     let pods = world.store.owned(object::uid(set), Resource::Pods);
     let min_ready = set["spec"]["minReadySeconds"].as_i64().unwrap_or(0);
     let now = world.time();
@@ -66,6 +69,6 @@ fn update_status(world: &mut World, author: &Author, key: &Key, set: &Object) ->
     if available > 0 {
         status["availableReplicas"] = json!(available);
     }
-    put_status(world, author, Resource::ReplicaSets, key, status)?;
+    put_status(world, author, resource, key, status)?;
     Ok(again)
 }

@@ -14,7 +14,9 @@ use flippy_core::{
     status_facts, waves,
 };
 
-pub(crate) use workload::{Fixture, PodFixture, daemon_set, deployment, facts, pod, rollout, stateful_set};
+pub(crate) use workload::{
+    Fixture, PodFixture, daemon_set, deployment, facts, pod, replica_set, replication_controller, rollout, stateful_set,
+};
 
 /// What a mesh that was not upgraded injects.
 pub(crate) const OLD: &str = "docker.io/istio/proxyv2:1.29.0";

@@ -150,8 +150,12 @@ impl Model {
         }
         workload.generation += 1;
         workload.restarts += 1;
-        workload.mark =
-            Some(RestartMark { token: start.token.clone(), at: start.at, unhealthy_before: start.unhealthy_before });
+        workload.mark = Some(RestartMark {
+            token: start.token.clone(),
+            at: start.at,
+            unhealthy_before: start.unhealthy_before,
+            evicts_until: None,
+        });
         workload.new_pods_at = Some(now_seconds.max(start.at.as_second() - at(0).as_second()) + 1);
         workload.ready_at = None;
         workload.complete_at = None;
@@ -247,11 +251,13 @@ impl Modelled {
             namespace: self.id.named.namespace.clone(),
             name,
             owner: Some(Owner { kind: "ReplicaSet".into(), name: "any".into(), uid: self.id.uid.clone() }),
+            revision: 0,
             created_at: at(created_seconds),
             state: PodState::Live,
             ready,
             ready_changed_at: at(created_seconds),
             unscheduled: false,
+            stray: None,
             restart_token: self.mark.as_ref().map(|mark| mark.token.to_string().into()),
             containers: [Container {
                 name: SIDECAR.into(),
@@ -321,7 +327,9 @@ impl Modelled {
         Workload {
             id: self.id.clone(),
             generation: self.generation,
+            revision: 0,
             deleting: false,
+            owned: false,
             labels: labels(&[]),
             annotations: labels(&[]),
             template_labels: labels(&[]),

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use flippy_core::{
     ArgoPhase, ArgoRolloutFacts, Container, DaemonSetFacts, DeploymentFacts, DisruptionFacts, ImageRef, Kind,
-    NamedWorkload, Owner, Pod, PodState, Policy, ReplicaSet, RestartMark, RestartToken, RolloutFacts, Snapshot,
-    StatefulSetFacts, Timestamp, UpdateStrategy, Workload, WorkloadRef,
+    NamedWorkload, Owner, Pod, PodState, Policy, ReplicaSet, ReplicasFacts, RestartMark, RestartToken, RolloutFacts,
+    Snapshot, StatefulSetFacts, Timestamp, UpdateStrategy, Workload, WorkloadRef,
 };
 
 use super::{SIDECAR, at, labels, named};
@@ -40,6 +40,18 @@ pub(crate) fn deployment(path: &str) -> Fixture {
         ..DeploymentFacts::default()
     };
     Fixture::new(named(Kind::Deployment, path), RolloutFacts::Deployment(facts))
+}
+
+/// One that nobody owns.
+pub(crate) fn replica_set(path: &str) -> Fixture {
+    let facts = ReplicasFacts { replicas_wanted: 2, observed_generation: 1, available: 2 };
+    Fixture::new(named(Kind::ReplicaSet, path), RolloutFacts::Replicas(facts))
+}
+
+/// One that nobody owns.
+pub(crate) fn replication_controller(path: &str) -> Fixture {
+    let facts = ReplicasFacts { replicas_wanted: 2, observed_generation: 1, available: 2 };
+    Fixture::new(named(Kind::ReplicationController, path), RolloutFacts::Replicas(facts))
 }
 
 pub(crate) fn stateful_set(path: &str) -> Fixture {
@@ -165,7 +177,9 @@ impl Fixture {
         let workload = Workload {
             id: WorkloadRef { named, uid },
             generation: 1,
+            revision: 0,
             deleting: false,
+            owned: false,
             labels: labels(&[]),
             annotations: labels(&[]),
             template_labels: labels(&[]),
@@ -192,8 +206,12 @@ impl Fixture {
 
     /// Restarted by Flippy for what a policy wants.
     pub(crate) fn restarted(mut self, policy: &Policy, attempt: u32, seconds: i64) -> Self {
-        self.workload.mark =
-            Some(RestartMark { token: token(policy, attempt), at: at(seconds), unhealthy_before: false });
+        self.workload.mark = Some(RestartMark {
+            token: token(policy, attempt),
+            at: at(seconds),
+            unhealthy_before: false,
+            evicts_until: None,
+        });
         self
     }
 
@@ -201,6 +219,13 @@ impl Fixture {
     pub(crate) fn restarted_unhealthy(mut self, policy: &Policy, seconds: i64) -> Self {
         self = self.restarted(policy, 1, seconds);
         self.workload.mark.as_mut().expect("just set").unhealthy_before = true;
+        self
+    }
+
+    /// Restarted by Flippy by eviction: pods created until then are to go.
+    pub(crate) fn evicted(mut self, policy: &Policy, seconds: i64, until_seconds: i64) -> Self {
+        self = self.restarted(policy, 1, seconds);
+        self.workload.mark.as_mut().expect("just set").evicts_until = Some(at(until_seconds));
         self
     }
 
@@ -219,6 +244,7 @@ impl Fixture {
             RolloutFacts::Deployment(facts) => (facts.updated, facts.available) = (updated_now, available_now),
             RolloutFacts::StatefulSet(facts) => (facts.updated, facts.ready) = (updated_now, available_now),
             RolloutFacts::DaemonSet(facts) => (facts.updated, facts.available) = (updated_now, available_now),
+            RolloutFacts::Replicas(facts) => facts.available = available_now,
             RolloutFacts::ArgoRollout(facts) => {
                 (facts.available, facts.phase) = (available_now, ArgoPhase::Progressing);
                 facts.revision_in_progress = updated_now == 0;
@@ -263,12 +289,14 @@ impl Fixture {
                 namespace: namespace.clone(),
                 name: format!("{}-{number}", id.named.name).into(),
                 owner: Some(owner.clone()),
+                revision: 0,
                 created_at: pod.created_at,
                 state: pod.state,
                 ready: pod.ready,
                 ready_changed_at: pod.ready_changed_at,
                 unscheduled: pod.unscheduled,
                 restart_token: pod.token,
+                stray: None,
                 containers: pod.containers.into(),
             });
         }
