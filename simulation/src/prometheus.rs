@@ -35,6 +35,8 @@ pub(crate) struct Asked {
     pub(crate) mood: Mood,
     /// Whether it was answered, whole, and as it must be for restarts to start.
     pub(crate) is_good: bool,
+    /// Whether somebody waited until there was an answer, or a refusal.
+    pub(crate) is_waited_for: bool,
 }
 
 impl Prometheus {
@@ -67,25 +69,25 @@ impl Prometheus {
             answered_at: now,
             mood,
             is_good: mood.is_good(host),
+            is_waited_for: true,
         }
     }
 
     fn connect(self, question: Asked) -> io::Result<DuplexStream> {
         if question.mood == Mood::Refuses {
-            self.note(question, false);
+            self.note(question);
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
         let (theirs, ours) = tokio::io::duplex(BUFFER_BYTES);
         tokio::spawn(async move {
-            let is_answered = answer(ours, &question).await.is_some();
-            self.note(question, is_answered);
+            let is_waited_for = answer(ours, &question).await.is_some();
+            self.note(Asked { is_good: question.is_good && is_waited_for, is_waited_for, ..question });
         });
         Ok(theirs)
     }
 
-    fn note(&self, question: Asked, is_answered: bool) {
-        let is_good = question.is_good && is_answered;
-        let asked = Asked { answered_at: self.cluster.now(), is_good, ..question };
+    fn note(&self, question: Asked) {
+        let asked = Asked { answered_at: self.cluster.now(), ..question };
         self.asked.lock().expect("nobody panics holding it").push(asked);
     }
 }

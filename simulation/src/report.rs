@@ -43,13 +43,7 @@ pub fn about(run: &Run, name: &str) -> String {
         let is_one_of_its_pods =
             mutation.resource == Resource::Pods && mutation.key.name.starts_with(&format!("{name}-"));
         if *mutation.key.name == *name || is_one_of_its_pods {
-            let object = mutation.after.as_ref().map_or_else(String::new, |after| {
-                format!(
-                    "{} {}",
-                    after["metadata"]["annotations"],
-                    if is_one_of_its_pods { &after["status"]["conditions"] } else { &after["status"] }
-                )
-            });
+            let object = mutation.after.as_ref().map_or_else(String::new, ToString::to_string);
             let generation = mutation.after.as_ref().map_or(0, |after| crate::record::generation(after));
             let _ = writeln!(text, "{} {mutation} generation {generation} {object}", since(run, mutation.at));
         }

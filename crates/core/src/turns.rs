@@ -11,7 +11,7 @@ use crate::workload::{NamedWorkload, WorkloadRef};
 /// Who takes turns with what a plan would restart, and whose turn it is in the cluster.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Turns {
-    turns: Vec<(Turn, Vec<NamedWorkload>)>,
+    all: Vec<(Turn, Vec<NamedWorkload>)>,
     members: BTreeMap<NamedWorkload, (Arc<str>, Vec<usize>)>,
     /// Members that wait for no budget: their own policy ignores them. Others wait for these.
     ignoring: BTreeSet<NamedWorkload>,
@@ -27,9 +27,9 @@ impl Turns {
         under_way: Vec<NamedWorkload>,
         ignoring: impl Iterator<Item = NamedWorkload>,
     ) {
-        let number = self.turns.len();
+        let number = self.all.len();
         self.ignoring.extend(ignoring);
-        self.turns.push((turn.clone(), under_way));
+        self.all.push((turn.clone(), under_way));
         for id in members {
             self.members.entry(id.named.clone()).or_insert_with(|| (id.uid.clone(), Vec::new())).1.push(number);
         }
@@ -46,7 +46,7 @@ pub(crate) struct Taken<'a> {
 impl<'a> Taken<'a> {
     pub(crate) fn new(plan: &'a Plan, sending: &BTreeSet<Arc<str>>) -> Self {
         let turns = &plan.turns;
-        let by = turns.turns.iter().map(|(_, under_way)| under_way.iter().collect()).collect();
+        let by = turns.all.iter().map(|(_, under_way)| under_way.iter().collect()).collect();
         let mut taken = Self { turns, by };
         if !sending.is_empty() {
             for (named, _) in turns.members.iter().filter(|(_, (uid, _))| sending.contains(uid)) {
@@ -60,10 +60,10 @@ impl<'a> Taken<'a> {
     pub(crate) fn wait(&self, named: &NamedWorkload) -> Option<Hold> {
         let (_, turns) = self.turns.members.get(named)?;
         let ignores_budgets = self.turns.ignoring.contains(named);
-        let respected = |turn: &&usize| !ignores_budgets || !self.turns.turns[**turn].0.is_budget();
+        let respected = |turn: &&usize| !ignores_budgets || !self.turns.all[**turn].0.is_budget();
         turns.iter().filter(respected).find_map(|turn| {
             let other = self.by[*turn].iter().find(|other| **other != named)?;
-            Some(Hold::Turn { turn: self.turns.turns[*turn].0.clone(), other: (*other).clone() })
+            Some(Hold::Turn { turn: self.turns.all[*turn].0.clone(), other: (*other).clone() })
         })
     }
 

@@ -40,6 +40,8 @@ pub(crate) struct Acting {
 #[derive(Default)]
 struct Busy {
     batches: usize,
+    /// They go one after the other: what is decided later must not overtake what is not sent yet.
+    in_order: bool,
     /// Calls back what is not sent yet.
     revoked: CancellationToken,
 }
@@ -51,10 +53,10 @@ impl Acting {
     }
 
     /// How many restarts of a policy may be sent now, of those that may be on their way at once. What was called back ends
-    /// first.
+    /// first, and so does what goes one after the other.
     pub(crate) fn room(&self, policy: &PolicyName, sent_at_once: usize) -> usize {
         match self.busy.get(policy) {
-            Some(busy) if busy.revoked.is_cancelled() => 0,
+            Some(busy) if busy.revoked.is_cancelled() || busy.in_order => 0,
             Some(_) => sent_at_once.saturating_sub(self.sending.values().filter(|sender| *sender == policy).count()),
             None => sent_at_once,
         }
@@ -76,6 +78,7 @@ impl Acting {
     ) {
         let busy = self.busy.entry(policy.clone()).or_default();
         busy.batches += 1;
+        busy.in_order |= restarts.len() > at_once;
         let revoked = busy.revoked.clone();
         self.sending.extend(restarts.iter().map(|(start, _)| (start.id.uid.clone(), policy.clone())));
         self.batches.spawn(batch(client.clone(), policy.clone(), restarts, at_once, revoked, answered.clone()));
@@ -157,7 +160,45 @@ async fn batch(
 
 #[cfg(test)]
 mod tests {
+    use flippy_core::{Method, RestartToken, Timestamp};
+    use kube::client::Body;
+    use serde_json::json;
+
     use super::*;
+    use crate::interner::Interner;
+    use crate::slim::{SlimDeployment, SlimWorkload as _};
+
+    fn restart(name: &str) -> (Start, Workload) {
+        let metadata = json!({"namespace": "shop", "name": name, "uid": name});
+        let deployment = serde_json::from_value::<SlimDeployment>(json!({"metadata": metadata}));
+        let workload = deployment.expect("it is one").record(&mut Interner::new());
+        let start = Start {
+            id: workload.id.clone(),
+            generation: 1,
+            method: Method::Patch,
+            token: RestartToken { hash: "8e0bbde7d261".into(), attempt: 1 },
+            at: Timestamp::UNIX_EPOCH,
+            evicts_until: None,
+            unhealthy_before: false,
+            because: String::new(),
+        };
+        (start, workload)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_decided_later_does_not_overtake_restarts_that_go_one_after_the_other() {
+        let room_beside = |names: &[&str], at_once| {
+            let silent = tower::service_fn(|_| std::future::pending::<Result<http::Response<Body>, tower::BoxError>>());
+            let (mut acting, (answered, _)) = (Acting::default(), mpsc::channel(1));
+            let policy = PolicyName { namespace: "flippy-system".into(), name: "mesh".into() };
+            let restarts = names.iter().copied().map(restart).collect();
+            acting.send(&Client::new(silent, "default"), &policy, restarts, at_once, &answered);
+            acting.room(&policy, 8)
+        };
+        assert_eq!(room_beside(&["a", "b", "c"], 1), 0, "b and c are not sent yet");
+        assert_eq!(room_beside(&["a", "b", "c"], 8), 5, "they are all sent");
+        assert_eq!(room_beside(&["a"], 1), 7, "there was room for one, and it is sent");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn trouble_pauses_for_as_long_as_the_api_server_says_within_reason() {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 
 use super::facts::name;
-use super::order::tried_lately;
+use super::order::{attempt, tried_lately};
 use super::strategy::Limit;
 use super::under_way::{last_mark, under_way};
 use super::waves::wave_of;
@@ -67,13 +67,15 @@ fn limits(case: &Case<'_>, limit: impl Fn(&Wish, usize) -> Option<Limit>) -> imp
     found.unwrap_or_default().into_iter()
 }
 
-/// The waves in which a restart may have been made.
+/// The waves in which a restart may have been made. One that is tried again may be so in the course of a later wave, and then
+/// the limits are that one's.
 pub(super) fn possible_waves(case: &Case<'_>) -> std::ops::RangeInclusive<usize> {
     let (resource, key) = (case.restart.mutation.resource, &case.restart.mutation.key);
+    let last = case.wish.waves.len();
     let workload = case.view.workloads.get(&(resource, key.clone())).filter(|_| !case.wish.goes_first(resource, key));
-    workload.map_or(0..=case.wish.waves.len(), |workload| {
+    workload.map_or(0..=last, |workload| {
         let wave = wave_of(case.wish, case.view, key, workload);
-        wave..=wave
+        if attempt(case) > 1 { wave..=last } else { wave..=wave }
     })
 }
 

@@ -18,6 +18,8 @@ use crate::record::{Mark, mark, uid, version};
 const GROUP: &str = "flippy.keikoproj.io/group";
 const APPLICATION: [&str; 2] = ["app.kubernetes.io/name", "app.kubernetes.io/instance"];
 
+const BUDGET: &str = "PodDisruptionBudget";
+
 /// A restart that is younger than this, and that nobody was told of as landed, is certainly under way.
 const CERTAINLY_UNDER_WAY: SignedDuration = SignedDuration::from_secs(20);
 
@@ -43,7 +45,7 @@ pub(super) fn in_the_way(
     key: &Key,
     workload: &Value,
 ) -> Option<String> {
-    let shared = shared_by(case, resource, key, workload);
+    let shared = respected_by(case, resource, key, workload);
     if shared.is_empty() {
         return None;
     }
@@ -55,7 +57,7 @@ pub(super) fn in_the_way(
         {
             continue;
         }
-        if let Some(what) = shared_by(case, *other, other_key, other_workload).intersection(&shared).next() {
+        if let Some(what) = shared_by(case.view, *other, other_key, other_workload).intersection(&shared).next() {
             return Some(format!("{} was under way, and both share {what}", name(*other, other_key)));
         }
     }
@@ -85,27 +87,33 @@ pub(super) fn sharing<'a>(
     key: &'a Key,
     workload: &Value,
 ) -> impl Iterator<Item = (Resource, &'a Key)> {
-    let shared = shared_by(case, resource, key, workload);
+    let shared = respected_by(case, resource, key, workload);
     case.view.workloads.iter().filter_map(move |((other, other_key), other_workload)| {
         let is_other = (*other, other_key) != (resource, key) && other_key.namespace == key.namespace;
-        let does = is_other && !shared_by(case, *other, other_key, other_workload).is_disjoint(&shared);
+        let does = is_other && !shared_by(case.view, *other, other_key, other_workload).is_disjoint(&shared);
         does.then_some((*other, other_key))
     })
 }
 
 /// Whether a workload shares anything, be it with nobody.
 pub(super) fn shares_anything(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value) -> bool {
-    !shared_by(case, resource, key, workload).is_empty()
+    !respected_by(case, resource, key, workload).is_empty()
 }
 
-/// Names of what a workload shares with others, or would.
-fn shared_by(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value) -> BTreeSet<String> {
-    let labels = template_labels(case.view, key, workload);
-    let budgets = case.view.budgets.iter().filter(|(place, budget)| covers(budget, place, key, labels));
-    let mut shared: BTreeSet<String> = budgets
-        .filter(|_| !case.wish.ignores_budgets || case.wish.evicts(resource, workload))
-        .map(|(place, _)| format!("PodDisruptionBudget {place}"))
-        .collect();
+/// Names of what a workload shares with others, or would, as far as its config makes it wait for them.
+fn respected_by(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value) -> BTreeSet<String> {
+    let mut shared = shared_by(case.view, resource, key, workload);
+    if case.wish.ignores_budgets && !case.wish.evicts(resource, workload) {
+        shared.retain(|what| !what.starts_with(BUDGET));
+    }
+    shared
+}
+
+/// Names of what a workload shares with others, or would: whoever ignores a budget has others wait for it all the same.
+fn shared_by(view: &View, resource: Resource, key: &Key, workload: &Value) -> BTreeSet<String> {
+    let labels = template_labels(view, key, workload);
+    let budgets = view.budgets.iter().filter(|(place, budget)| covers(budget, place, key, labels));
+    let mut shared: BTreeSet<String> = budgets.map(|(place, _)| format!("{BUDGET} {place}")).collect();
     let meta = &workload["metadata"];
     let group = meta["annotations"][GROUP].as_str().or_else(|| meta["labels"][GROUP].as_str());
     let application: Vec<&str> = APPLICATION.iter().filter_map(|label| labels[*label].as_str()).collect();

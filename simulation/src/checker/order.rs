@@ -59,7 +59,7 @@ pub(super) fn objection(case: &Case<'_>) -> Vec<Objection> {
     found
 }
 
-fn attempt(case: &Case<'_>) -> u32 {
+pub(super) fn attempt(case: &Case<'_>) -> u32 {
     mark(case.restart.mutation.resource, case.restart.after).and_then(|mark| Some(mark.parts()?.1)).unwrap_or(0)
 }
 

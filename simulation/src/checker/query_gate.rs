@@ -18,6 +18,7 @@ pub(crate) struct QueryGate {
     host: String,
     open_for: SignedDuration,
     interval: SignedDuration,
+    timeout: SignedDuration,
 }
 
 impl QueryGate {
@@ -26,8 +27,15 @@ impl QueryGate {
         let or =
             |text: &Value, seconds| if text.is_null() { SignedDuration::from_secs(seconds) } else { duration(text) };
         let url = prometheus["URL"].as_str().unwrap_or_default();
+        let interval = or(&prometheus["Interval"], 30);
+        let timeout = prometheus["TimeoutSeconds"].as_i64().map(SignedDuration::from_secs);
         let host = url.trim_start_matches("http://").split(':').next().unwrap_or_default();
-        Self { host: host.to_owned(), open_for: or(&prometheus["For"], 120), interval: or(&prometheus["Interval"], 30) }
+        Self {
+            host: host.to_owned(),
+            open_for: or(&prometheus["For"], 120),
+            interval,
+            timeout: timeout.unwrap_or(SignedDuration::from_secs(10).min(interval)),
+        }
     }
 
     /// Whether it will be shut for good, if the server says from now on what it says to a host.
@@ -59,10 +67,12 @@ fn said(asked: &Asked) -> &'static str {
     if asked.is_good { "good" } else { "not good" }
 }
 
-/// What the life that made a restart was ever answered.
+/// What the life that made a restart was ever answered, or waited for in vain. Questions that it took back, because its
+/// config changed meanwhile, say nothing.
 fn answers<'a>(case: &'a Case<'_>, gate: &'a QueryGate) -> impl Iterator<Item = &'a Asked> {
     let user = &case.restart.request.user;
-    case.record.asked.iter().filter(move |asked| asked.user == *user && asked.host == gate.host)
+    let ended = |asked: &Asked| asked.is_waited_for || asked.answered_at.duration_since(asked.at) >= gate.timeout;
+    case.record.asked.iter().filter(move |asked| asked.user == *user && asked.host == gate.host && ended(asked))
 }
 
 /// By the clock of that life, and what it knew until then.
