@@ -7,24 +7,25 @@ use flippy_core::{
 
 use crate::common::{
     Fixture, NEW, OLD, Pass, PodFixture, SIDECAR, WINDOW_SECONDS, at, cluster, daemon_set, deployment, facts, image,
-    images, labels, pass, path_of, pod, policy, policy_named, rollout, stateful_set,
+    images, labels, pass, path_of, pod, policy, policy_named, replica_set, replication_controller, rollout,
+    stateful_set,
 };
 
 const MINUTE: i64 = 60;
 const OTHER: &str = "docker.io/istio/proxyv2:1.31.0";
 
 /// Wants what admission gives.
-fn injected(missing: MissingSidecar) -> Policy {
+pub(crate) fn injected(missing: MissingSidecar) -> Policy {
     Policy { images: images(&[]), drift_detection: DriftDetection::Injection(missing), ..policy() }
 }
 
 /// Wants [`NEW`], and asks admission whether a restart brings it.
-fn named_and_asked() -> Policy {
+pub(crate) fn named_and_asked() -> Policy {
     Policy { drift_detection: DriftDetection::Injection(MissingSidecar::Ignore), ..policy() }
 }
 
 /// A new pod with these containers.
-fn admitted(containers: &[(&str, &str)]) -> NewPod {
+pub(crate) fn admitted(containers: &[(&str, &str)]) -> NewPod {
     let containers = containers.iter().map(|(name, text)| Container {
         name: (*name).into(),
         image: Some(image(text)),
@@ -35,12 +36,12 @@ fn admitted(containers: &[(&str, &str)]) -> NewPod {
 }
 
 /// A new pod with this sidecar.
-fn gets(text: &str) -> NewPod {
+pub(crate) fn gets(text: &str) -> NewPod {
     admitted(&[("app", "shop:1"), (SIDECAR, text)])
 }
 
 /// Asked at that second about each workload, admission says so. Says whether it was news.
-fn answer(snapshot: &mut Snapshot, path: &str, seconds: i64, new_pod: NewPod) -> bool {
+pub(crate) fn answer(snapshot: &mut Snapshot, path: &str, seconds: i64, new_pod: NewPod) -> bool {
     let is_it = |workload: &&Workload| path_of(&workload.id.named) == path;
     let workload = snapshot.workloads().find(is_it).expect("it exists").clone();
     let about = AskedAbout::new(&workload, snapshot).expect("it has a template and a namespace");
@@ -48,7 +49,7 @@ fn answer(snapshot: &mut Snapshot, path: &str, seconds: i64, new_pod: NewPod) ->
 }
 
 /// One workload, of which admission says so at the beginning.
-fn answered(fixture: Fixture, new_pod: NewPod) -> Snapshot {
+pub(crate) fn answered(fixture: Fixture, new_pod: NewPod) -> Snapshot {
     let named = fixture.named();
     let mut snapshot = cluster([fixture]);
     answer(&mut snapshot, &format!("{}/{}", named.namespace, named.name), 0, new_pod);
@@ -80,7 +81,8 @@ fn a_pod_that_runs_what_a_new_one_would_get_is_fresh_and_any_other_is_stale() {
 
 #[test]
 fn every_kind_is_compared_with_what_admission_gives() {
-    for fixture in [deployment("a/b"), stateful_set("a/b"), daemon_set("a/b"), rollout("a/b")] {
+    let kinds = [deployment, stateful_set, daemon_set, rollout, replica_set, replication_controller];
+    for fixture in kinds.map(|kind| kind("a/b")) {
         let snapshot = answered(fixture.pods(1, OLD), gets(NEW));
         assert_eq!(pass(&injected(MissingSidecar::Ignore), &snapshot, 1).starts(), ["a/b"]);
     }

@@ -1,5 +1,6 @@
 //! The decisions of core, driven through its public functions: plain values in, plain values out.
 
+mod asked_evictions;
 mod budget;
 mod claims;
 mod common;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use flippy_core::REASONS;
 
 /// Everything that gives reasons, as text: what is not covered by a case here is covered all the same.
-const SOURCES: [(&str, &str); 10] = [
+const SOURCES: [(&str, &str); 11] = [
     ("verdict", include_str!("../../src/verdict.rs")),
     ("foresight", include_str!("../../src/foresight.rs")),
     ("status", include_str!("../../src/status.rs")),
