@@ -114,7 +114,7 @@ impl Asking {
         let exists = snapshot.workload(&question.workload.named).is_some_and(|found| found.id == question.workload);
         let is_news = match reply {
             // Nobody would ever forget what is said of one that is gone.
-            _ if !exists => false,
+            Reply::Answer(_) | Reply::Forbidden(_) if !exists => false,
             Reply::Answer(answer) => self.learn(question.workload.uid, answer, snapshot),
             Reply::Forbidden(why) => {
                 tracing::warn!(workload = %question.workload, error = %why, "admission cannot be asked");

@@ -21,6 +21,7 @@ use super::{facts, source};
 const NOT_WAITED: SignedDuration = SignedDuration::from_secs(600);
 
 /// What a config wants.
+#[allow(clippy::struct_excessive_bools, reason = "each is a field of a spec, or whether it is there, read once")]
 pub(crate) struct Wish {
     pub(crate) key: Key,
     pub(crate) created_at: Timestamp,

@@ -27,6 +27,7 @@ fn decided(questions: impl IntoIterator<Item = usize>) -> [Decided; 1] {
         name: flippy_core::PolicyName { namespace: "mesh".into(), name: "mesh".into() },
         generation: 1,
         starts: Vec::new(),
+        evictions: Vec::new(),
         sent_at_once: 1,
         revoked: false,
         recheck_at: None,
@@ -37,12 +38,19 @@ fn decided(questions: impl IntoIterator<Item = usize>) -> [Decided; 1] {
     }]
 }
 
-/// A server that says this to everything.
+/// A server that refuses everything.
 fn asking(code: u16, message: &'static str) -> Asking {
-    let answer = move |_: Request<Body>| async move {
-        let status = serde_json::json!({"kind": "Status", "status": "Failure", "code": code, "message": message});
-        let response = Response::builder().status(code).body(Body::from(status.to_string().into_bytes()));
-        Ok::<_, std::convert::Infallible>(response.expect("the parts are valid"))
+    asking_one_that_says(
+        code,
+        serde_json::json!({"kind": "Status", "status": "Failure", "code": code, "message": message}),
+    )
+}
+
+/// A server that says this to everything.
+fn asking_one_that_says(code: u16, body: serde_json::Value) -> Asking {
+    let answer = move |_: Request<Body>| {
+        let response = Response::builder().status(code).body(Body::from(body.to_string().into_bytes()));
+        async move { Ok::<_, std::convert::Infallible>(response.expect("the parts are valid")) }
     };
     Asking::new(
         Client::new(tower::service_fn(answer), "default"),
@@ -53,7 +61,8 @@ fn asking(code: u16, message: &'static str) -> Asking {
 
 #[tokio::test(start_paused = true)]
 async fn no_more_than_five_a_second_are_asked() {
-    let mut asking = asking(409, "another one");
+    // None of them is there any more.
+    let mut asking = asking_one_that_says(200, serde_json::json!({"kind": "List", "metadata": {}, "items": []}));
     asking.follow(&decided(0..20));
     let began = Instant::now();
     let mut snapshot = Snapshot::default();
