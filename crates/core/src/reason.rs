@@ -210,7 +210,7 @@ pub const REASONS: &[Reason] = &[
     reason(
         "NoProgress",
         &[Workload],
-        "A rollout of it that Flippy did not start has made no progress for ten minutes: no further pod was updated or became ready. Later waves, and others that share a disruption budget or a group with it, wait for it no more.",
+        "A rollout of it that Flippy did not start has made no progress for ten minutes: no further pod was updated or became ready. A restart by Argo Rollouts has ten minutes for each pod. Later waves, and others that share a disruption budget or a group with it, wait for it no more.",
         "Look at its pods: a StatefulSet waits for ever behind one that never becomes ready. It is judged anew as soon as anything moves.",
     ),
     reason(
