@@ -150,6 +150,7 @@ fn explanation_for_all(
             "GateShut" if wish.gates.iter().any(|gate| gate.is_shut_by(|host| view.mood.is_good(host))) => {
                 return Some("gates");
             }
+            "GatePending" if is_pending(wish, allowed, now) => return Some("gates"),
             "PendingPods" if view.has_pods_without_node() => return Some("no room"),
             "WindowsTooShort" if window::are_too_short(&wish.windows, longest(wish)) => return Some("windows"),
             "WindowEnds" if window::shuts_within(&wish.windows, now, longest(wish)) => return Some("windows"),
@@ -173,6 +174,13 @@ fn explanation_for_all(
         "FirstBlocked" if !view.budgets.is_empty() => Some("what goes first"),
         _ => None,
     }
+}
+
+/// Whether a gate was not asked before, and is given the time that it has to stay open. It is asked when something becomes due,
+/// such as another try, which may be a moment before the end.
+fn is_pending(wish: &Wish, allowed: &Value, now: Timestamp) -> bool {
+    let since: Option<Timestamp> = allowed["lastTransitionTime"].as_str().and_then(|at| at.parse().ok());
+    since.is_some_and(|since| wish.gates.iter().any(|gate| gate.may_open_after(now.duration_since(since))))
 }
 
 /// So many restarts that bring stale pods again stop a campaign.

@@ -90,8 +90,9 @@ fn subject(request: &RequestRecord, verb: Verb, resource: Resource, key: &Key) -
     Some(((request.user.clone(), verb, resource, key.clone(), generation), most))
 }
 
+/// Counted apart from lists of everything, which name no object.
 fn question(request: &RequestRecord, verb: Verb, resource: Resource) -> (Subject, usize) {
-    ((request.user.clone(), verb, resource, Key::new("", ""), 0), QUESTIONS)
+    ((request.user.clone(), verb, resource, Key::new("", "a question"), 0), QUESTIONS)
 }
 
 /// Whether only objects of this name are asked for.
