@@ -61,7 +61,7 @@ pub mod modules;
 pub mod nodes;
 pub mod observe;
 pub mod operator;
-mod optional;
+pub mod optional;
 pub mod process;
 pub mod prometheus;
 pub mod receiver;

@@ -13,11 +13,15 @@ use crate::scenario::SCENARIO_LABEL;
 /// The account in the shipped manifests.
 const ACCOUNT: &str = "system:serviceaccount:istio-system:flippy";
 
+/// The right, and its fence, as they are shipped.
+pub fn manifests() -> Result<Vec<Value>> {
+    apply::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/optional/ask-admission.yaml"))
+}
+
 /// Gives `user` what `deploy/optional/ask-admission.yaml` gives to the operator's service account, with the same fence. Copies of
 /// everything but the role are made, with `label` in their names and on them.
 pub(crate) async fn allow_asking(client: &Client, user: &str, label: &str) -> Result<()> {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/optional/ask-admission.yaml");
-    let mut manifests = apply::read(&file)?;
+    let mut manifests = manifests()?;
     for manifest in &mut manifests {
         if manifest["kind"] == "ClusterRole" {
             continue;

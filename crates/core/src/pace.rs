@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::budget::{Budget, will_hold_up_others};
 use crate::disruption::Turn;
 use crate::eviction::{Evicting, Eviction, evictions};
+use crate::foresight::AdmissionHold;
 use crate::gate::GateFact;
 use crate::mark::RestartToken;
 use crate::method::Method;
@@ -404,6 +405,10 @@ fn start_first<'a>(
             // A budget allows a disruption again soon, or never: what would wait for ever is left out like anything else that
             // cannot be restarted as it is.
             FirstState::Blocked(BlockedReason::Disrupts(why)) if !why.is_for_ever() => {
+                decision.hold = Some(Hold::Waiting(format!("{}, which goes first: {why}", first.target)));
+                return;
+            }
+            FirstState::Blocked(BlockedReason::Admission(why @ AdmissionHold::NotAsked)) => {
                 decision.hold = Some(Hold::Waiting(format!("{}, which goes first: {why}", first.target)));
                 return;
             }

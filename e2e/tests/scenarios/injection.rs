@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::{Namespace, Pod, ResourceQuota};
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use crate::config::{MESH, wanting};
+use crate::config::{MESH, waits, wanting};
 use crate::outcome::{LIMIT, condition_because, ready_because, restarted_once};
 
 flippy_e2e::scenarios! {
@@ -19,6 +19,7 @@ flippy_e2e::scenarios! {
         without_any_list_every_workload_gets_what_admission_gives,
         a_list_ahead_of_the_mesh_costs_no_restart_and_the_rest_follows_the_upgrade,
         a_workload_without_a_sidecar_gets_one_where_the_config_says_so,
+        what_is_evicted_is_asked_about_before_the_first_pod_goes,
     ],
     // Rights, quotas, policies: only a real API server has them.
     real: [
@@ -33,8 +34,7 @@ fn asking(s: &Scenario) -> Value {
     let mut spec = wanting(s, &[]);
     spec["DriftDetection"] = json!("Injection");
     let kinds = ["Deployment", "StatefulSet", "DaemonSet", "ArgoRollout"];
-    let waits = json!({"CheckStatus": true, "MaxRetry": 60, "RetryDuration": 1});
-    spec["RestartObjects"] = kinds.map(|kind| json!({"Type": kind, "StatusCheckConfig": waits})).into();
+    spec["RestartObjects"] = kinds.map(|kind| json!({"Type": kind, "StatusCheckConfig": waits(60)})).into();
     spec
 }
 
@@ -109,6 +109,38 @@ async fn a_workload_without_a_sidecar_gets_one_where_the_config_says_so(s: &Scen
 
     s.fresh(&workloads, OLD_IMAGE, LIMIT).await?;
     restarted_once(s, &workloads).await
+}
+
+async fn what_is_evicted_is_asked_about_before_the_first_pod_goes(s: &Scenario) -> Result<()> {
+    let shop = s.namespace("shop").await?;
+    let workloads = [
+        Workload::stateful_set("db").replicas(2).on_delete(),
+        Workload::replica_set("set"),
+        Workload::replication_controller("controller"),
+    ];
+    let workloads = s.create_all(&shop, workloads).await?;
+    s.may_ask_admission().await?;
+    let _operator = s.operator().await?;
+    let mut spec = asking(s);
+    spec["ImageList"] = json!([NEW_IMAGE]);
+    let kinds = ["StatefulSet", "ReplicaSet", "ReplicationController"];
+    spec["RestartObjects"] = kinds.map(|kind| json!({"Type": kind, "StatusCheckConfig": waits(60)})).into();
+    s.config(s.system(), MESH, spec).await?;
+
+    let status = ready_because(s, MESH, "RestartsFutile").await?;
+    let reasons: Vec<&Value> = status["blocked"].as_array().into_iter().flatten().map(|one| &one["reason"]).collect();
+    assert_eq!(reasons, ["SameImageForeseen"; 3], "{status}");
+    let requests = s.requests()?;
+    assert_eq!((requests.restarts().count(), requests.evictions().count()), (0, 0), "{}", requests.table());
+
+    s.mesh().upgrade(NEW_IMAGE).await?;
+    replace_a_pod(s, &workloads[0]).await?;
+
+    ready_because(s, MESH, "AllFresh").await?;
+    s.fresh(&workloads, NEW_IMAGE, LIMIT).await?;
+    let pods: usize = workloads.iter().map(|workload| workload.replicas).sum();
+    assert_eq!(s.requests()?.evictions().count(), pods - 1, "every pod once, except the one that was replaced");
+    Ok(())
 }
 
 async fn nothing_but_a_dry_run_gets_past_the_fence(s: &Scenario) -> Result<()> {

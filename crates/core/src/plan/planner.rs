@@ -144,7 +144,7 @@ impl Planner<'_> {
         (took > -SignedDuration::from_secs(1)).then(|| took.max(SignedDuration::ZERO))
     }
 
-    fn foresee(&self, wanted: &Wanted<'_, '_>, tally: &Tally) -> Foresight {
+    pub(super) fn foresee(&self, wanted: &Wanted<'_, '_>, tally: &Tally) -> Foresight {
         if !self.policy.asks_admission() {
             return Foresight::NotWanted;
         }

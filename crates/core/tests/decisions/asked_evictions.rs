@@ -5,8 +5,8 @@ use flippy_core::{
 };
 
 use crate::common::{
-    Fixture, NEW, OLD, Pass, SIDECAR, WINDOW_SECONDS, at, cluster, facts, images, pass, pod, replica_set,
-    replication_controller, stateful_set,
+    Fixture, NEW, OLD, Pass, PodFixture, SIDECAR, WINDOW_SECONDS, at, cluster, facts, first, images, pass, pod,
+    replica_set, replication_controller, stateful_set,
 };
 use crate::injection::{admitted, answer, answered, gets, injected, named_and_asked};
 
@@ -147,4 +147,34 @@ fn a_replacement_that_admission_had_announced_otherwise_ends_it() {
         assert_eq!(ended.only_verdict().reason(), Some("SameImageAgain"));
         assert_eq!(ended.decision.recheck_at.map(|next| next > at(0)), Some(true));
     }
+}
+
+#[test]
+fn what_goes_first_and_is_in_scope_is_not_taken_away_either_while_admission_speaks_against_it() {
+    let policy = Policy { restart_first: vec![first(&on_delete("a/b"))], ..named_and_asked() };
+    let due = || cluster([on_delete("a/b").pods(2, OLD), on_delete("a/c").pods(2, OLD)]);
+
+    let mut snapshot = due();
+    answer(&mut snapshot, "a/c", 0, gets(NEW));
+    assert!(pass(&policy, &snapshot, 1).starts().is_empty(), "nobody overtakes it while it is asked about");
+    answer(&mut snapshot, "a/b", 1, gets(OLD));
+    assert_eq!(pass(&policy, &snapshot, 2).starts(), ["a/b"], "it is restarted whatever it gets");
+
+    for (new_pod, word) in objections() {
+        let mut snapshot = due();
+        answer(&mut snapshot, "a/c", 0, gets(NEW));
+        answer(&mut snapshot, "a/b", 0, new_pod.clone());
+        assert_eq!(pass(&policy, &snapshot, 1).starts(), ["a/c"], "{word}");
+        let snapshot = answered(under_way("a/b", &policy), new_pod);
+        assert_eq!(pass(&policy, &snapshot, 0).decision.evictions, [], "{word}");
+    }
+}
+
+#[test]
+fn what_goes_first_and_is_in_nobodys_scope_is_not_asked_about() {
+    let gateway = on_delete("mesh/gateway").pod(PodFixture::without_containers().container("app", "gateway:1"));
+    let policy = Policy { restart_first: vec![first(&gateway)], ..named_and_asked() };
+    let mut snapshot = cluster([gateway, on_delete("a/b").pods(2, OLD)]);
+    answer(&mut snapshot, "a/b", 0, gets(NEW));
+    assert_eq!(pass(&policy, &snapshot, 1).starts(), ["mesh/gateway"]);
 }
