@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use flippy_api::ConversionOptions;
+use flippy_operator::lease::Timing;
 use flippy_operator::{Clients, Clock, Operator, Settings};
 use flippy_sim::{LinkState, SimClient, SimCluster};
 use jiff::Timestamp;
@@ -34,6 +35,8 @@ pub(crate) struct Place {
     pub(crate) prometheus: Prometheus,
     /// Its name among several; empty for the only one.
     pub(crate) replica: &'static str,
+    /// How often its lease is renewed, if there are several.
+    pub(crate) timing: Option<Timing>,
     /// The wire of its present life.
     pub(crate) present: Wire,
     pub(crate) began_at: Timestamp,
@@ -55,6 +58,7 @@ impl Place {
             cluster: cluster.clone(),
             prometheus: prometheus.clone(),
             replica: "",
+            timing: scenario.replicas.as_ref().map(|replicas| replicas.timing),
             present: Wire::default(),
             began_at: cluster.now(),
             calm_at,
@@ -132,7 +136,7 @@ fn operator(place: &Place, life: usize, wire: &SimClient, user: &str) -> Operato
             },
             resync: Duration::from_hours(10),
             instance: "flippy-0".to_owned(),
-            election: replicas::election(place.replica, user),
+            election: place.timing.map(|timing| replicas::election(timing, user)),
             health_address: None,
             metrics_address: None,
             metrics_protection: flippy_operator::MetricsProtection::default(),

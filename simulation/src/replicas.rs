@@ -53,12 +53,12 @@ async fn cut_off(wire: Wire, cut: Cut, began: Instant) {
     wire.set_link(LinkState::Up);
 }
 
-/// What a life knows of the election: its user is its name there, too. The only replica holds none.
-pub(crate) fn election(replica: &str, user: &str) -> Option<ElectionSettings> {
-    (!replica.is_empty()).then(|| ElectionSettings {
+/// What a life knows of the election: its user is its name there, too.
+pub(crate) fn election(timing: Timing, user: &str) -> ElectionSettings {
+    ElectionSettings {
         namespace: CONFIG_NAMESPACE.to_owned(),
         name: LEASE.to_owned(),
         identity: user.to_owned(),
-        timing: Timing::default(),
-    })
+        timing,
+    }
 }

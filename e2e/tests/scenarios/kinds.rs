@@ -4,7 +4,7 @@ use anyhow::Result;
 use flippy_e2e::scenario::{NEW_IMAGE, Scenario};
 use flippy_e2e::workloads::Workload;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::config::{MESH, waits, wanting};
@@ -15,6 +15,7 @@ flippy_e2e::scenarios! {
         pods_from_before_their_namespace_was_in_the_mesh_are_no_reason_for_a_restart,
         a_rollout_that_refers_to_a_deployment_is_restarted_in_its_place,
         a_stateful_set_whose_pods_start_in_parallel_is_restarted_through_its_template,
+        a_stateful_set_that_a_bad_pod_has_wedged_holds_up_nobody_and_is_restarted_once_it_is_repaired,
         a_bare_pod_is_told_and_left_alone,
     ],
     real: [
@@ -91,6 +92,48 @@ async fn left_alone(s: &Scenario, what: &str) -> Result<Value> {
         all.into_iter().find(|one| one["workload"] == what).cloned().ok_or_else(|| status.to_string())
     })
     .await
+}
+
+/// The controller waits for a bad pod to get ready even when the template that made it is taken back
+/// (<https://github.com/kubernetes/kubernetes/issues/67250>): another change of the template would do nothing, either.
+async fn a_stateful_set_that_a_bad_pod_has_wedged_holds_up_nobody_and_is_restarted_once_it_is_repaired(
+    s: &Scenario,
+) -> Result<()> {
+    let shop = s.namespace("shop").await?;
+    let workloads =
+        s.create_all(&shop, [Workload::stateful_set("db").replicas(3), Workload::deployment("web")]).await?;
+    let (db, web) = (&workloads[0], &workloads[1]);
+    let template = |behaviour: Value| json!({"metadata": {"annotations": {"sim.test/behavior": behaviour}}});
+    s.edit(db, json!({"spec": {"template": template(json!("never-ready"))}})).await?;
+    let pods: Api<k8s_openapi::api::core::v1::Pod> = Api::namespaced(s.client(), &shop);
+    flippy_e2e::wait::until(pods.clone(), "db-2", "the last pod to be replaced by a bad one", LIMIT, |pod| {
+        let annotations = pod.and_then(|pod| pod.metadata.annotations.as_ref()).ok_or("there is none")?;
+        annotations.get("sim.test/behavior").map(|_| ()).ok_or("it is the old one".to_owned())
+    })
+    .await?;
+    s.edit(db, json!({"spec": {"template": template(Value::Null)}})).await?;
+    let _operator = s.operator().await?;
+    s.mesh().upgrade(NEW_IMAGE).await?;
+
+    let mut spec = wanting(s, &[NEW_IMAGE]);
+    let kinds = ["StatefulSet", "Deployment"].map(|kind| json!({"Type": kind, "StatusCheckConfig": waits(60)}));
+    spec["RestartObjects"] = json!(kinds);
+    s.config(s.system(), MESH, spec).await?;
+
+    s.config_status(s.system(), MESH, "one workload done and the other on its way by itself", LIMIT, |status| {
+        let workloads = &status["workloads"];
+        let is_so = workloads["done"] == "1/2" && workloads["converging"] == 1;
+        if is_so { Ok(()) } else { Err(workloads.to_string()) }
+    })
+    .await?;
+    restarted_once(s, [web]).await?;
+    pods.delete("db-2", &DeleteParams::default()).await?;
+    ready_because(s, MESH, "AllFresh").await?;
+    s.fresh(&workloads, NEW_IMAGE, LIMIT).await?;
+    assert_eq!(s.requests()?.restarts().names(), [web.path(), db.path()]);
+    // Its first, the bad one, and that of the restart.
+    assert_eq!(s.revisions(db).await?, 3);
+    Ok(())
 }
 
 async fn a_bare_pod_is_told_and_left_alone(s: &Scenario) -> Result<()> {

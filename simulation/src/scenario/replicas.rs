@@ -1,6 +1,9 @@
 //! Two replicas, on some days: how the second one's lives end, and who is cut off from the server when.
 
+use std::time::Duration;
+
 use fastrand::Rng;
+use flippy_operator::lease::Timing;
 use flippy_sim::Faults;
 
 use super::crashes::{self, Ending};
@@ -14,6 +17,8 @@ pub(crate) struct Replicas {
     pub(crate) endings: Vec<Ending>,
     /// When which of them hears nothing from the server, in order of time.
     pub(crate) cuts: Vec<Cut>,
+    /// How long their lease is valid, and how often it is renewed.
+    pub(crate) timing: Timing,
 }
 
 /// A time in which no request of one replica gets through, and nobody says so.
@@ -52,5 +57,12 @@ pub(crate) fn draw(seed: u64, calm_at_seconds: u64, deeds: &mut Vec<Timed>) -> O
         let until = from + rng.u64(20_000..calm_at / 2);
         deeds.push(Timed { at_milliseconds: until, deed: Deed::Trouble(Box::new(Faults::none())) });
     }
-    Some(Replicas { endings, cuts })
+    Some(Replicas { endings, cuts, timing: timing(seed) })
+}
+
+/// That of Kubernetes' own components, or a longer one: nothing takes as many requests of a day as renewals do.
+fn timing(seed: u64) -> Timing {
+    let long = || Timing::new(Duration::from_mins(1), Duration::from_secs(40), Duration::from_secs(10));
+    let is_long = percent(&mut Rng::with_seed(seed ^ 0x71_3e55), 60);
+    if is_long { long().expect("they fit together") } else { Timing::default() }
 }

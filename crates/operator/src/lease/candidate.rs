@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::record::{released, taken};
-use super::{Decision, Election, ElectionSettings, Mandate};
+use super::{Decision, Election, ElectionSettings, Mandate, TenureKeeper};
 use crate::act::FIELD_MANAGER;
 use crate::clock::Clock;
 
@@ -27,7 +27,7 @@ pub(crate) struct Candidate {
     election: Election,
     leadership: watch::Sender<Mandate>,
     /// Extends and ends the present term.
-    term: Option<watch::Sender<Option<Instant>>>,
+    term: Option<TenureKeeper>,
     /// Whether a write is on its way, or was when nobody waited for it any more.
     in_doubt: bool,
     /// What is wrong, as told last: an outage is not told every two seconds.
@@ -169,14 +169,14 @@ impl Candidate {
     /// Lets the others of this process act, until a renewal is due to have worked.
     fn act(&mut self) {
         self.trouble = None;
-        let until = self.election.acts_until();
+        let Some(until) = self.election.acts_until() else { return };
         if let Some(term) = &self.term {
-            term.send_replace(until);
+            term.extend(until);
             return;
         }
-        let (term, mandate) = watch::channel(until);
+        let term = TenureKeeper::begin(until);
+        self.leadership.send_replace(term.mandate());
         self.term = Some(term);
-        self.leadership.send_replace(Mandate::Term(mandate));
         self.told_leader = Some(self.settings.identity.clone());
         let lease = format!("{}/{}", self.settings.namespace, self.settings.name);
         tracing::info!(lease, identity = self.settings.identity, "this replica leads");
@@ -185,8 +185,9 @@ impl Candidate {
     /// Ends the term. Returns whether there was one.
     fn step_down(&mut self) -> bool {
         self.election.stepped_down();
-        let Some(term) = self.term.take() else { return false };
-        term.send_replace(None);
+        if self.term.take().is_none() {
+            return false;
+        }
         self.leadership.send_replace(Mandate::none());
         true
     }

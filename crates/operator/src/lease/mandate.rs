@@ -1,17 +1,63 @@
 //! The right to act, and clients that end with it.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use kube::Client;
 use thiserror::Error;
-use tokio::sync::watch;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// The right to act: for one term, as long as the lease surely holds.
 #[derive(Clone, Debug)]
 pub(crate) enum Mandate {
     /// There is no election: this is the only replica.
     Unlimited,
-    /// Until then, unless it is extended. `None`: the term is over, and never comes back.
-    Term(watch::Receiver<Option<Instant>>),
+    /// While that term lasts. It never comes back.
+    Term(Arc<Tenure>),
+}
+
+/// How long a term lasts.
+#[derive(Debug)]
+pub(crate) struct Tenure {
+    /// Until then, unless it is extended.
+    until: Mutex<Instant>,
+    /// Ended, however long it would last. Not a `tokio::sync::watch`: that wakes whoever waits in random order, and a
+    /// simulation could not be replayed.
+    over: CancellationToken,
+}
+
+/// Whoever holds this extends a term, and ends it by dropping this.
+#[derive(Debug)]
+pub(crate) struct TenureKeeper(Arc<Tenure>);
+
+impl TenureKeeper {
+    /// Begins a term.
+    pub(crate) fn begin(until: Instant) -> Self {
+        Self(Arc::new(Tenure { until: Mutex::new(until), over: CancellationToken::new() }))
+    }
+
+    /// The right to act in it.
+    pub(crate) fn mandate(&self) -> Mandate {
+        Mandate::Term(self.0.clone())
+    }
+
+    pub(crate) fn extend(&self, until: Instant) {
+        *self.0.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+    }
+}
+
+impl Drop for TenureKeeper {
+    fn drop(&mut self) {
+        self.0.over.cancel();
+    }
+}
+
+impl Tenure {
+    /// When it ends unless it is extended; `None`: it has ended.
+    fn lasts_until(&self) -> Option<Instant> {
+        let until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        (!self.over.is_cancelled() && Instant::now() < until).then_some(until)
+    }
 }
 
 #[derive(Debug, Error)]
@@ -25,31 +71,25 @@ enum NotOurs {
 impl Mandate {
     /// None at all: that of a follower.
     pub(crate) fn none() -> Self {
-        Self::Term(watch::channel(None).1)
+        TenureKeeper::begin(Instant::now()).mandate()
     }
 
     /// Whether one may act now.
     pub(crate) fn is_held(&self) -> bool {
         match self {
             Self::Unlimited => true,
-            // Without its sender nobody could end it in time.
-            Self::Term(until) => until.has_changed().is_ok() && until.borrow().is_some_and(|at| Instant::now() < at),
+            Self::Term(tenure) => tenure.lasts_until().is_some(),
         }
     }
 
     /// Waits until one may not act any more.
     pub(crate) async fn ended(&self) {
-        let Self::Term(until) = self else { return std::future::pending().await };
-        let mut until = until.clone();
-        loop {
-            let Some(at) = *until.borrow_and_update() else { return };
-            if Instant::now() >= at {
-                return;
-            }
+        let Self::Term(tenure) = self else { return std::future::pending().await };
+        while let Some(until) = tenure.lasts_until() {
             tokio::select! {
                 biased;
-                changed = until.changed() => if changed.is_err() { return },
-                () = tokio::time::sleep_until(at) => {}
+                () = tenure.over.cancelled() => return,
+                () = tokio::time::sleep_until(until) => {}
             }
         }
     }

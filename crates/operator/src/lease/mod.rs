@@ -29,7 +29,7 @@ pub use record::{released, taken};
 pub use timing::{BadTiming, Timing};
 
 pub(crate) use candidate::Candidate;
-pub(crate) use mandate::Mandate;
+pub(crate) use mandate::{Mandate, TenureKeeper};
 
 /// Which lease, and who wants it.
 #[derive(Clone, Debug)]
