@@ -8,7 +8,6 @@ use jiff::{SignedDuration, Timestamp};
 use crate::budget::{Budget, will_hold_up_others};
 use crate::disruption::Turn;
 use crate::eviction::{Evicting, Eviction, evictions};
-use crate::foresight::AdmissionHold;
 use crate::gate::GateFact;
 use crate::mark::RestartToken;
 use crate::method::Method;
@@ -408,7 +407,8 @@ fn start_first<'a>(
                 decision.hold = Some(Hold::Waiting(format!("{}, which goes first: {why}", first.target)));
                 return;
             }
-            FirstState::Blocked(BlockedReason::Admission(why @ AdmissionHold::NotAsked)) => {
+            // It is asked again soon, and as with a refused restart, what goes first goes first.
+            FirstState::Blocked(BlockedReason::Admission(why)) => {
                 decision.hold = Some(Hold::Waiting(format!("{}, which goes first: {why}", first.target)));
                 return;
             }

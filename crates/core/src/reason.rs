@@ -124,8 +124,8 @@ pub const REASONS: &[Reason] = &[
     reason(
         "FirstBlocked",
         &[Ready, Stalled],
-        "What goes before all others (`PreProcessRestart`, `PostFilterRestarts`) must not be restarted now, for the sake of others.",
-        "Read the message: a disruption budget or a group is in the way.",
+        "What goes before all others (`PreProcessRestart`, `PostFilterRestarts`) must not be restarted now, for the sake of others, or because admission speaks against it.",
+        "Read the message: a disruption budget, a group or what admission says of a new pod is in the way.",
     ),
     reason(
         "FirstRefused",

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::eta::{Estimate, estimate};
+use crate::foresight::AdmissionHold;
 use crate::gate::{Gate, GateFact, PreconditionFact, ShutBy};
 use crate::left_alone::LeftAlone;
 use crate::mark::annotation::RESUMED_AT;
@@ -307,6 +308,15 @@ fn stalled(
         _ => None,
     });
     if let Some((target, why)) = waits_first.filter(|_| plan.needs_restart() && !plan.is_moving()) {
+        return Some(("FirstBlocked", format!("{target} goes before all others, but {why}")));
+    }
+    let asks_first = plan.first.iter().find_map(|first| match &first.state {
+        FirstState::Blocked(BlockedReason::Admission(why)) if *why != AdmissionHold::NotAsked => {
+            Some((&first.target, why))
+        }
+        _ => None,
+    });
+    if let Some((target, why)) = asks_first.filter(|_| plan.needs_restart()) {
         return Some(("FirstBlocked", format!("{target} goes before all others, but {why}")));
     }
     if plan.needs_restart() || plan.is_moving() || plan.is_asking() {

@@ -171,7 +171,7 @@ fn explanation_for_all(
         "FirstRefused" if view.refused.as_ref().is_some_and(|(resource, key)| wish.goes_first(*resource, key)) => {
             Some("what goes first")
         }
-        "FirstBlocked" if !view.budgets.is_empty() => Some("what goes first"),
+        "FirstBlocked" if !view.budgets.is_empty() || wish.asks_admission => Some("what goes first"),
         _ => None,
     }
 }
