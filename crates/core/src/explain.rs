@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::custom_rollout::are_told_by_age;
 use crate::drift::{Drift, drift_of};
 use crate::image::ImageRef;
 use crate::mark::RestartMark;
@@ -167,7 +168,8 @@ fn drift(policy: &Policy, pod: &Pod) -> Drift {
 
 fn pod_findings(policy: &Policy, workload: &Workload, snapshot: &Snapshot) -> Vec<PodFinding> {
     let token = workload.mark.as_ref().map(|mark| mark.token.to_string());
-    let own = snapshot.pods().filter(|pod| snapshot.root_of(pod) == Some(&workload.id.uid));
+    let own = || snapshot.pods().filter(|pod| snapshot.root_of(pod) == Some(&workload.id.uid));
+    let by_age = are_told_by_age(workload, own().filter(|pod| pod.is_live()));
     let finding = |pod: &Pod| PodFinding {
         name: pod.name.clone(),
         owner: pod.owner.clone(),
@@ -177,7 +179,7 @@ fn pod_findings(policy: &Policy, workload: &Workload, snapshot: &Snapshot) -> Ve
         predates_restart: workload
             .mark
             .as_ref()
-            .is_some_and(|mark| predates(pod, workload.kind(), mark, token.as_deref())),
+            .is_some_and(|mark| predates(pod, workload.kind(), mark, token.as_deref(), by_age)),
         drift: drift(policy, pod),
         containers: pod
             .containers
@@ -189,7 +191,7 @@ fn pod_findings(policy: &Policy, workload: &Workload, snapshot: &Snapshot) -> Ve
             })
             .collect(),
     };
-    let mut findings: Vec<PodFinding> = own.map(finding).collect();
+    let mut findings: Vec<PodFinding> = own().map(finding).collect();
     findings.sort_by(|a, b| a.name.cmp(&b.name));
     findings
 }

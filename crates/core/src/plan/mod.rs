@@ -9,6 +9,7 @@ mod retry;
 mod tally;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -44,6 +45,8 @@ pub struct Plan {
     pub first: Vec<FirstRestart>,
     /// Stale pods that are left alone, because no workload of a kind that is restarted owns them.
     pub left_alone: Vec<LeftAlone>,
+    /// Why there is none of kinds that the policy names, where the API server does not serve them.
+    pub unserved: Vec<Arc<str>>,
     /// When a pod with a wanted image was last created in scope.
     pub newest_fresh_at: Option<Timestamp>,
     pub(crate) proof: Proof,
@@ -230,5 +233,6 @@ pub fn plan(policy: &Policy, claims: &Claims<'_>, snapshot: &Snapshot, pods: &Po
     let mut first: Vec<FirstRestart> = policy.restart_first.iter().map(|first| planner.first(first)).collect();
     let turns = planner.respect_others(&mut entries, &mut first);
     let left_alone = left_alone(policy, snapshot, pods);
-    Plan { entries, first, left_alone, newest_fresh_at, proof, turns }
+    let unserved = policy.restart_objects.iter().filter_map(|object| snapshot.unserved(object.kind).cloned()).collect();
+    Plan { entries, first, left_alone, unserved, newest_fresh_at, proof, turns }
 }

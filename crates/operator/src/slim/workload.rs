@@ -33,12 +33,12 @@ pub(crate) trait SlimWorkload:
 #[derive(Deserialize, Clone, Debug, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct SlimTemplate {
-    metadata: SlimTemplateMeta,
+    pub(super) metadata: SlimTemplateMeta,
 }
 
 #[derive(Deserialize, Clone, Debug, Default)]
 #[serde(default)]
-struct SlimTemplateMeta {
+pub(super) struct SlimTemplateMeta {
     labels: Option<BTreeMap<String, String>>,
     annotations: Option<BTreeMap<String, String>>,
 }
