@@ -45,6 +45,7 @@ pub mod audit;
 mod backend;
 pub mod certificates;
 pub mod chart;
+pub mod clone_sets;
 pub mod cluster;
 pub mod components;
 pub mod config;

@@ -12,13 +12,14 @@ use crate::prometheus::Asked;
 use crate::scenario::Clocks;
 
 /// The kinds of workload.
-pub(crate) const WORKLOADS: [Resource; 6] = [
+pub(crate) const WORKLOADS: [Resource; 7] = [
     Resource::Deployments,
     Resource::StatefulSets,
     Resource::DaemonSets,
     Resource::Rollouts,
     Resource::ReplicaSets,
     Resource::ReplicationControllers,
+    Resource::CloneSets,
 ];
 
 pub(crate) const RESTARTED_FOR: &str = "flippy.keikoproj.io/restarted-for";

@@ -105,9 +105,15 @@ pub struct ProcessFilter {
 #[serde(rename_all = "PascalCase", default)]
 pub struct RestartObject {
     /// Deployment, StatefulSet, DaemonSet, ArgoRollout, ReplicaSet or ReplicationController; of the last two, those that
-    /// nobody owns. Case does not matter. Beside one of these, anything else is skipped.
+    /// nobody owns. Case does not matter. With ApiVersion also any other kind, spelled as its objects spell it. Without, and
+    /// beside one of these, anything else is skipped.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "String::is_empty")]
     pub r#type: String,
+    /// GROUP/VERSION of a kind that Flippy does not know, for example apps.kruise.io/v1alpha1 of a CloneSet. Its workloads
+    /// are restarted by an annotation of their spec.template, so its controller has to replace pods when that changes. The
+    /// operator needs the right to list, watch and patch them: see deploy/optional/custom-kinds-clusterrole.yaml.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "String::is_empty")]
+    pub api_version: String,
     /// Whether, and for how long, the next restart waits until one of this kind is completely rolled out.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "is_default")]
     pub status_check_config: StatusCheckConfig,

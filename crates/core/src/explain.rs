@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::custom_rollout::are_told_by_age;
 use crate::drift::Drift;
 use crate::image::ImageRef;
 use crate::mark::RestartMark;
@@ -166,7 +167,8 @@ pub fn explain(
 fn pod_findings(policy: &Policy, wanted: &Wanted<'_, '_>, workload: &Workload, snapshot: &Snapshot) -> Vec<PodFinding> {
     let images = wanted.images.known();
     let token = workload.mark.as_ref().map(|mark| mark.token.to_string());
-    let own = snapshot.pods().filter(|pod| snapshot.root_of(pod) == Some(&workload.id.uid));
+    let own = || snapshot.pods().filter(|pod| snapshot.root_of(pod) == Some(&workload.id.uid));
+    let by_age = are_told_by_age(workload, own().filter(|pod| pod.is_live()));
     let finding = |pod: &Pod| PodFinding {
         name: pod.name.clone(),
         owner: pod.owner.clone(),
@@ -176,7 +178,7 @@ fn pod_findings(policy: &Policy, wanted: &Wanted<'_, '_>, workload: &Workload, s
         predates_restart: workload
             .mark
             .as_ref()
-            .is_some_and(|mark| predates(pod, workload.kind(), mark, token.as_deref())),
+            .is_some_and(|mark| predates(pod, workload.kind(), mark, token.as_deref(), by_age)),
         drift: wanted.drift_of(pod),
         containers: pod
             .containers
@@ -190,7 +192,7 @@ fn pod_findings(policy: &Policy, wanted: &Wanted<'_, '_>, workload: &Workload, s
             })
             .collect(),
     };
-    let mut findings: Vec<PodFinding> = own.map(finding).collect();
+    let mut findings: Vec<PodFinding> = own().map(finding).collect();
     findings.sort_by(|a, b| a.name.cmp(&b.name));
     findings
 }

@@ -164,6 +164,13 @@ pub const REASONS: &[Reason] = &[
         "A source of `spec.ImageSources` is missing, broken or may not be read. It never counts as an empty list.",
         "Read the message: it names the ConfigMap and what is wrong. Restarts go on by themselves once it is back.",
     ),
+    reason(
+        "InPlaceUpdate",
+        &[Workload],
+        "It is of a custom kind whose update strategy changes running pods in place (`InPlaceIfPossible`, `InPlaceOnly`): \
+         a changed annotation of its template would be written onto them, and each would keep its sidecar.",
+        "Let its update strategy recreate pods (`ReCreate`), or set `spec.Strategy.Method` to `Evict`.",
+    ),
     reason("InFlight", &[Workload], "A restart by Flippy is under way.", "Wait."),
     reason(
         "InvalidSpec",
@@ -238,6 +245,13 @@ pub const REASONS: &[Reason] = &[
         "A new pod would have none of the containers of `ProcessFilter.Containers`: the injector is down, or does not want it any more.",
         "Look at the injector. If that is meant to be, set `spec.MissingSidecar` to `Restart`, or restart the workload by hand.",
     ),
+    reason(
+        "NoTemplate",
+        &[Workload],
+        "It is of a custom kind that has no `spec.template`, so there is nothing whose change makes its controller replace \
+         pods.",
+        "Restart it by its own means, and take its kind out of `spec.RestartObjects`.",
+    ),
     reason("NotStalled", &[Stalled], "Nothing needs a person.", NOTHING),
     reason(
         "NotWatched",
@@ -255,8 +269,9 @@ pub const REASONS: &[Reason] = &[
     reason(
         "OnDelete",
         &[Workload],
-        "Its update strategy is `OnDelete`, so a changed template replaces no pod, and `spec.Strategy.Method` is `Patch`.",
-        "Set `spec.Strategy.Method` to `Auto`, delete its pods one by one, or change the strategy.",
+        "Its update strategy is `OnDelete`, so a changed template replaces no pod, and `spec.Strategy.Method` is `Patch`, or \
+         its kind a custom one.",
+        "Set `spec.Strategy.Method` to `Auto`, for a custom kind to `Evict`, delete its pods one by one, or change the strategy.",
     ),
     reason("Open", &[RestartsAllowed], "Restarts may start.", NOTHING),
     reason(
@@ -269,8 +284,8 @@ pub const REASONS: &[Reason] = &[
         "Partition",
         &[Workload],
         "Its update strategy has a partition, so pods below that ordinal would not be replaced, and `spec.Strategy.Method` is \
-         `Patch`.",
-        "Set `spec.Strategy.Method` to `Auto`, or `spec.updateStrategy.rollingUpdate.partition` of the workload to 0.",
+         `Patch`, or its kind a custom one.",
+        "Set `spec.Strategy.Method` to `Auto`, for a custom kind to `Evict`, or `spec.updateStrategy.rollingUpdate.partition` of the workload to 0.",
     ),
     reason("Paused", &[Workload], "It is paused: a changed template would wait.", "Resume the workload."),
     reason(
@@ -390,8 +405,9 @@ pub const REASONS: &[Reason] = &[
     reason(
         "UnknownOwner",
         &[LeftAlone],
-        "Stale pods whose owner is of a kind that Flippy does not restart, such as a `CloneSet`.",
-        "Restart it by its own means.",
+        "Stale pods whose owner is of a kind that Flippy does not know, such as a `CloneSet`, and that the config does not name \
+         with its API version.",
+        "Add the kind to `spec.RestartObjects` with its `ApiVersion`, as the message says, or restart it by its own means.",
     ),
     reason(
         "Unproven",

@@ -13,7 +13,7 @@ use crate::left_alone::StrayFacts;
 use crate::mark::RestartToken;
 use crate::pod::Pod;
 use crate::standstill::Standstills;
-use crate::workload::{NamedWorkload, Workload};
+use crate::workload::{Kind, NamedWorkload, Workload};
 
 /// Namespaces, workloads, replica sets and pods, as far as decisions need them.
 ///
@@ -35,6 +35,8 @@ pub struct Snapshot {
     evicted: HashSet<Arc<str>>,
     admission: AdmissionAnswers,
     standstills: Standstills,
+    /// Kinds that configs name and the API server does not serve, and why there is none of them.
+    unserved: BTreeMap<Kind, Arc<str>>,
 }
 
 /// A restart that the API server did not carry out.
@@ -129,6 +131,21 @@ impl Snapshot {
     /// How often in a row the restart of a workload was refused.
     pub(crate) fn refused_times(&self, uid: &str) -> u32 {
         self.refused_times.get(uid).copied().unwrap_or_default()
+    }
+
+    /// Why there is no workload of a kind, if the API server serves none.
+    pub fn unserved(&self, kind: Kind) -> Option<&Arc<str>> {
+        self.unserved.get(&kind)
+    }
+
+    /// Notes that the API server does not serve a kind, and why there is none of it, for people.
+    pub fn note_unserved(&mut self, kind: Kind, why: Arc<str>) {
+        self.unserved.insert(kind, why);
+    }
+
+    /// Notes that it does, or that nobody asks any more.
+    pub fn note_served(&mut self, kind: Kind) {
+        self.unserved.remove(&kind);
     }
 
     /// Takes note of which rollouts make progress. To be called before everything is decided on.

@@ -87,7 +87,7 @@ fn has_no_other_deadline(workload: &Workload) -> bool {
     match progress_of(workload) {
         Progress::NotObserved => true,
         Progress::Replacing => match &workload.rollout {
-            RolloutFacts::StatefulSet(_) | RolloutFacts::DaemonSet(_) => true,
+            RolloutFacts::StatefulSet(_) | RolloutFacts::DaemonSet(_) | RolloutFacts::Custom(_) => true,
             RolloutFacts::ArgoRollout(facts) => is_restarting(facts),
             RolloutFacts::Deployment(_) | RolloutFacts::Replicas(_) => false,
         },
@@ -119,5 +119,6 @@ fn pods_done(rollout: &RolloutFacts) -> (i64, i64) {
         RolloutFacts::DaemonSet(facts) => (facts.updated, facts.available),
         RolloutFacts::ArgoRollout(facts) => (0, facts.available),
         RolloutFacts::Replicas(facts) => (0, facts.available),
+        RolloutFacts::Custom(facts) => (facts.updated.unwrap_or(0), facts.ready.unwrap_or(0)),
     }
 }

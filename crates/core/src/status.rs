@@ -152,7 +152,7 @@ pub fn status_facts(
         || plan.is_asking()
         || (plan.needs_restart() && stalled.is_none() && !policy.suspended && !policy.dry_run);
     let conditions = vec![
-        ready(policy, plan, decision, &counters, stalled.as_ref()),
+        with_unserved(ready(policy, plan, decision, &counters, stalled.as_ref()), plan),
         reconciling(moving, plan.is_asking(), &counters),
         stalled.map_or_else(
             || condition("Stalled", ConditionStatus::False, "NotStalled", "nothing needs a person".to_owned()),
@@ -195,6 +195,14 @@ pub fn status_facts(
 
 fn condition(kind: &'static str, status: ConditionStatus, reason: &'static str, message: String) -> Condition {
     Condition { kind, status, reason, message }
+}
+
+/// A kind that is not served has no objects, so the rest is as it would be. But it may be a typing error.
+fn with_unserved(mut ready: Condition, plan: &Plan) -> Condition {
+    for why in &plan.unserved {
+        ready.message = format!("{}; {why}", ready.message);
+    }
+    ready
 }
 
 fn ready(

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::custom_rollout::TemplateEffect;
 use crate::disruption::Disrupts;
 use crate::foresight::AdmissionHold;
 use crate::pod::Container;
@@ -73,6 +74,8 @@ pub enum BlockedReason {
     Partition,
     /// It is a `ReplicaSet` or `ReplicationController`, whose changed template replaces no pod, and pods are not to be evicted.
     NoRollout,
+    /// It is of a custom kind, and a changed template would not replace every pod of it.
+    Template(TemplateEffect),
     /// The API server did not carry out the restart; it is tried again later.
     Refused(Arc<str>),
     /// It has a single replica, and the policy leaves those to their owners.
@@ -122,6 +125,7 @@ impl Verdict {
             Self::Blocked(BlockedReason::OnDelete) => Some("OnDelete"),
             Self::Blocked(BlockedReason::Partition) => Some("Partition"),
             Self::Blocked(BlockedReason::NoRollout) => Some("NoRollout"),
+            Self::Blocked(BlockedReason::Template(effect)) => Some(effect.reason()),
             Self::Blocked(BlockedReason::Refused(_)) => Some("Refused"),
             Self::Blocked(BlockedReason::SingleReplica) => Some("SingleReplica"),
             Self::Blocked(BlockedReason::RevertedByOwner) => Some("RevertedByOwner"),
@@ -198,6 +202,7 @@ impl fmt::Display for Verdict {
             Self::Blocked(BlockedReason::NoRollout) => f.write_str(
                 "a changed template of it replaces no pod: set spec.Strategy.Method to Auto, or delete its pods one by one",
             ),
+            Self::Blocked(BlockedReason::Template(effect)) => effect.fmt(f),
             Self::Blocked(BlockedReason::Refused(message)) => write!(f, "its restart was refused: {message}"),
             Self::Blocked(BlockedReason::SingleReplica) => f.write_str(
                 "its only replica would be away while it is restarted: restart it by hand, or set spec.Strategy.SingleReplica \

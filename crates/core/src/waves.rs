@@ -343,6 +343,7 @@ fn holds_up_later_waves(entry: &PlanEntry) -> bool {
             | BlockedReason::OnDelete
             | BlockedReason::Partition
             | BlockedReason::NoRollout
+            | BlockedReason::Template(_)
             | BlockedReason::SingleReplica
             | BlockedReason::RevertedByOwner
             | BlockedReason::Conflict(_)

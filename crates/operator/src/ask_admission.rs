@@ -8,6 +8,7 @@ use flippy_core::{AdmissionAnswer, AdmissionQuestion, AskedAbout, Kind, NamedWor
 use kube::api::{ApiResource, DynamicObject, ListParams, PostParams};
 use kube::core::Request;
 use kube::{Api, Client, Resource};
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use crate::act::FIELD_MANAGER;
@@ -15,8 +16,8 @@ use crate::ask::quoted;
 use crate::interner::Interner;
 use crate::new_pod::new_pod;
 use crate::slim::{
-    SlimDaemonSet, SlimDeployment, SlimOwnReplicaSet, SlimPod, SlimReplicationController, SlimRollout, SlimStatefulSet,
-    SlimWorkload,
+    SlimCustom, SlimDaemonSet, SlimDeployment, SlimOwnReplicaSet, SlimPod, SlimReplicationController, SlimRollout,
+    SlimStatefulSet, SlimWorkload,
 };
 
 /// How long both requests may take. Webhooks may take ten seconds each.
@@ -42,16 +43,26 @@ pub(crate) enum Reply {
     Outdated,
 }
 
-/// Asks once. `now` is the time at which it is asked.
-pub(crate) async fn ask(client: &Client, question: &AdmissionQuestion, now: Timestamp) -> Reply {
-    match tokio::time::timeout(TIME_OUT, ask_without_limit(client, question, now)).await {
+/// Asks once. `resource` says how the kind is served, if it is a custom one, and `now` when it is asked.
+pub(crate) async fn ask(
+    client: &Client,
+    question: &AdmissionQuestion,
+    resource: Option<&ApiResource>,
+    now: Timestamp,
+) -> Reply {
+    match tokio::time::timeout(TIME_OUT, ask_without_limit(client, question, resource, now)).await {
         Ok(reply) => reply,
         Err(_) => Reply::Trouble { message: format!("no answer within {} s", TIME_OUT.as_secs()), retry_after: None },
     }
 }
 
-async fn ask_without_limit(client: &Client, question: &AdmissionQuestion, now: Timestamp) -> Reply {
-    let holder = match template_holder(client, &question.template).await {
+async fn ask_without_limit(
+    client: &Client,
+    question: &AdmissionQuestion,
+    resource: Option<&ApiResource>,
+    now: Timestamp,
+) -> Reply {
+    let holder = match template_holder(client, &question.template, resource).await {
         Ok(Some(holder)) => holder,
         Ok(None) => return Reply::Outdated,
         Err(error) => return without_answer(&error, &question.workload.named.namespace),
@@ -78,7 +89,11 @@ async fn ask_without_limit(client: &Client, question: &AdmissionQuestion, now: T
 }
 
 /// Reads the one object by listing it: the right to get workloads is not needed.
-async fn template_holder(client: &Client, named: &NamedWorkload) -> Result<Option<Value>, kube::Error> {
+async fn template_holder(
+    client: &Client,
+    named: &NamedWorkload,
+    resource: Option<&ApiResource>,
+) -> Result<Option<Value>, kube::Error> {
     let resource = match named.kind {
         Kind::Deployment => ApiResource::erase::<SlimDeployment>(&()),
         Kind::StatefulSet => ApiResource::erase::<SlimStatefulSet>(&()),
@@ -86,6 +101,10 @@ async fn template_holder(client: &Client, named: &NamedWorkload) -> Result<Optio
         Kind::ArgoRollout => ApiResource::erase::<SlimRollout>(&()),
         Kind::ReplicaSet => ApiResource::erase::<SlimOwnReplicaSet>(&()),
         Kind::ReplicationController => ApiResource::erase::<SlimReplicationController>(&()),
+        Kind::Custom(_) => match resource {
+            Some(resource) => resource.clone(),
+            None => return Ok(None),
+        },
     };
     let api = Api::<DynamicObject>::namespaced_with(client.clone(), &named.namespace, &resource);
     let found = api.list(&ListParams::default().fields(&format!("metadata.name={}", named.name)).limit(1)).await?;
@@ -103,6 +122,7 @@ fn record(kind: Kind, object: &Value) -> Option<Workload> {
         Kind::ArgoRollout => of::<SlimRollout>(object),
         Kind::ReplicaSet => of::<SlimOwnReplicaSet>(object),
         Kind::ReplicationController => of::<SlimReplicationController>(object),
+        Kind::Custom(kind) => SlimCustom::deserialize(object).ok().map(|slim| slim.record(kind, &mut Interner::new())),
     }
 }
 

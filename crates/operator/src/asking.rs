@@ -4,8 +4,9 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use flippy_core::{AdmissionAnswer, AdmissionQuestion, NewPod, Snapshot};
+use flippy_core::{AdmissionAnswer, AdmissionQuestion, CustomKind, Kind, NewPod, Snapshot};
 use kube::Client;
+use kube::core::ApiResource;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
@@ -30,13 +31,20 @@ pub(crate) struct Replied {
     reply: Reply,
 }
 
+/// A question that is to be put.
+struct Due {
+    question: AdmissionQuestion,
+    /// How the kind of its workload is served, if that is a custom one.
+    resource: Option<ApiResource>,
+}
+
 /// The questions.
 pub(crate) struct Asking {
     client: Client,
     clock: Clock,
     metrics: Metrics,
     /// The most urgent first. Replaced with every pass.
-    queue: VecDeque<AdmissionQuestion>,
+    queue: VecDeque<Due>,
     /// Uids of those that are asked about now.
     under_way: BTreeSet<Arc<str>>,
     asked: JoinSet<Replied>,
@@ -60,11 +68,19 @@ impl Asking {
         }
     }
 
-    /// Asks what the last pass wants to know, and nothing that an earlier one wanted.
-    pub(crate) fn follow(&mut self, decided: &[Decided]) {
+    /// Asks what the last pass wants to know, and nothing that an earlier one wanted. `served` says how custom kinds are
+    /// served; one that is not has nothing to ask about.
+    pub(crate) fn follow(&mut self, decided: &[Decided], served: impl Fn(CustomKind) -> Option<ApiResource>) {
         let mut known = self.under_way.clone();
         let questions = decided.iter().flat_map(|one| &one.questions);
-        self.queue = questions.filter(|question| known.insert(question.workload.uid.clone())).cloned().collect();
+        let due = |question: &AdmissionQuestion| {
+            let resource = match question.template.kind {
+                Kind::Custom(kind) => Some(served(kind)?),
+                _ => None,
+            };
+            Some(Due { question: question.clone(), resource })
+        };
+        self.queue = questions.filter(|question| known.insert(question.workload.uid.clone())).filter_map(due).collect();
     }
 
     /// Waits for the next reply; for ever while there is nothing to ask. Nothing is lost when it is dropped.
@@ -86,12 +102,12 @@ impl Asking {
     }
 
     fn ask_next(&mut self) {
-        let Some(question) = self.queue.pop_front() else { return };
+        let Some(Due { question, resource }) = self.queue.pop_front() else { return };
         self.not_before = Instant::now() + SPACED_BY;
         self.under_way.insert(question.workload.uid.clone());
         let (client, now) = (self.client.clone(), self.clock.now());
         self.asked.spawn(async move {
-            let reply = ask_admission::ask(&client, &question, now).await;
+            let reply = ask_admission::ask(&client, &question, resource.as_ref(), now).await;
             Replied { question, reply }
         });
     }
@@ -148,11 +164,11 @@ impl Asking {
     ) -> bool {
         let namespace = &question.workload.named.namespace;
         let (same, others): (VecDeque<_>, VecDeque<_>) =
-            self.queue.drain(..).partition(|queued| queued.workload.named.namespace == *namespace);
+            self.queue.drain(..).partition(|due| due.question.workload.named.namespace == *namespace);
         self.queue = others;
         let asked_at = self.clock.now();
         let mut is_news = false;
-        for question in same.into_iter().chain([question.clone()]) {
+        for question in same.into_iter().map(|due| due.question).chain([question.clone()]) {
             let new_pod = NewPod::Unknown(why.clone());
             let answer = AdmissionAnswer { about: question.about, asked_at, new_pod };
             is_news |= snapshot.note_admission(question.workload.uid, answer);

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use flippy_core::{
-    AdmissionQuestion, Claims, Eviction, Hold, NamedWorkload, Policy, PolicyName, Start, StatusFacts, Timestamp,
+    AdmissionQuestion, Claims, Eviction, Hold, Kind, NamedWorkload, Policy, PolicyName, Start, StatusFacts, Timestamp,
     WaveMemory, are_gates_asked, pace, plan, preconditions, query_gates, room_for_pods, status_facts, waves,
 };
 
 use crate::configs::{ConfigRecord, NoPolicy};
+use crate::discovery::missing_rule;
 use crate::world::{ALWAYS, Feed, FeedState, World};
 
 /// Since when each precondition is not met.
@@ -220,10 +221,25 @@ fn missing_feed(policy: &Policy, world: &World) -> Option<Option<String>> {
         match world.state_of(feed) {
             FeedState::Synced | FeedState::NotServed => {}
             FeedState::Listing => listing = Some(None),
-            FeedState::Failed(message) => return Some(Some(format!("{feed} objects cannot be watched: {message}"))),
+            FeedState::Failed(message) => {
+                return Some(Some(format!(
+                    "{feed} objects cannot be watched: {message}{}",
+                    advice(feed, message, world)
+                )));
+            }
         }
     }
     listing
+}
+
+/// A custom kind is not in the rights that Flippy is installed with.
+fn advice(feed: Feed, message: &str, world: &World) -> String {
+    match feed {
+        Feed::Workloads(Kind::Custom(kind)) if message.contains("is forbidden") => {
+            format!("; {}", missing_rule(world.resource(kind), kind))
+        }
+        _ => String::new(),
+    }
 }
 
 #[cfg(test)]

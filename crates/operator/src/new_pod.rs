@@ -17,12 +17,17 @@ pub(crate) fn new_pod(workload: &WorkloadRef, template_holder: &Value) -> Option
     let template = template_holder.pointer("/spec/template")?;
     let NamedWorkload { kind, namespace, name } = &workload.named;
     let replica_set = format!("{name}-{NEXT}");
+    let api_version;
     let (owner_version, owner_kind, owner) = match kind {
         Kind::Deployment | Kind::ArgoRollout => ("apps/v1", "ReplicaSet", replica_set.as_str()),
         Kind::StatefulSet => ("apps/v1", "StatefulSet", &**name),
         Kind::DaemonSet => ("apps/v1", "DaemonSet", &**name),
         Kind::ReplicaSet => ("apps/v1", "ReplicaSet", &**name),
         Kind::ReplicationController => ("v1", "ReplicationController", &**name),
+        Kind::Custom(kind) => {
+            api_version = kind.api_version();
+            (&*api_version, kind.kind(), &**name)
+        }
     };
     let mut pod = json!({
         "apiVersion": "v1", "kind": "Pod",
@@ -58,8 +63,8 @@ fn labels_of_controller(kind: Kind, name: &str) -> Vec<(&'static str, String)> {
             ("statefulset.kubernetes.io/pod-name", format!("{name}-{NEXT}")),
             ("apps.kubernetes.io/pod-index", NEXT.to_owned()),
         ],
-        // Their template is all there is.
-        Kind::ReplicaSet | Kind::ReplicationController => Vec::new(),
+        // Their template is all there is, as far as anybody knows.
+        Kind::ReplicaSet | Kind::ReplicationController | Kind::Custom(_) => Vec::new(),
     }
 }
 
@@ -123,6 +128,8 @@ mod tests {
         assert_eq!(told(Kind::DaemonSet), expected("cart-", "DaemonSet cart", "app controller-revision-hash"));
         assert_eq!(told(Kind::ReplicaSet), expected("cart-", "ReplicaSet cart", "app"));
         assert_eq!(told(Kind::ReplicationController), expected("cart-", "ReplicationController cart", "app"));
+        let clone_set = Kind::named("CloneSet", "apps.kruise.io/v1alpha1").expect("it is one");
+        assert_eq!(told(clone_set), expected("cart-", "CloneSet cart", "app"));
         let of_stateful_set =
             "app apps.kubernetes.io/pod-index controller-revision-hash statefulset.kubernetes.io/pod-name";
         assert_eq!(told(Kind::StatefulSet), expected("cart-", "StatefulSet cart", of_stateful_set));

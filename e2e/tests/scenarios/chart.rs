@@ -87,6 +87,7 @@ fn a_value_that_the_chart_does_not_know_or_understand_is_refused_by_its_name() {
         ("replcas=3", "replcas"),
         ("replicas=-1", "replicas"),
         ("imageSources[0].name=x", "imageSources"),
+        ("customKinds[0].apiGroup=apps,customKinds[0].resource=deployments", "apiGroup"),
         ("configNamespaces[0]=Upper", "configNamespaces"),
         ("topologySpread.whenUnsatisfiable=Maybe", "whenUnsatisfiable"),
     ] {
@@ -117,6 +118,10 @@ fn an_option_adds_exactly_the_rights_that_it_is_about() -> Result<()> {
             only(("a", "/configmaps/b", "get list watch")),
         ),
         ("argoRollouts.enabled=false,askAdmission.enabled=true", only(("*", "/pods", "create"))),
+        (
+            "argoRollouts.enabled=false,customKinds[0].apiGroup=apps.kruise.io,customKinds[0].resource=clonesets",
+            only(("*", "apps.kruise.io/clonesets", "list watch patch")),
+        ),
         ("argoRollouts.enabled=false,secrets[0].namespace=a,secrets[0].name=b", only(("a", "/secrets/b", "get"))),
         (
             "argoRollouts.enabled=false,metrics.authorization=true,metrics.tlsSecret=a",

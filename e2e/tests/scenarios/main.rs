@@ -9,6 +9,7 @@ mod concurrency;
 mod config;
 mod configs;
 mod crash;
+mod custom_kinds;
 mod disruption;
 mod edits;
 mod evictions;

@@ -31,7 +31,9 @@ pub(super) fn check(record: &Record<'_>, scenario: &Scenario) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut rates: HashMap<Subject, VecDeque<Timestamp>> = HashMap::new();
     for request in record.history.requests.iter().filter(|request| is_operator(&request.user)) {
-        let Some((verb, resource, part, key)) = &request.target else {
+        let discovery = (Verb::Get, Resource::CloneSets, Part::Main, Key::new("", "discovery"));
+        let is_discovery = request.line.ends_with("/apis/apps.kruise.io/v1alpha1");
+        let Some((verb, resource, part, key)) = request.target.as_ref().or(is_discovery.then_some(&discovery)) else {
             findings.push(finding(request, "is not for an operator to ask", ""));
             continue;
         };
@@ -46,6 +48,7 @@ pub(super) fn check(record: &Record<'_>, scenario: &Scenario) -> Vec<Finding> {
             | (Verb::Create, Resource::Pods, Part::Eviction) => true,
             (Verb::Get | Verb::Create | Verb::Update, Resource::Leases, Part::Main) => scenario.replicas.is_some(),
             (Verb::Patch, resource, Part::Main) => WORKLOADS.contains(resource),
+            _ if is_discovery => true,
             _ => false,
         };
         if !allowed {
@@ -79,7 +82,7 @@ fn subject(request: &RequestRecord, verb: Verb, resource: Resource, key: &Key) -
         // are workloads.
         (Verb::List, Resource::CustomResourceDefinitions | Resource::ReplicaSets) => (2 * LISTS, 0),
         (Verb::Watch, Resource::CustomResourceDefinitions | Resource::ReplicaSets) => (2 * WATCHES, 0),
-        (Verb::List, _) => (LISTS, 0),
+        (Verb::List, _) | (Verb::Get, Resource::CloneSets) => (LISTS, 0),
         (Verb::Watch, _) => (WATCHES, 0),
         (_, Resource::Leases) => (LEASES, 0),
         (Verb::Patch, Resource::FlippyConfigs) => (STATUSES, 0),

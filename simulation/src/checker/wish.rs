@@ -133,6 +133,8 @@ impl Wish {
             && match &*self.method {
                 "Evict" => true,
                 "Patch" => false,
+                // Nobody knows how a controller that is not known bears it.
+                _ if resource == Resource::CloneSets => false,
                 _ => !facts::replaces_all_by_template(resource, workload),
             }
     }
@@ -290,6 +292,8 @@ pub(crate) fn resource_of(kind: &str) -> Option<Resource> {
         "argorollout" => Some(Resource::Rollouts),
         "replicaset" => Some(Resource::ReplicaSets),
         "replicationcontroller" => Some(Resource::ReplicationControllers),
+        // No other custom kind is drawn.
+        "cloneset" => Some(Resource::CloneSets),
         _ => None,
     }
 }

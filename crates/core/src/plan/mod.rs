@@ -9,6 +9,7 @@ mod retry;
 mod tally;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -48,6 +49,8 @@ pub struct Plan {
     pub first: Vec<FirstRestart>,
     /// Stale pods that are left alone, because no workload of a kind that is restarted owns them.
     pub left_alone: Vec<LeftAlone>,
+    /// Why there is none of kinds that the policy names, where the API server does not serve them.
+    pub unserved: Vec<Arc<str>>,
     /// When a pod with a wanted image was last created in scope.
     pub newest_fresh_at: Option<Timestamp>,
     /// Everything that is wanted in some container of interest: what the policy names, or else what admission would give.
@@ -273,7 +276,9 @@ pub fn plan(policy: &Policy, claims: &Claims<'_>, snapshot: &Snapshot, pods: &Po
     let turns = planner.respect_others(&mut entries, &mut first);
     let wanted = if policy.names_images() { policy.images.clone() } else { DesiredImages::new(given) };
     let questions = asking.questions();
-    let mut plan = Plan { entries, first, left_alone: Vec::new(), newest_fresh_at, wanted, questions, proof, turns };
+    let unserved = policy.restart_objects.iter().filter_map(|object| snapshot.unserved(object.kind).cloned()).collect();
+    let mut plan =
+        Plan { entries, first, left_alone: Vec::new(), unserved, newest_fresh_at, wanted, questions, proof, turns };
     // What is given to whom nobody has asked about yet may be wanted, too.
     if policy.names_images() || !plan.is_asking() {
         plan.left_alone = left_alone(policy, &plan.wanted, snapshot, pods);

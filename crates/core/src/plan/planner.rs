@@ -269,6 +269,7 @@ pub(super) fn blocked_by_rollout(workload: &Workload, progress: Progress, method
     match (progress, &workload.rollout) {
         (Progress::Paused, RolloutFacts::ArgoRollout(facts)) if !facts.paused => Some(BlockedReason::MidRollout),
         (Progress::Paused, _) => Some(BlockedReason::Paused),
+        (_, RolloutFacts::Custom(facts)) => facts.blocked(method),
         _ if method != Method::Patch => None,
         (_, RolloutFacts::StatefulSet(facts)) if facts.strategy == UpdateStrategy::OnDelete => {
             Some(BlockedReason::OnDelete)

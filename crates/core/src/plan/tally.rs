@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::planner::Planner;
+use crate::custom_rollout::{are_told_by_age, is_older_than};
 use crate::drift::Drift;
 use crate::injection::MissingSidecar;
 use crate::mark::RestartMark;
@@ -77,13 +78,16 @@ impl Planner<'_> {
     pub(super) fn tally(&self, workload: &Workload, wanted: &Wanted<'_, '_>) -> Tally {
         let mut tally = Tally { all_ready: true, ..Tally::default() };
         let token = workload.mark.as_ref().map(|mark| mark.token.to_string());
+        let by_age = are_told_by_age(workload, self.pods.of(&workload.id.uid).iter().copied());
         // Pods of one template share their record of containers: it is compared once, not for each of them.
         let mut compared: Option<(&Arc<[Container]>, bool, Drift)> = None;
         for pod in self.pods.of(&workload.id.uid) {
             tally.live += 1;
             tally.newest_pod_at = tally.newest_pod_at.max(Some(pod.created_at));
-            let predates =
-                workload.mark.as_ref().is_some_and(|mark| predates(pod, workload.kind(), mark, token.as_deref()));
+            let predates = workload
+                .mark
+                .as_ref()
+                .is_some_and(|mark| predates(pod, workload.kind(), mark, token.as_deref(), by_age));
             tally.all_ready &= pod.ready;
             if !predates {
                 tally.newest_since_restart = tally.newest_since_restart.max(Some(pod.created_at));
@@ -138,12 +142,13 @@ impl Planner<'_> {
 ///
 /// A patched template hands its token to every pod made from it. An Argo Rollout is restarted by time: pods created
 /// before `restartAt` are replaced (argo-rollouts `rollout/restart.go`). What is evicted is known by its age, too.
-pub(crate) fn predates(pod: &Pod, kind: Kind, mark: &RestartMark, token: Option<&str>) -> bool {
+pub(crate) fn predates(pod: &Pod, kind: Kind, mark: &RestartMark, token: Option<&str>, by_age: bool) -> bool {
     if let Some(until) = mark.evicts_until {
         return pod.created_at <= until;
     }
     match kind {
         Kind::ArgoRollout => pod.created_at < mark.at,
+        _ if by_age && pod.restart_token.is_none() => is_older_than(pod, mark),
         _ => pod.restart_token.as_deref() != token,
     }
 }

@@ -85,7 +85,8 @@ fn the_pods_of_a_job_are_told_once_with_when_the_last_of_them_ends() {
 fn a_controller_of_a_foreign_kind_is_told_by_its_version_and_kind() {
     let alone = only([owned("cart-x", "apps.kruise.io/v1alpha1", "CloneSet", "cart")]);
     assert_eq!((&*alone.what, alone.reason()), ("CloneSet shop/cart", "UnknownOwner"));
-    assert_eq!(alone.why, WhyLeftAlone::UnknownOwner("apps.kruise.io/v1alpha1/CloneSet".to_owned()));
+    let (api_version, kind) = ("apps.kruise.io/v1alpha1".to_owned(), "CloneSet".to_owned());
+    assert_eq!(alone.why, WhyLeftAlone::UnknownOwner { api_version, kind });
 }
 
 #[test]

@@ -7,6 +7,8 @@ mod common;
 mod crash;
 mod cron;
 mod crowding;
+mod custom;
+mod custom_kind;
 mod desired;
 mod disruption;
 mod disruption_properties;

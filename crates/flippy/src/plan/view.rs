@@ -178,8 +178,11 @@ impl ConfigView {
         hint: Option<String>,
     ) -> Self {
         let notes = policy.notes.iter().map(|note| NoteView { path: note.path.clone(), message: note.message.clone() });
+        let unserved = plan.unserved.iter();
+        let unserved =
+            unserved.map(|why| NoteView { path: "spec.RestartObjects".to_owned(), message: why.to_string() });
         let plan = PlanView {
-            notes: notes.collect(),
+            notes: notes.chain(unserved).collect(),
             suspended: policy.suspended,
             dry_run: policy.dry_run,
             only_namespace: policy.scope.only_namespace.as_ref().map(ToString::to_string),

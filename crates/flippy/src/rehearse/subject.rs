@@ -1,6 +1,7 @@
 //! Which config is rehearsed, and what of it cannot be.
 
-use flippy_api::FlippyConfig;
+use flippy_api::{FlippyConfig, RestartObject};
+use flippy_core::Kind;
 use kube::ResourceExt as _;
 
 use super::args::RehearseArgs;
@@ -121,6 +122,15 @@ fn prepare(config: &mut FlippyConfig, changes: &mut Vec<String>) -> Result<(), F
         changes.push(format!("{path}: spec.DryRun is true; rehearsed as if it were false"));
     }
     changes.extend(outside::cut_off(config));
+    let custom = |object: &RestartObject| Kind::is_custom(&object.r#type, &object.api_version);
+    let left_out: Vec<RestartObject> = config.spec.restart_objects.extract_if(.., |object| custom(object)).collect();
+    if !left_out.is_empty() {
+        let kinds: Vec<&str> = left_out.iter().map(|object| object.r#type.as_str()).collect();
+        changes.push(format!(
+            "{path}: nobody knows here how the controller of a custom kind replaces pods, so these have no part: {}",
+            kinds.join(", ")
+        ));
+    }
     let manual: Vec<&str> = config
         .spec
         .strategy

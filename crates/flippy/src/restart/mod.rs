@@ -251,7 +251,7 @@ async fn prepare(
         let first: Vec<plan::view::NamedView> = first(plan);
         stale.map(|workload| workload.workload.clone()).chain(first)
     });
-    let restarts = named.filter_map(|named| Some((named.kind.parse().ok()?, named.namespace))).collect();
+    let restarts = named.filter_map(|named| Some((Kind::of_name(named.kind)?, named.namespace))).collect();
     let is_dry_run = policies.iter().all(|policy| policy.dry_run);
     Ok(Prepared { policies, views, restarts, asks_admission, is_dry_run })
 }

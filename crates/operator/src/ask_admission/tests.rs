@@ -54,7 +54,7 @@ async fn reply_to(created: (u16, Value), question: &AdmissionQuestion) -> (Reply
         }
     };
     let client = Client::new(tower::service_fn(answer), "default");
-    (ask(&client, question, Timestamp::UNIX_EPOCH).await, server)
+    (ask(&client, question, None, Timestamp::UNIX_EPOCH).await, server)
 }
 
 fn question() -> AdmissionQuestion {

@@ -63,7 +63,7 @@ fn asking_one_that_says(code: u16, body: serde_json::Value) -> Asking {
 async fn no_more_than_five_a_second_are_asked() {
     // None of them is there any more.
     let mut asking = asking_one_that_says(200, serde_json::json!({"kind": "List", "metadata": {}, "items": []}));
-    asking.follow(&decided(0..20));
+    asking.follow(&decided(0..20), |_| None);
     let began = Instant::now();
     let mut snapshot = Snapshot::default();
     for _ in 0..20 {
@@ -80,7 +80,7 @@ async fn an_api_server_in_trouble_is_asked_less_and_less_often() {
     let mut snapshot = Snapshot::default();
     let mut waits = Vec::new();
     for _ in 0..4 {
-        asking.follow(&decided(0..1));
+        asking.follow(&decided(0..1), |_| None);
         let began = Instant::now();
         let replied = asking.replied().await;
         waits.push(began.elapsed().as_secs());
@@ -106,7 +106,7 @@ fn snapshot(count: usize) -> Snapshot {
 #[tokio::test(start_paused = true)]
 async fn one_missing_right_answers_all_questions_of_its_namespace() {
     let mut asking = asking(403, r#"deployments is forbidden: User "flippy" cannot list resource "deployments""#);
-    asking.follow(&decided(0..20));
+    asking.follow(&decided(0..20), |_| None);
     let replied = asking.replied().await;
     let mut snapshot = snapshot(20);
     assert!(asking.note(replied, &mut snapshot));
@@ -121,7 +121,7 @@ async fn one_missing_right_answers_all_questions_of_its_namespace() {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_remembered_of_a_workload_that_is_gone() {
     let mut asking = asking(403, r#"pods "x" is forbidden: exceeded quota"#);
-    asking.follow(&decided(0..2));
+    asking.follow(&decided(0..2), |_| None);
     let replied = asking.replied().await;
     assert!(!asking.note(replied, &mut Snapshot::default()));
 }
@@ -129,8 +129,8 @@ async fn nothing_is_remembered_of_a_workload_that_is_gone() {
 #[tokio::test(start_paused = true)]
 async fn what_is_asked_about_already_is_not_asked_again() {
     let mut asking = asking(409, "another one");
-    asking.follow(&decided(0..2));
+    asking.follow(&decided(0..2), |_| None);
     asking.ask_next();
-    asking.follow(&decided(0..2));
+    asking.follow(&decided(0..2), |_| None);
     assert_eq!(asking.queue.len(), 1);
 }

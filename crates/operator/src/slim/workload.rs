@@ -34,13 +34,13 @@ pub(crate) trait SlimWorkload:
 #[derive(Deserialize, Clone, Debug, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct SlimTemplate {
-    metadata: SlimTemplateMeta,
-    spec: Fingerprint,
+    pub(super) metadata: SlimTemplateMeta,
+    pub(super) spec: Fingerprint,
 }
 
 #[derive(Deserialize, Clone, Debug, Default)]
 #[serde(default)]
-struct SlimTemplateMeta {
+pub(super) struct SlimTemplateMeta {
     labels: Option<BTreeMap<String, String>>,
     annotations: Option<BTreeMap<String, String>>,
 }

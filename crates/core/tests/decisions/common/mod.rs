@@ -15,7 +15,8 @@ use flippy_core::{
 };
 
 pub(crate) use workload::{
-    Fixture, PodFixture, daemon_set, deployment, facts, pod, replica_set, replication_controller, rollout, stateful_set,
+    Fixture, PodFixture, clone_set, clone_set_kind, daemon_set, deployment, facts, pod, replica_set,
+    replication_controller, rollout, stateful_set,
 };
 
 /// What a mesh that was not upgraded injects.
