@@ -187,8 +187,15 @@ impl Requests {
     }
 
     fn patches_of_workloads(&self) -> Self {
-        const WORKLOADS: [&str; 6] =
-            ["deployments", "rollouts", "statefulsets", "daemonsets", "replicasets", "replicationcontrollers"];
+        const WORKLOADS: [&str; 7] = [
+            "deployments",
+            "rollouts",
+            "statefulsets",
+            "daemonsets",
+            "replicasets",
+            "replicationcontrollers",
+            "clonesets",
+        ];
         let is_of_workload = |request: &Request| WORKLOADS.contains(&request.resource().as_str());
         self.verb("patch").only(|request| is_of_workload(request) && !request.is_dry_run())
     }

@@ -9,12 +9,14 @@ use kube::Client;
 use crate::apply;
 use crate::assets::Assets;
 use crate::audit::Requests;
+use crate::clone_sets::{self, Actor};
 use crate::cluster::Cluster;
 #[cfg(feature = "embedded")]
 use crate::embedded::Embedded;
 use crate::install;
 use crate::mesh::{Mesh, Sidecar};
 use crate::operator::Operator;
+use crate::optional;
 use crate::source;
 use crate::sweep::sweep;
 use crate::user;
@@ -140,6 +142,35 @@ impl Backend {
     pub(crate) async fn allow_source(&self, client: &Client, user: &str, namespace: &str, name: &str) -> Result<()> {
         match self {
             Self::Real(_) => source::allow(client, user, namespace, name).await,
+            #[cfg(feature = "embedded")]
+            Self::Embedded(_) => Ok(()),
+        }
+    }
+
+    /// Gives `user` the right to create pods on a dry run. On the embedded backend nobody needs rights.
+    pub(crate) async fn allow_asking(&self, client: &Client, user: &str, label: &str) -> Result<()> {
+        match self {
+            Self::Real(_) => optional::allow_asking(client, user, label).await,
+            #[cfg(feature = "embedded")]
+            Self::Embedded(_) => Ok(()),
+        }
+    }
+
+    /// Installs the definition of `CloneSet`s and a controller of those in `namespace`, for as long as what is returned is kept.
+    pub(crate) async fn install_clone_sets(&self, client: &Client, namespace: &str) -> Result<Option<Actor>> {
+        clone_sets::install(client).await?;
+        match self {
+            Self::Real(_) => Ok(Some(Actor::start(client.clone(), namespace))),
+            // It simulates the controller.
+            #[cfg(feature = "embedded")]
+            Self::Embedded(_) => Ok(None),
+        }
+    }
+
+    /// Gives `user` the rights that the chart adds for `CloneSet`s. On the embedded backend nobody needs rights.
+    pub(crate) async fn allow_clone_sets(&self, client: &Client, user: &str, id: &str) -> Result<()> {
+        match self {
+            Self::Real(_) => clone_sets::allow(client, user, id).await,
             #[cfg(feature = "embedded")]
             Self::Embedded(_) => Ok(()),
         }

@@ -139,6 +139,11 @@ pub async fn revisions(client: &Client, workload: &WorkloadRef) -> Result<usize>
         Kind::StatefulSet | Kind::DaemonSet => count::<ControllerRevision>(client, workload).await,
         // It has no revisions.
         Kind::ReplicaSet | Kind::ReplicationController => Ok(1),
+        // Those of the cluster in memory have revisions, those of the actor on the real one have none: see the generation.
+        Kind::CloneSet => {
+            let object = api(client, workload).get(&workload.name).await?;
+            Ok(usize::try_from(object.metadata.generation.unwrap_or_default())?)
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::apply;
-use crate::audit::Requests;
+use crate::audit::{Request, Requests};
 use crate::backend::Backend;
 use crate::cluster::Cluster;
 use crate::config;
@@ -94,8 +94,10 @@ impl Scenario {
         }
         let requests = self.requests()?;
         let expected = self.denials_expected.load(Ordering::Relaxed);
-        let denied =
-            requests.only(|request| request.status() == 403 && !(expected && request.resource() == "configmaps"));
+        // Admission refuses pods with the same status.
+        let may_be_denied = ["configmaps", "pods", "clonesets"];
+        let is_expected = |request: &Request| expected && may_be_denied.contains(&&*request.resource());
+        let denied = requests.only(|request| request.status() == 403 && !is_expected(request));
         ensure!(requests.count() > 0, "the operator asked for nothing, so nothing is known of its permissions");
         ensure!(denied.count() == 0, "the shipped role does not allow what the operator does:\n{}", denied.table());
         Ok(())
@@ -247,7 +249,23 @@ impl Scenario {
         self.backend.allow_source(&self.client, &self.user(), self.system(), config_map).await
     }
 
-    /// This scenario is about a `ConfigMap` that the operator may not read.
+    /// Lets the operator create pods on a dry run, as an installation does that asks admission what new pods would get.
+    pub async fn may_ask_admission(&self) -> Result<()> {
+        self.backend.allow_asking(&self.client, &self.user(), &self.id).await
+    }
+
+    /// Installs the definition of `CloneSet`s and a controller of those in `namespace`, for as long as what is returned is kept.
+    pub async fn install_clone_sets(&self, namespace: &str) -> Result<impl Sized> {
+        self.backend.install_clone_sets(&self.client, namespace).await
+    }
+
+    /// Lets the operator watch and restart `CloneSet`s, as an installation with `customKinds` does.
+    pub async fn may_restart_clone_sets(&self) -> Result<()> {
+        self.backend.allow_clone_sets(&self.client, &self.user(), &self.id).await
+    }
+
+    /// This scenario is about a `ConfigMap` that the operator may not read, about pods that it may not create, or about
+    /// `CloneSet`s that it may not watch.
     pub fn denials_are_expected(&self) {
         self.denials_expected.store(true, Ordering::Relaxed);
     }

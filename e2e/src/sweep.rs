@@ -9,10 +9,12 @@ use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams
 use kube::{Client, ResourceExt};
 use serde_json::json;
 
+use crate::clone_sets;
 use crate::cluster::Cluster;
 use crate::config;
 use crate::mesh::{MESH_LABEL, Mesh};
 use crate::operator::PROCESS_PREFIX;
+use crate::optional;
 use crate::process;
 use crate::scenario::SCENARIO_LABEL;
 use crate::wait;
@@ -31,11 +33,13 @@ pub(crate) async fn sweep(cluster: &Cluster, client: &Client) -> Result<()> {
     let roles: Api<ClusterRole> = Api::all(client.clone());
     roles.delete_collection(&DeleteParams::default(), &ours).await?;
     let namespaces: Api<Namespace> = Api::all(client.clone());
+    clone_sets::uninstall(client).await?;
     for namespace in namespaces.list(&ours).await? {
         if namespace.metadata.deletion_timestamp.is_none() {
             remove(&namespaces, &namespace.name_any()).await?;
         }
     }
+    optional::remove_all(client).await?;
     Mesh::remove_all(client).await
 }
 

@@ -26,6 +26,8 @@ pub enum Kind {
     ReplicaSet,
     /// v1 `ReplicationController`.
     ReplicationController,
+    /// apps.kruise.io/v1alpha1 `CloneSet`: see [`crate::clone_sets`].
+    CloneSet,
 }
 
 impl Kind {
@@ -38,6 +40,7 @@ impl Kind {
             Self::DaemonSet => "DaemonSet",
             Self::ReplicaSet => "ReplicaSet",
             Self::ReplicationController => "ReplicationController",
+            Self::CloneSet => "CloneSet",
         }
     }
 
@@ -50,6 +53,7 @@ impl Kind {
             Self::DaemonSet => "daemonsets",
             Self::ReplicaSet => "replicasets",
             Self::ReplicationController => "replicationcontrollers",
+            Self::CloneSet => "clonesets",
         }
     }
 
@@ -58,6 +62,7 @@ impl Kind {
         let (group, version) = match self {
             Self::Rollout => ("argoproj.io", "v1alpha1"),
             Self::ReplicationController => ("", "v1"),
+            Self::CloneSet => ("apps.kruise.io", "v1alpha1"),
             _ => ("apps", "v1"),
         };
         let kind = GroupVersionKind::gvk(group, version, self.name());
@@ -123,6 +128,11 @@ impl Workload {
     /// A `ReplicationController` with one replica.
     pub fn replication_controller(name: &str) -> Self {
         Self::new(Kind::ReplicationController, name).spec("selector", json!({APP_LABEL: name}))
+    }
+
+    /// A `CloneSet` with one replica.
+    pub fn clone_set(name: &str) -> Self {
+        Self::new(Kind::CloneSet, name).spec("updateStrategy", json!({"type": "ReCreate", "maxUnavailable": 1}))
     }
 
     /// Its pods are replaced only when somebody takes them away.

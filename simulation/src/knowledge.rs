@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use flippy_sim::{Delivery, Key, Outcome, Resource, SimCluster};
+use flippy_sim::{Delivery, Key, Outcome, PINNED_IMAGE, Resource, SimCluster};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -28,6 +28,8 @@ pub(crate) struct View {
     pub(crate) configs: BTreeMap<Key, Arc<Value>>,
     /// `PodDisruptionBudget`s.
     pub(crate) budgets: BTreeMap<Key, Arc<Value>>,
+    /// `ConfigMap`s: the operator knows only the one that configs name.
+    pub(crate) config_maps: BTreeMap<Key, Arc<Value>>,
     pods: HashMap<String, Vec<Arc<Value>>>,
     /// What is refused, whoever asks, if that is known.
     pub(crate) refused: Option<(Resource, Key)>,
@@ -47,7 +49,12 @@ impl View {
             list(Resource::ReplicaSets).map(|(_, object)| object),
             list(Resource::Pods).map(|(_, object)| object),
         );
-        Self { refused: cluster.webhook().map(|webhook| (webhook.resource, webhook.key)), mood, ..view }
+        Self {
+            refused: cluster.webhook().map(|webhook| (webhook.resource, webhook.key)),
+            config_maps: list(Resource::ConfigMaps).collect(),
+            mood,
+            ..view
+        }
     }
 
     /// What the life of the operator that made a restart knew when it had been told this, and nothing later; and of the
@@ -91,14 +98,16 @@ impl View {
                 *known = own.after.clone();
             }
         }
-        Self::new(
+        let config_maps = owned(Resource::ConfigMaps).collect();
+        let view = Self::new(
             owned(Resource::Namespaces).collect(),
             workloads,
             owned(Resource::FlippyConfigs).collect(),
             owned(Resource::PodDisruptionBudgets).collect(),
             owned(Resource::ReplicaSets).map(|(_, object)| object),
             owned(Resource::Pods).map(|(_, object)| object),
-        )
+        );
+        Self { config_maps, ..view }
     }
 
     fn new(
@@ -125,7 +134,25 @@ impl View {
             by_workload.entry(root).or_default().push(pod);
         }
         let namespaces = namespaces.into_iter().map(|(key, object)| (key.name, object)).collect();
-        Self { namespaces, workloads, configs, budgets, pods: by_workload, refused: None, mood: Mood::Calm }
+        let config_maps = BTreeMap::new();
+        Self {
+            namespaces,
+            workloads,
+            configs,
+            budgets,
+            config_maps,
+            pods: by_workload,
+            refused: None,
+            mood: Mood::Calm,
+        }
+    }
+
+    /// The sidecar's image of a new pod of a workload. Only where everything is known.
+    pub(crate) fn image_of_a_new_pod(&self, workload: &Value) -> String {
+        let pinned = workload["spec"]["template"]["metadata"]["annotations"][PINNED_IMAGE].as_str();
+        let handed_out = self.config_maps.get(&Key::new("istio-system", "sidecar"));
+        let handed_out = handed_out.and_then(|injector| injector["data"]["image"].as_str());
+        pinned.or(handed_out).unwrap_or_default().to_owned()
     }
 
     /// Whether any pod that counts has no node.

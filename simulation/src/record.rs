@@ -12,13 +12,14 @@ use crate::prometheus::Asked;
 use crate::scenario::Clocks;
 
 /// The kinds of workload.
-pub(crate) const WORKLOADS: [Resource; 6] = [
+pub(crate) const WORKLOADS: [Resource; 7] = [
     Resource::Deployments,
     Resource::StatefulSets,
     Resource::DaemonSets,
     Resource::Rollouts,
     Resource::ReplicaSets,
     Resource::ReplicationControllers,
+    Resource::CloneSets,
 ];
 
 pub(crate) const RESTARTED_FOR: &str = "flippy.keikoproj.io/restarted-for";
@@ -48,6 +49,9 @@ pub(crate) struct Record<'a> {
     pub(crate) restarts: Vec<Restart<'a>>,
 }
 
+/// What asks for a single object.
+const OF_ONE: &str = "fieldSelector=metadata.name%3D";
+
 /// A restart that the operator made: a change of a workload that took effect.
 #[derive(Clone, Copy)]
 pub(crate) struct Restart<'a> {
@@ -68,6 +72,10 @@ impl<'a> Record<'a> {
         }
         for delivery in &history.deliveries {
             let Some(request) = history.requests.get(delivery.request) else { continue };
+            // Of one workload, to read its template: of all others it tells nothing.
+            if WORKLOADS.contains(&delivery.resource) && request.line.contains(OF_ONE) {
+                continue;
+            }
             record.told.entry(request.user.clone()).or_default().push(*delivery);
         }
         record.restarts.sort_by_key(|restart| restart.index);
@@ -84,6 +92,7 @@ impl<'a> Record<'a> {
                     | Resource::Namespaces
                     | Resource::FlippyConfigs
                     | Resource::PodDisruptionBudgets
+                    | Resource::ConfigMaps
             );
         if !is_of_interest {
             return;

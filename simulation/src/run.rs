@@ -80,6 +80,9 @@ fn set_up(cluster: &SimCluster, scenario: &Scenario) {
     if scenario.has_rollouts {
         cluster.serve_kind("Rollout").expect(expectation);
     }
+    if scenario.has_clone_sets {
+        cluster.serve_kind("CloneSet").expect(expectation);
+    }
     cluster.set_nodes(2);
     cluster.flip_sidecar(OLD);
     let is_there =

@@ -6,6 +6,8 @@ pub(crate) const MAX_ENTRIES: usize = 1000;
 pub(crate) const MAX_IMAGE_LENGTH: usize = 1024;
 /// Characters of a `Type`, name or namespace: Kubernetes has no longer ones.
 pub(crate) const MAX_NAME_LENGTH: usize = 253;
+/// Characters of an `ApiVersion`: a group is a DNS subdomain, a version a DNS label.
+pub(crate) const MAX_API_VERSION_LENGTH: usize = 253 + 1 + 63;
 /// Waves of one config: each workload asks them in turn.
 pub(crate) const MAX_WAVES: usize = 16;
 /// Characters of the name of a wave: with `approve-` before it, the name of an annotation has at most 63.

@@ -4,19 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use flippy_core::{
-    DesiredImages, ImageRef, Policy, PolicyName, Precondition, RestartFirst, RestartObject, Retries, Scope, SpecNote,
-    Timestamp, Waiting, Window, annotation,
+    CustomKindError, DesiredImages, ImageRef, Policy, PolicyName, Precondition, RestartFirst, RestartObject, Retries,
+    Scope, SpecNote, Timestamp, Waiting, Window, annotation,
 };
 
 use crate::bounds::{MAX_ENTRIES, MAX_FIELD_MESSAGE_LENGTH, MAX_WINDOWS, one_line};
 use crate::gate::gates;
 use crate::images;
+use crate::injection::drift_detection;
 use crate::notification::notifications;
 use crate::problem::{InvalidSpec, Problem};
 use crate::resource::FlippyConfig;
 use crate::spec::{self, FlippyCondition, K8S, ProcessFilter};
 use crate::strategy::strategy;
-use crate::target::{kind, target};
+use crate::target::{KindProblem, restart_kind, target};
 use crate::waiting::{wait, waiting};
 use crate::wave::{approvals, waves};
 use crate::window::window;
@@ -59,6 +60,7 @@ pub fn policy(config: &FlippyConfig, options: &ConversionOptions) -> Result<Poli
         images: converter
             .images(&spec.image_list)
             .with_mirrors(images::mirrors(&spec.image_mirrors, &mut converter.problems)),
+        drift_detection: drift_detection(spec, &mut converter.problems, &mut converter.notes),
         preconditions: converter.preconditions(&spec.preconditions),
         scope: converter.scope(&spec.process_filter, &options.ignore_key),
         restart_objects: converter.restart_objects(&spec.restart_objects),
@@ -147,10 +149,27 @@ impl Converter {
         let mut unknown = Vec::new();
         for (position, object) in self.bounded("spec.RestartObjects", list).iter().enumerate() {
             let path = format!("spec.RestartObjects[{position}]");
-            let kind = match kind(&object.r#type) {
+            let is_trusted = self.only_namespace.is_none();
+            let kind = match restart_kind(&object.r#type, &object.api_version, is_trusted) {
                 Ok(kind) => kind,
-                Err(message) => {
+                Err(KindProblem::Unknown(message)) => {
                     unknown.push((format!("{path}.Type"), message));
+                    continue;
+                }
+                // The original knew no such field: whoever writes it means it.
+                Err(KindProblem::Custom(error)) => {
+                    let field = if matches!(error, CustomKindError::Kind(_)) { "Type" } else { "ApiVersion" };
+                    self.problems.push(Problem::new(format!("{path}.{field}"), &error.to_string()));
+                    continue;
+                }
+                Err(KindProblem::NotTrusted) => {
+                    let namespace = self.only_namespace.as_deref().unwrap_or_default();
+                    let message = format!(
+                        "namespace {namespace} is not trusted to name kinds that Flippy does not know, because it would watch \
+                         them in the whole cluster; leave it out, or move the config to a namespace that is trusted \
+                         (--config-namespace)"
+                    );
+                    self.problems.push(Problem::new(format!("{path}.ApiVersion"), &message));
                     continue;
                 }
             };

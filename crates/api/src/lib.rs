@@ -10,6 +10,7 @@ mod gate_rules;
 mod gate_spec;
 mod image_spec;
 mod images;
+mod injection;
 mod next_status;
 mod notification;
 mod notification_rules;

@@ -6,9 +6,9 @@
 use serde_json::{Map, Value, json};
 
 use crate::bounds::{
-    MAX_ENTRIES, MAX_IMAGE_LENGTH, MAX_LABEL_KEY_LENGTH, MAX_LABEL_VALUE_LENGTH, MAX_NAME_LENGTH, MAX_READY_SECONDS,
-    MAX_REQUIREMENTS, MAX_SELECTOR_VALUES, MAX_SOURCES, MAX_TEMPLATE_LENGTH, MAX_TIME_LENGTH, MAX_WAVE_NAME_LENGTH,
-    MAX_WAVES, MAX_WINDOWS,
+    MAX_API_VERSION_LENGTH, MAX_ENTRIES, MAX_IMAGE_LENGTH, MAX_LABEL_KEY_LENGTH, MAX_LABEL_VALUE_LENGTH,
+    MAX_NAME_LENGTH, MAX_READY_SECONDS, MAX_REQUIREMENTS, MAX_SELECTOR_VALUES, MAX_SOURCES, MAX_TEMPLATE_LENGTH,
+    MAX_TIME_LENGTH, MAX_WAVE_NAME_LENGTH, MAX_WAVES, MAX_WINDOWS,
 };
 use crate::{gate_rules, notification_rules};
 
@@ -23,6 +23,10 @@ const SAY_IMAGE: &str = "write an image reference, for example docker.io/istio/p
 const SAY_WORKLOAD: &str = "name one workload: Type, Name and Namespace are all needed";
 const SAY_TYPE: &str = "Type must be Deployment, StatefulSet, DaemonSet, ArgoRollout, ReplicaSet or ReplicationController \
                         (case does not matter)";
+
+const SAY_OBJECT: &str = "Type must be Deployment, StatefulSet, DaemonSet, ArgoRollout, ReplicaSet or ReplicationController \
+                          (case does not matter), or have an ApiVersion";
+const SAY_API_VERSION: &str = "ApiVersion must be GROUP/VERSION, for example apps.kruise.io/v1alpha1";
 
 /// As Go's `time.ParseDuration` reads it, but not negative.
 pub(crate) const DURATION: &str = r"^\+?(0|(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$";
@@ -69,8 +73,11 @@ pub(crate) fn add(spec: &mut Value) {
     rule(spec, "Preconditions[].K8S", &is_named, SAY_WORKLOAD);
     let is_known_type = format!("!{} || {}", given("self.Type"), is_known("self.Type"));
     rule(spec, "Preconditions[].K8S", &is_known_type, SAY_TYPE);
-    let one_is_known = format!("has(object.Type) && {}", is_known("object.Type"));
-    rule(spec, "RestartObjects", &format!("self.size() == 0 || self.exists(object, {one_is_known})"), SAY_TYPE);
+    let one_is_known = format!("has(object.Type) && ({} || {})", is_known("object.Type"), given("object.ApiVersion"));
+    rule(spec, "RestartObjects", &format!("self.size() == 0 || self.exists(object, {one_is_known})"), SAY_OBJECT);
+    let version = at(spec, "RestartObjects[].ApiVersion");
+    version.insert("maxLength".to_owned(), json!(MAX_API_VERSION_LENGTH));
+    rule(spec, "RestartObjects[]", &format!("!{} || {}", given("self.ApiVersion"), is_api_version()), SAY_API_VERSION);
 }
 
 fn add_images(spec: &mut Value) {
@@ -111,6 +118,8 @@ fn add_pace(spec: &mut Value) {
         ("Strategy.OnFailure", json!(["", "Halt", "Continue"])),
         ("Strategy.SingleReplica", json!(["", "Restart", "Hold"])),
         ("Strategy.DisruptionBudgets", json!(["", "Respect", "Ignore"])),
+        ("DriftDetection", json!(["", "Images", "Injection"])),
+        ("MissingSidecar", json!(["", "Ignore", "Restart"])),
         ("Strategy.Method", json!(["", "Auto", "Patch", "Evict"])),
         ("Windows[].Type", json!(["Allow", "Deny"])),
     ] {
@@ -170,6 +179,12 @@ fn is_known(field: &str) -> String {
         "{field}.trim().lowerAscii() in ['deployment', 'statefulset', 'daemonset', 'argorollout', 'replicaset', \
          'replicationcontroller']"
     )
+}
+
+/// What `Kind::named` takes for one, except that it looks at the length of each part.
+fn is_api_version() -> String {
+    let label = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
+    format!("self.ApiVersion.trim().matches('^({label}([.]{label})*/)?[a-z]([-a-z0-9]*[a-z0-9])?$')")
 }
 
 pub(crate) fn rule(spec: &mut Value, path: &str, rule: &str, message: &str) {

@@ -28,6 +28,17 @@ pub struct FlippyConfigSpec {
     /// is wanted and in pods. Tags and digests are compared as ever. At most 32.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
     pub image_mirrors: Vec<ImageMirror>,
+    /// Images: pods are compared with ImageList and ImageSources. Injection: admission is asked, by creating pods on a dry run,
+    /// what a new pod of each workload would get; pods are compared with that. Where images are named as well, those are
+    /// wanted, and a workload is restarted only when admission says that this brings one of them. Needs the rights of
+    /// deploy/optional/ask-admission.yaml. Default: Images.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "String::is_empty")]
+    pub drift_detection: String,
+    /// With DriftDetection: Injection, what becomes of a workload whose pods lack one of ProcessFilter.Containers that a new
+    /// pod would have, or have one that it would not. Ignore: it is not restarted for that. Restart: it is.
+    /// Default: Ignore.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "String::is_empty")]
+    pub missing_sidecar: String,
     /// Workloads that must be completely rolled out before the first restart, and stay so. When one of them is not,
     /// no further restart starts until it is again.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
@@ -94,9 +105,15 @@ pub struct ProcessFilter {
 #[serde(rename_all = "PascalCase", default)]
 pub struct RestartObject {
     /// Deployment, StatefulSet, DaemonSet, ArgoRollout, ReplicaSet or ReplicationController; of the last two, those that
-    /// nobody owns. Case does not matter. Beside one of these, anything else is skipped.
+    /// nobody owns. Case does not matter. With ApiVersion also any other kind, spelled as its objects spell it. Without, and
+    /// beside one of these, anything else is skipped.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "String::is_empty")]
     pub r#type: String,
+    /// GROUP/VERSION of a kind that Flippy does not know, for example apps.kruise.io/v1alpha1 of a CloneSet. Its workloads
+    /// are restarted by an annotation of their spec.template, so its controller has to replace pods when that changes. The
+    /// operator needs the right to list, watch and patch them: see deploy/optional/custom-kinds-clusterrole.yaml.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "String::is_empty")]
+    pub api_version: String,
     /// Whether, and for how long, the next restart waits until one of this kind is completely rolled out.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "is_default")]
     pub status_check_config: StatusCheckConfig,

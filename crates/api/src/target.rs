@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use flippy_core::{Kind, KindParseError, NamedWorkload};
+use flippy_core::{CustomKindError, Kind, KindParseError, NamedWorkload};
 
 use crate::problem::Problem;
 use crate::spec::K8S;
@@ -33,6 +33,29 @@ pub(crate) fn target(k8s: &K8S, path: &str, only_namespace: Option<&str>) -> Res
         }
         _ => Err(problems),
     }
+}
+
+/// Finds the kind that an entry of `RestartObjects` names.
+///
+/// Only a config that `is_trusted` may name custom ones: there is room for so many, and they are watched everywhere.
+pub(crate) fn restart_kind(text: &str, api_version: &str, is_trusted: bool) -> Result<Kind, KindProblem> {
+    if api_version.trim().is_empty() {
+        return kind(text).map_err(|message| KindProblem::Unknown(format!("{message}, or add its ApiVersion")));
+    }
+    if !is_trusted && Kind::is_custom(text, api_version) {
+        return Err(KindProblem::NotTrusted);
+    }
+    Kind::named(text, api_version).map_err(KindProblem::Custom)
+}
+
+/// Why an entry of `RestartObjects` names no kind.
+pub(crate) enum KindProblem {
+    /// It is a word that Flippy does not know, without an API version.
+    Unknown(String),
+    /// It has an API version, with which there is no such kind.
+    Custom(CustomKindError),
+    /// It is a custom kind, and the config may not name one.
+    NotTrusted,
 }
 
 /// Finds the kind that a `Type` names, or says what to write.

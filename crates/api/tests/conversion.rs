@@ -172,8 +172,56 @@ fn an_unknown_kind_beside_a_known_one_is_skipped_with_a_note() {
     assert_eq!(
         notes(&policy),
         ["spec.RestartObjects[0].Type: `CronJob` is not a kind that can be restarted: write Deployment, StatefulSet, \
-          DaemonSet, ArgoRollout, ReplicaSet or ReplicationController; it is skipped"]
+          DaemonSet, ArgoRollout, ReplicaSet or ReplicationController, or add its ApiVersion; it is skipped"]
     );
+}
+
+fn custom(kind: &str, api_version: &str) -> Value {
+    json!({"Type": kind, "ApiVersion": api_version})
+}
+
+#[test]
+fn a_kind_that_is_not_known_is_restarted_where_it_is_named_with_its_version() {
+    let policy = valid(json!({"RestartObjects": [
+        custom("CloneSet", "apps.kruise.io/v1alpha1"), custom("StatefulSet", "apps.kruise.io/v1beta1"),
+        custom("StatefulSet", "apps/v1"), {"Type": "Deployment", "ApiVersion": ""},
+    ]}));
+    let kinds: Vec<String> = policy.restart_objects.iter().map(|object| object.kind.to_string()).collect();
+    assert_eq!(kinds, ["CloneSet.apps.kruise.io", "StatefulSet.apps.kruise.io", "StatefulSet", "Deployment"]);
+    assert_eq!(notes(&policy), [""; 0]);
+}
+
+#[test]
+fn a_version_that_is_none_is_refused_also_beside_a_kind_that_is_known() {
+    let spec = json!({"RestartObjects": [{"Type": "Deployment"}, custom("CloneSet", "apps.kruise.io")]});
+    let problems = convert("istio-system", spec).expect_err("it is invalid").to_string();
+    assert_eq!(
+        problems,
+        "spec.RestartObjects[1].ApiVersion: `apps.kruise.io` is no API version: write GROUP/VERSION, for example \
+         apps.kruise.io/v1alpha1"
+    );
+}
+
+#[test]
+fn a_kind_of_kubernetes_that_cannot_be_restarted_is_refused_with_its_version_too() {
+    assert_eq!(
+        wrong("istio-system", json!({"RestartObjects": [custom("Job", "batch/v1")]})),
+        ["spec.RestartObjects[0].ApiVersion"]
+    );
+    assert_eq!(
+        wrong("istio-system", json!({"RestartObjects": [custom("Clone Set", "apps.kruise.io/v1alpha1")]})),
+        ["spec.RestartObjects[0].Type"]
+    );
+}
+
+#[test]
+fn only_a_config_that_is_trusted_with_the_cluster_names_kinds_that_are_not_known() {
+    let spec = |object| json!({"RestartObjects": [object]});
+    assert_eq!(
+        wrong("shop", spec(custom("CloneSet", "apps.kruise.io/v1alpha1"))),
+        ["spec.RestartObjects[0].ApiVersion"]
+    );
+    assert!(convert("shop", spec(custom("Deployment", "apps/v1"))).is_ok());
 }
 
 #[test]

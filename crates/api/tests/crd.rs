@@ -158,7 +158,11 @@ fn the_api_server_says_what_to_write_where_it_refuses() {
     let source = "a source needs a ConfigMap with Name and Key";
     assert_eq!(messages("ImageSources[]"), [source]);
     assert_eq!(messages("ImageSources[].ConfigMap"), [source]);
-    assert_eq!(messages("RestartObjects"), [kind]);
+    let object = "Type must be Deployment, StatefulSet, DaemonSet, ArgoRollout, ReplicaSet or ReplicationController (case does \
+                  not matter), or have an ApiVersion";
+    assert_eq!(messages("RestartObjects"), [object]);
+    let version = "ApiVersion must be GROUP/VERSION, for example apps.kruise.io/v1alpha1";
+    assert_eq!(messages("RestartObjects[]"), [version]);
     assert_eq!(messages("Preconditions[]"), [workload]);
     assert_eq!(messages("Preconditions[].K8S"), [workload, kind]);
 }

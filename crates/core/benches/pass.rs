@@ -93,6 +93,7 @@ fn policy(number: usize) -> Policy {
         images: DesiredImages::new([image("istio/proxyv2:1.30.4"), image("istio/proxyv2:1.30.4-distroless")]),
         image_sources: Vec::new(),
         source_unavailable: None,
+        drift_detection: flippy_core::DriftDetection::Images,
         scope: Scope {
             namespace_labels: [("istio-injection".into(), "enabled".into())].into(),
             containers: ["istio-proxy".into(), "istio-init".into()].into(),
@@ -174,6 +175,7 @@ fn snapshot(policies: &[Policy]) -> Snapshot {
             annotations: nothing.clone(),
             template_labels: nothing.clone(),
             template_annotations: nothing.clone(),
+            template_fingerprint: 0,
             template_from: None,
             mark: is_done.then_some(mark),
             disruption: DisruptionFacts::default(),

@@ -1,6 +1,7 @@
 //! Which policies have a say in a workload, and what its restarts are therefore made for.
 
 use std::cell::OnceCell;
+use std::sync::Arc;
 
 use ahash::{HashMap, HashMapExt};
 
@@ -8,7 +9,8 @@ use crate::coverage::Coverage;
 use crate::desired::hash_of;
 use crate::policy::{Policy, PolicyName, Waiting};
 use crate::snapshot::Snapshot;
-use crate::workload::{NamedWorkload, Workload, WorkloadRef};
+use crate::wanted::{Wanted, WantedImages};
+use crate::workload::{NamedWorkload, Workload};
 
 /// Every policy's claim on every workload. Made once per pass, over all policies.
 ///
@@ -17,6 +19,7 @@ use crate::workload::{NamedWorkload, Workload, WorkloadRef};
 /// and restart it in turns for ever.
 pub struct Claims<'a> {
     by_workload: HashMap<&'a NamedWorkload, Claim<'a>>,
+    wanted: WantedImages<'a>,
     snapshot: &'a Snapshot,
     coverage: OnceCell<Coverage>,
 }
@@ -26,7 +29,7 @@ struct Claim<'a> {
     in_scope_of: Vec<&'a Policy>,
     /// The others, which restart it before what they compare.
     restarted_first_by: Vec<&'a Policy>,
-    hash: Box<str>,
+    hash: Arc<str>,
 }
 
 impl<'a> Claims<'a> {
@@ -34,6 +37,7 @@ impl<'a> Claims<'a> {
     pub fn new(policies: &[&'a Policy], snapshot: &'a Snapshot) -> Self {
         let acting: Vec<&Policy> =
             policies.iter().filter(|policy| !policy.dry_run && policy.knows_images()).copied().collect();
+        let wanted = WantedImages::new(snapshot);
         let mut by_workload = HashMap::new();
         for workload in snapshot.workloads() {
             let named = &workload.id.named;
@@ -43,15 +47,24 @@ impl<'a> Claims<'a> {
                 others.into_iter().filter(|policy| policy.restarts_first(named)).collect();
             let claimants: Vec<&Policy> = in_scope_of.iter().chain(&restarted_first_by).copied().collect();
             if !claimants.is_empty() {
-                by_workload.insert(named, Claim { hash: combined_hash(&claimants), in_scope_of, restarted_first_by });
+                let hash = combined_hash(&claimants, &wanted, workload);
+                by_workload.insert(named, Claim { in_scope_of, restarted_first_by, hash });
             }
         }
-        Self { by_workload, snapshot, coverage: OnceCell::new() }
+        Self { by_workload, wanted, snapshot, coverage: OnceCell::new() }
+    }
+
+    /// What `policy` wants of the pods of a workload.
+    pub(crate) fn wanted<'p>(&self, workload: &Workload, policy: &'p Policy) -> Wanted<'a, 'p> {
+        self.wanted.of(workload, policy)
     }
 
     /// The hash that a restart of this workload is marked with, on behalf of `policy`.
-    pub(crate) fn hash_for<'b>(&'b self, workload: &WorkloadRef, policy: &'b Policy) -> &'b str {
-        self.by_workload.get(&workload.named).map_or_else(|| policy.images.hash(), |claim| &claim.hash)
+    pub(crate) fn hash_for(&self, workload: &Workload, policy: &Policy) -> Arc<str> {
+        match self.by_workload.get(&workload.id.named) {
+            Some(claim) => claim.hash.clone(),
+            None => hash_of_wanted(&self.wanted(workload, policy)).unwrap_or_else(|| policy.images.hash().into()),
+        }
     }
 
     /// Who takes turns with whom, whoever restarts them.
@@ -74,24 +87,36 @@ impl<'a> Claims<'a> {
     }
 
     /// A policy that wants an image which `policy` does not accept in one of the same containers.
-    pub(crate) fn conflict(&self, workload: &WorkloadRef, policy: &Policy) -> Option<PolicyName> {
-        let claim = self.by_workload.get(&workload.named)?;
+    pub(crate) fn conflict(&self, workload: &Workload, policy: &Policy) -> Option<PolicyName> {
+        let claim = self.by_workload.get(&workload.id.named)?;
+        let ours = self.wanted(workload, policy);
+        let ours = ours.images.known().filter(|images| !images.is_empty())?;
         let disagrees = |other: &&&Policy| {
             other.name != policy.name
                 && !other.scope.containers.is_disjoint(&policy.scope.containers)
-                && !other.images.is_empty()
-                && other.images.excludes(&policy.images)
+                && self
+                    .wanted(workload, other)
+                    .images
+                    .known()
+                    .is_some_and(|theirs| !theirs.is_empty() && theirs.excludes(ours))
         };
         claim.in_scope_of.iter().find(disagrees).map(|other| other.name.clone())
     }
 }
 
-fn combined_hash(policies: &[&Policy]) -> Box<str> {
-    let mut hashes: Vec<&str> = policies.iter().map(|policy| policy.images.hash()).collect();
+/// `None` while nobody knows what is wanted: then there is nothing to name.
+fn hash_of_wanted(wanted: &Wanted<'_, '_>) -> Option<Arc<str>> {
+    wanted.images.known().map(|images| images.hash().into())
+}
+
+/// Those that do not know yet what they want have no say in it.
+fn combined_hash(policies: &[&Policy], wanted: &WantedImages<'_>, workload: &Workload) -> Arc<str> {
+    let hashes = policies.iter().filter_map(|policy| hash_of_wanted(&wanted.of(workload, policy)));
+    let mut hashes: Vec<Arc<str>> = hashes.collect();
     hashes.sort_unstable();
     hashes.dedup();
     match hashes.as_slice() {
-        [one] => (*one).into(),
-        several => hash_of(several.iter().map(ToString::to_string)),
+        [one] => one.clone(),
+        several => hash_of(several.iter().map(ToString::to_string)).into(),
     }
 }

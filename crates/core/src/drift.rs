@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::desired::DesiredImages;
 use crate::pod::{Container, Pod};
-use crate::verdict::DriftReason;
+use crate::verdict::{DriftReason, StaleBy};
 
 /// How a pod's matched containers compare with the desired images.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +14,8 @@ pub enum Drift {
     NoMatch,
     /// All of them run a wanted image.
     Fresh,
-    /// None is known not to, but a digest is wanted, and the kubelet has not said yet which one a container got.
+    /// None is known not to, but nobody can tell of one yet: a digest is wanted and the kubelet has not said which one it
+    /// got, or it is not known what is wanted.
     Unknown,
     /// At least one does not; the first of them is named.
     Stale(DriftReason),
@@ -22,21 +23,33 @@ pub enum Drift {
 
 /// Compares one pod.
 pub fn drift_of(pod: &Pod, containers: &BTreeSet<Arc<str>>, images: &DesiredImages) -> Drift {
-    let mut drift = Drift::NoMatch;
-    for container in pod.containers.iter().filter(|container| containers.contains(&container.name)) {
-        if images.accepts(container) {
-            if drift == Drift::NoMatch {
-                drift = Drift::Fresh;
-            }
-        } else if !pod.ready && images.may_accept(container) {
-            drift = Drift::Unknown;
-        } else {
-            return Drift::Stale(DriftReason { container: container.name.clone(), image: written(container) });
-        }
-    }
-    drift
+    let of_interest = pod.containers.iter().filter(|container| containers.contains(&container.name));
+    of_interest.map(|container| drift_from(pod, container, images)).collect()
 }
 
-fn written(container: &Container) -> String {
-    container.image.as_ref().map_or_else(|| "(not an image reference)".to_owned(), ToString::to_string)
+/// Compares one container of a pod.
+pub(crate) fn drift_from(pod: &Pod, container: &Container, images: &DesiredImages) -> Drift {
+    if images.accepts(container) {
+        Drift::Fresh
+    } else if !pod.ready && images.may_accept(container) {
+        Drift::Unknown
+    } else {
+        Drift::Stale(DriftReason::of(container, StaleBy::Image))
+    }
+}
+
+/// The drift of a pod, from that of its containers.
+impl FromIterator<Self> for Drift {
+    fn from_iter<T: IntoIterator<Item = Self>>(containers: T) -> Self {
+        let mut drift = Self::NoMatch;
+        for one in containers {
+            match one {
+                Self::Stale(_) => return one,
+                Self::Unknown => drift = one,
+                Self::Fresh if drift == Self::NoMatch => drift = one,
+                Self::Fresh | Self::NoMatch => {}
+            }
+        }
+        drift
+    }
 }

@@ -9,10 +9,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::foresight::AdmissionHold;
 use crate::gate::GateFact;
 use crate::pace::{Hold, MAX_STARTS_PER_PASS, forbidden};
 use crate::plan::Plan;
 use crate::policy::{Policy, Waiting};
+use crate::verdict::DriftReason;
 use crate::workload::WorkloadRef;
 
 /// One pod to evict now, so exact that whoever carries it out has no choices left.
@@ -63,6 +65,10 @@ pub enum EvictionWait {
     Missing,
     /// This pod is not ready.
     NotReady(Arc<str>),
+    /// Admission speaks against it: whoever takes pods away one by one can still stop.
+    Admission(AdmissionHold),
+    /// Admission would give its replacement the same stale image.
+    SameImage(DriftReason),
     /// The API server did not evict it: a disruption budget forbids it now, or something else is in the way.
     Refused {
         /// What it said.
@@ -145,6 +151,11 @@ impl fmt::Display for EvictionWait {
             Self::Rollout => f.write_str("a rollout of its own is under way"),
             Self::Missing => f.write_str("a pod is gone, and its controller has not created another one yet"),
             Self::NotReady(pod) => write!(f, "pod {pod} is not ready"),
+            Self::Admission(AdmissionHold::NotAsked) => f.write_str("what a new pod would get is not known yet"),
+            Self::Admission(hold) => hold.fmt(f),
+            Self::SameImage(DriftReason { container, image, .. }) => {
+                write!(f, "{container} of a new pod would run {image}, says admission")
+            }
             Self::Refused { message, .. } => f.write_str(message),
         }
     }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::drift::{Drift, drift_of};
+use crate::custom_rollout::are_told_by_age;
+use crate::drift::Drift;
 use crate::image::ImageRef;
 use crate::mark::RestartMark;
 use crate::pace::{Decision, Hold};
@@ -14,6 +15,7 @@ use crate::policy::{Policy, PolicyName};
 use crate::question::{ScopeLink, ScopeQuestion};
 use crate::snapshot::{PodIndex, Snapshot};
 use crate::verdict::Verdict;
+use crate::wanted::{Wanted, WantedImages};
 use crate::waves::Waves;
 use crate::workload::{Kind, NamedWorkload, Owner, Workload};
 
@@ -136,7 +138,8 @@ pub fn explain(
 ) -> Explanation {
     let named = &workload.id.named;
     let live = pods.of(&workload.id.uid);
-    let matched = live.iter().filter(|pod| drift(policy, pod) != Drift::NoMatch).count();
+    let wanted = WantedImages::new(snapshot).of(workload, policy);
+    let matched = live.iter().filter(|pod| wanted.drift_of(pod) != Drift::NoMatch).count();
     let scope = policy.scope_links(workload, snapshot, live.len(), matched);
     let in_scope = scope.iter().all(|link| link.met);
     let entry = plan.entries.iter().find(|entry| entry.id == workload.id).filter(|_| in_scope);
@@ -145,7 +148,7 @@ pub fn explain(
     let is_about_pods = scope.iter().all(|link| link.met || link.question == ScopeQuestion::Container);
     let mut links: Vec<Link> = scope.into_iter().map(Link::Scope).collect();
     if is_about_pods || first.is_some() {
-        links.push(Link::Pods(pod_findings(policy, workload, snapshot)));
+        links.push(Link::Pods(pod_findings(policy, &wanted, workload, snapshot)));
     }
     if entry.is_some() || first.is_some() {
         links.push(Link::LastRestart(last_restart(workload, entry)));
@@ -161,13 +164,11 @@ pub fn explain(
     Explanation { policy: policy.name.clone(), links }
 }
 
-fn drift(policy: &Policy, pod: &Pod) -> Drift {
-    drift_of(pod, &policy.scope.containers, &policy.images)
-}
-
-fn pod_findings(policy: &Policy, workload: &Workload, snapshot: &Snapshot) -> Vec<PodFinding> {
+fn pod_findings(policy: &Policy, wanted: &Wanted<'_, '_>, workload: &Workload, snapshot: &Snapshot) -> Vec<PodFinding> {
+    let images = wanted.images.known();
     let token = workload.mark.as_ref().map(|mark| mark.token.to_string());
-    let own = snapshot.pods().filter(|pod| snapshot.root_of(pod) == Some(&workload.id.uid));
+    let own = || snapshot.pods().filter(|pod| snapshot.root_of(pod) == Some(&workload.id.uid));
+    let by_age = are_told_by_age(workload, own().filter(|pod| pod.is_live()));
     let finding = |pod: &Pod| PodFinding {
         name: pod.name.clone(),
         owner: pod.owner.clone(),
@@ -177,19 +178,21 @@ fn pod_findings(policy: &Policy, workload: &Workload, snapshot: &Snapshot) -> Ve
         predates_restart: workload
             .mark
             .as_ref()
-            .is_some_and(|mark| predates(pod, workload.kind(), mark, token.as_deref())),
-        drift: drift(policy, pod),
+            .is_some_and(|mark| predates(pod, workload.kind(), mark, token.as_deref(), by_age)),
+        drift: wanted.drift_of(pod),
         containers: pod
             .containers
             .iter()
             .map(|container| ContainerFinding {
                 name: container.name.clone(),
                 image: container.image.clone(),
-                wanted: policy.scope.containers.contains(&container.name).then(|| policy.images.accepts(container)),
+                wanted: images
+                    .filter(|_| policy.scope.containers.contains(&container.name))
+                    .map(|images| images.accepts(container)),
             })
             .collect(),
     };
-    let mut findings: Vec<PodFinding> = own.map(finding).collect();
+    let mut findings: Vec<PodFinding> = own().map(finding).collect();
     findings.sort_by(|a, b| a.name.cmp(&b.name));
     findings
 }

@@ -7,12 +7,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::desired::DesiredImages;
 use crate::drift::{Drift, drift_of};
 use crate::labels::{Labels, contains_all};
 use crate::pod::Pod;
 use crate::policy::Policy;
 use crate::scope::is_ignored;
 use crate::snapshot::{PodIndex, Snapshot};
+use crate::workload::Kind;
 
 /// What is known of a pod that no workload of a known kind owns. It is in no template's stead: its own labels and annotations
 /// say whether it is in scope.
@@ -58,8 +60,13 @@ pub enum WhyLeftAlone {
     },
     /// The kubelet runs it from a file.
     Static,
-    /// Flippy does not restart owners of its kind, which is this one.
-    UnknownOwner(String),
+    /// Flippy does not restart owners of its kind, unless a config names it.
+    UnknownOwner {
+        /// `apiVersion` of the owner.
+        api_version: String,
+        /// Its kind.
+        kind: String,
+    },
 }
 
 /// The kinds whose pods a plan accounts for, whether a config names them or not.
@@ -71,16 +78,25 @@ pub fn is_of_known_kind(api_version: &str, kind: &str) -> bool {
     KNOWN.contains(&(api_version, kind))
 }
 
-/// What a policy would restart if it could. In order of kind and name.
-pub(crate) fn left_alone(policy: &Policy, snapshot: &Snapshot, pods: &PodIndex<'_>) -> Vec<LeftAlone> {
+/// What a policy would restart if it could. In order of kind and name. `wanted` is all that it wants anywhere: admission is
+/// not asked about pods that nobody makes from a template.
+pub(crate) fn left_alone(
+    policy: &Policy,
+    wanted: &DesiredImages,
+    snapshot: &Snapshot,
+    pods: &PodIndex<'_>,
+) -> Vec<LeftAlone> {
     let mut found: BTreeMap<String, LeftAlone> = BTreeMap::new();
-    if policy.selects_nothing().is_some() {
+    if policy.selects_nothing().is_some() || wanted.is_empty() {
         return Vec::new();
     }
     for (pod, facts) in pods.strays() {
         if !admits(policy, snapshot, pod, facts)
-            || !matches!(drift_of(pod, &policy.scope.containers, &policy.images), Drift::Stale(_))
+            || !matches!(drift_of(pod, &policy.scope.containers, wanted), Drift::Stale(_))
         {
+            continue;
+        }
+        if is_of_named_kind(policy, pod, facts) {
             continue;
         }
         let (kind, name) = pod.owner.as_ref().map_or(("Pod", &pod.name), |owner| (&*owner.kind, &owner.name));
@@ -108,6 +124,13 @@ fn admits(policy: &Policy, snapshot: &Snapshot, pod: &Pod, facts: &StrayFacts) -
         && !is_ignored(&facts.annotations, &scope.ignore_key)
 }
 
+/// Whether the policy restarts the kind of its owner, so that the plan accounts for it.
+fn is_of_named_kind(policy: &Policy, pod: &Pod, facts: &StrayFacts) -> bool {
+    let (Some(owner), Some(api_version)) = (&pod.owner, &facts.owner_api_version) else { return false };
+    let is_it = |kind| matches!(kind, Kind::Custom(custom) if custom.is_named_by(api_version, &owner.kind));
+    policy.restart_objects.iter().any(|object| is_it(object.kind))
+}
+
 fn why(pod: &Pod, facts: &StrayFacts) -> WhyLeftAlone {
     let Some(owner) = &pod.owner else {
         return WhyLeftAlone::Bare { restarts: facts.restarts, ends_by: facts.ends_by };
@@ -116,7 +139,9 @@ fn why(pod: &Pod, facts: &StrayFacts) -> WhyLeftAlone {
     match (&*owner.kind, api_version) {
         ("Job", "batch/v1") => WhyLeftAlone::Job { ends_by: facts.ends_by },
         ("Node", "v1") => WhyLeftAlone::Static,
-        (kind, _) => WhyLeftAlone::UnknownOwner(format!("{api_version}/{kind}")),
+        (kind, api_version) => {
+            WhyLeftAlone::UnknownOwner { api_version: api_version.to_owned(), kind: kind.to_owned() }
+        }
     }
 }
 
@@ -134,7 +159,7 @@ impl LeftAlone {
             WhyLeftAlone::Bare { .. } => "BarePod",
             WhyLeftAlone::Job { .. } => "JobPod",
             WhyLeftAlone::Static => "StaticPod",
-            WhyLeftAlone::UnknownOwner(_) => "UnknownOwner",
+            WhyLeftAlone::UnknownOwner { .. } => "UnknownOwner",
         }
     }
 }
@@ -160,9 +185,15 @@ impl fmt::Display for LeftAlone {
             WhyLeftAlone::Static => {
                 f.write_str("a static pod, which the kubelet runs from a file on its node: change it there")
             }
-            WhyLeftAlone::UnknownOwner(name) => {
-                write!(f, "its owner is a {name}, a kind that Flippy does not restart: restart it by its own means")
-            }
+            WhyLeftAlone::UnknownOwner { api_version, kind } if Kind::could_be_named(kind, api_version) => write!(
+                f,
+                "its owner is of a kind that Flippy does not know: if a change of its spec.template replaces its pods, add \
+                 {{Type: {kind}, ApiVersion: {api_version}}} to spec.RestartObjects, else restart it by its own means"
+            ),
+            WhyLeftAlone::UnknownOwner { api_version, kind } => write!(
+                f,
+                "its owner is a {api_version}/{kind}, a kind that Flippy does not restart: restart it by its own means"
+            ),
         }
     }
 }

@@ -8,6 +8,8 @@ use thiserror::Error;
 
 /// Annotation keys. They are part of the API: dashboards and people read them.
 pub mod annotation {
+    /// Begins all of them.
+    pub const PREFIX: &str = "flippy.keikoproj.io/";
     /// `<hash of desired images>-<attempt>` of the last restart: on the pod template; for an Argo Rollout, and for what is
     /// restarted by eviction, on the object.
     pub const RESTARTED_FOR: &str = "flippy.keikoproj.io/restarted-for";

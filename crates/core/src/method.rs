@@ -1,5 +1,6 @@
 //! Methods: how the pods of a workload are replaced.
 
+use crate::custom_rollout::TemplateEffect;
 use crate::strategy::Strategy;
 use crate::workload::{Kind, RolloutFacts, UpdateStrategy, Workload};
 
@@ -45,6 +46,9 @@ impl Strategy {
         }
         match (self.method, why_not_by_template(workload)) {
             (MethodChoice::Evict, _) => (Method::Evict, "spec.Strategy.Method is Evict"),
+            (MethodChoice::Auto, _) if matches!(workload.kind(), Kind::Custom(_)) => {
+                (Method::Patch, "nobody knows how a controller of a custom kind bears evictions")
+            }
             (MethodChoice::Patch, _) => (Method::Patch, "spec.Strategy.Method is Patch"),
             (MethodChoice::Auto, Some(why)) => (Method::Evict, why),
             (MethodChoice::Auto, None) => {
@@ -64,6 +68,9 @@ fn why_not_by_template(workload: &Workload) -> Option<&'static str> {
             Some("its update strategy has a partition: a changed template does not replace the pods below it")
         }
         RolloutFacts::Replicas(_) => Some("a changed template of it replaces no pod"),
+        RolloutFacts::Custom(facts) if facts.effect != TemplateEffect::ReplacesPods => {
+            Some("a changed template of it does not replace every pod")
+        }
         _ => None,
     }
 }

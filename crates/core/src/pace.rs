@@ -407,6 +407,11 @@ fn start_first<'a>(
                 decision.hold = Some(Hold::Waiting(format!("{}, which goes first: {why}", first.target)));
                 return;
             }
+            // It is asked again soon, and as with a refused restart, what goes first goes first.
+            FirstState::Blocked(BlockedReason::Admission(why)) => {
+                decision.hold = Some(Hold::Waiting(format!("{}, which goes first: {why}", first.target)));
+                return;
+            }
             _ => {}
         }
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::desired::DesiredImages;
+use crate::injection::DriftDetection;
 use crate::method::MethodChoice;
 use crate::notice::Notification;
 use crate::query_gate::QueryGate;
@@ -45,6 +46,8 @@ pub struct Policy {
     /// Which source is missing and why, if one is: nothing starts. `images` are then those that were wanted last, or none
     /// when nobody knows.
     pub source_unavailable: Option<Arc<str>>,
+    /// What pods are compared with.
+    pub drift_detection: DriftDetection,
     /// Which workloads it is about.
     pub scope: Scope,
     /// The kinds to restart, in order. Kinds not named are left alone.
@@ -152,7 +155,7 @@ impl fmt::Display for SpecNote {
 impl Policy {
     /// Why it can never select anything, if so: an empty filter selects nothing, as in the original.
     pub fn selects_nothing(&self) -> Option<&'static str> {
-        if self.images.is_empty() {
+        if self.images.is_empty() && self.names_images() {
             Some(if self.knows_images() {
                 "spec.ImageList is empty: name the wanted images"
             } else {
@@ -165,6 +168,16 @@ impl Policy {
         } else {
             None
         }
+    }
+
+    /// Whether the wanted images are those that it names, and not those that admission would give.
+    pub fn names_images(&self) -> bool {
+        self.drift_detection == DriftDetection::Images || !self.images.is_empty() || !self.image_sources.is_empty()
+    }
+
+    /// Whether admission is asked what new pods would get.
+    pub fn asks_admission(&self) -> bool {
+        self.drift_detection != DriftDetection::Images && self.selects_nothing().is_none()
     }
 
     /// The kinds that must be watched to follow this policy.

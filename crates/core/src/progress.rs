@@ -35,6 +35,7 @@ pub fn progress_of(workload: &Workload) -> Progress {
         RolloutFacts::DaemonSet(facts) => daemon_set(facts, workload.generation),
         RolloutFacts::ArgoRollout(facts) => argo_rollout(facts, workload.generation),
         RolloutFacts::Replicas(facts) => replicas(facts, workload.generation),
+        RolloutFacts::Custom(facts) => facts.progress(workload.generation),
     }
 }
 

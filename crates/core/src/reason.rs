@@ -60,12 +60,24 @@ const NOTHING: &str = "Nothing.";
 
 /// Every reason, by word.
 pub const REASONS: &[Reason] = &[
+    reason(
+        "AdmissionUnknown",
+        &[Workload],
+        "`spec.DriftDetection` is `Injection`, and nobody can tell what a new pod would get: a webhook cannot be asked, or a right is missing.",
+        "Read the message. Nothing is restarted meanwhile, and it is asked again by itself.",
+    ),
     reason("AllFresh", &[Ready], "Every workload in scope runs the wanted images.", NOTHING),
     reason(
         "CampaignUnderWay",
         &[Ready],
         "Workloads are being restarted, or are still to be.",
         "Wait. `flippy status --watch` shows how it goes, `RestartsAllowed` why it does not.",
+    ),
+    reason(
+        "AskingAdmission",
+        &[Ready, Reconciling, Workload],
+        "`spec.DriftDetection` is `Injection`, and admission is being asked what a new pod would get.",
+        "Wait: a few are asked each second.",
     ),
     reason(
         "AwaitingApproval",
@@ -112,8 +124,8 @@ pub const REASONS: &[Reason] = &[
     reason(
         "FirstBlocked",
         &[Ready, Stalled],
-        "What goes before all others (`PreProcessRestart`, `PostFilterRestarts`) must not be restarted now, for the sake of others.",
-        "Read the message: a disruption budget or a group is in the way.",
+        "What goes before all others (`PreProcessRestart`, `PostFilterRestarts`) must not be restarted now, for the sake of others, or because admission speaks against it.",
+        "Read the message: a disruption budget, a group or what admission says of a new pod is in the way.",
     ),
     reason(
         "FirstRefused",
@@ -151,6 +163,13 @@ pub const REASONS: &[Reason] = &[
         &[Ready, Stalled, RestartsAllowed, Hold],
         "A source of `spec.ImageSources` is missing, broken or may not be read. It never counts as an empty list.",
         "Read the message: it names the ConfigMap and what is wrong. Restarts go on by themselves once it is back.",
+    ),
+    reason(
+        "InPlaceUpdate",
+        &[Workload],
+        "It is of a custom kind whose update strategy changes running pods in place (`InPlaceIfPossible`, `InPlaceOnly`): \
+         a changed annotation of its template would be written onto them, and each would keep its sidecar.",
+        "Let its update strategy recreate pods (`ReCreate`), or set `spec.Strategy.Method` to `Evict`.",
     ),
     reason("InFlight", &[Workload], "A restart by Flippy is under way.", "Wait."),
     reason(
@@ -190,9 +209,15 @@ pub const REASONS: &[Reason] = &[
         "Wait, or lower it.",
     ),
     reason(
+        "MissingSidecar",
+        &[Workload],
+        "A pod of it lacks a container that a new one would have, and `spec.MissingSidecar` is `Restart`.",
+        "Wait: it is to be restarted.",
+    ),
+    reason(
         "NoProgress",
         &[Workload],
-        "A rollout of it that Flippy did not start has made no progress for ten minutes: no further pod was updated or became ready. Later waves, and others that share a disruption budget or a group with it, wait for it no more.",
+        "A rollout of it that Flippy did not start has made no progress for ten minutes: no further pod was updated or became ready. A restart by Argo Rollouts has ten minutes for each pod. Later waves, and others that share a disruption budget or a group with it, wait for it no more.",
         "Look at its pods: a StatefulSet waits for ever behind one that never becomes ready. It is judged anew as soon as anything moves.",
     ),
     reason(
@@ -214,6 +239,19 @@ pub const REASONS: &[Reason] = &[
          `Patch`.",
         "Set `spec.Strategy.Method` to `Auto`, or delete its pods one by one.",
     ),
+    reason(
+        "NotInjected",
+        &[Workload],
+        "A new pod would have none of the containers of `ProcessFilter.Containers`: the injector is down, or does not want it any more.",
+        "Look at the injector. If that is meant to be, set `spec.MissingSidecar` to `Restart`, or restart the workload by hand.",
+    ),
+    reason(
+        "NoTemplate",
+        &[Workload],
+        "It is of a custom kind that has no `spec.template`, so there is nothing whose change makes its controller replace \
+         pods.",
+        "Restart it by its own means, and take its kind out of `spec.RestartObjects`.",
+    ),
     reason("NotStalled", &[Stalled], "Nothing needs a person.", NOTHING),
     reason(
         "NotWatched",
@@ -231,8 +269,9 @@ pub const REASONS: &[Reason] = &[
     reason(
         "OnDelete",
         &[Workload],
-        "Its update strategy is `OnDelete`, so a changed template replaces no pod, and `spec.Strategy.Method` is `Patch`.",
-        "Set `spec.Strategy.Method` to `Auto`, delete its pods one by one, or change the strategy.",
+        "Its update strategy is `OnDelete`, so a changed template replaces no pod, and `spec.Strategy.Method` is `Patch`, or \
+         its kind a custom one.",
+        "Set `spec.Strategy.Method` to `Auto`, for a custom kind to `Evict`, delete its pods one by one, or change the strategy.",
     ),
     reason("Open", &[RestartsAllowed], "Restarts may start.", NOTHING),
     reason(
@@ -245,8 +284,8 @@ pub const REASONS: &[Reason] = &[
         "Partition",
         &[Workload],
         "Its update strategy has a partition, so pods below that ordinal would not be replaced, and `spec.Strategy.Method` is \
-         `Patch`.",
-        "Set `spec.Strategy.Method` to `Auto`, or `spec.updateStrategy.rollingUpdate.partition` of the workload to 0.",
+         `Patch`, or its kind a custom one.",
+        "Set `spec.Strategy.Method` to `Auto`, for a custom kind to `Evict`, or `spec.updateStrategy.rollingUpdate.partition` of the workload to 0.",
     ),
     reason("Paused", &[Workload], "It is paused: a changed template would wait.", "Resume the workload."),
     reason(
@@ -262,10 +301,22 @@ pub const REASONS: &[Reason] = &[
         "Make room: more restarts would only add to them.",
     ),
     reason(
+        "PodsRefused",
+        &[Workload],
+        "Admission would refuse a new pod of it, so none is taken away.",
+        "Read the message: a quota, pod security, a missing service account or a broken webhook is in the way.",
+    ),
+    reason(
         "Refused",
         &[Workload],
         "The API server did not carry out its restart.",
         "Read the message: a webhook, a quota or a missing right is in the way. It is tried again by itself.",
+    ),
+    reason(
+        "RestartedRecently",
+        &[Workload],
+        "Admission would give it another image by now, but Flippy restarted it less than half an hour ago.",
+        "Wait. If that happens again and again, the replicas of the injector disagree.",
     ),
     reason("RestartedFirst", &[Workload], "It is being restarted before the workloads in scope.", "Wait."),
     reason("Restarted", &[Event], "Flippy has restarted the workload.", NOTHING),
@@ -297,6 +348,12 @@ pub const REASONS: &[Reason] = &[
          at once with `flippy retry`.",
     ),
     reason(
+        "SameImageForeseen",
+        &[Workload],
+        "It is stale, and a new pod would be so too, says admission: it is not restarted.",
+        "Upgrade the mesh first, or unpin this workload's sidecar image. It goes on by itself once admission says so.",
+    ),
+    reason(
         "SelectsNothing",
         &[Ready],
         "The spec names no images, no kinds or no containers, so it selects nothing.",
@@ -314,6 +371,12 @@ pub const REASONS: &[Reason] = &[
         &[LeftAlone],
         "A stale pod that the kubelet runs from a file on its node.",
         "Change that file.",
+    ),
+    reason(
+        "SuperfluousSidecar",
+        &[Workload],
+        "A pod of it has a container that a new one would not have, and `spec.MissingSidecar` is `Restart`.",
+        "Wait: it is to be restarted.",
     ),
     reason(
         "Suspended",
@@ -342,8 +405,9 @@ pub const REASONS: &[Reason] = &[
     reason(
         "UnknownOwner",
         &[LeftAlone],
-        "Stale pods whose owner is of a kind that Flippy does not restart, such as a `CloneSet`.",
-        "Restart it by its own means.",
+        "Stale pods whose owner is of a kind that Flippy does not know, such as a `CloneSet`, and that the config does not name \
+         with its API version.",
+        "Add the kind to `spec.RestartObjects` with its `ApiVersion`, as the message says, or restart it by its own means.",
     ),
     reason(
         "Unproven",

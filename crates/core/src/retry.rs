@@ -92,6 +92,6 @@ fn workload(text: &str) -> Option<NamedWorkload> {
     let (kind, path) = text.split_once('/')?;
     let (namespace, name) =
         path.split_once('/').filter(|(namespace, name)| !namespace.is_empty() && !name.is_empty())?;
-    let kind: Kind = kind.parse().ok()?;
+    let kind = Kind::of_name(kind)?;
     Some(NamedWorkload { kind, namespace: namespace.into(), name: name.into() })
 }

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use ahash::{HashMap, HashMapExt, HashSet};
 use jiff::Timestamp;
 
+use crate::admission::{AdmissionAnswer, AdmissionAnswers};
 use crate::disruption::DisruptionBudget;
 use crate::labels::Labels;
 use crate::left_alone::StrayFacts;
 use crate::mark::RestartToken;
 use crate::pod::Pod;
 use crate::standstill::Standstills;
-use crate::workload::{NamedWorkload, Workload};
+use crate::workload::{Kind, NamedWorkload, Workload};
 
 /// Namespaces, workloads, replica sets and pods, as far as decisions need them.
 ///
@@ -32,7 +33,10 @@ pub struct Snapshot {
     restarted: HashMap<Arc<str>, RestartToken>,
     /// Uids of pods whose eviction the API server has accepted, as long as the watch still shows them.
     evicted: HashSet<Arc<str>>,
+    admission: AdmissionAnswers,
     standstills: Standstills,
+    /// Kinds that configs name and the API server does not serve, and why there is none of them.
+    unserved: BTreeMap<Kind, Arc<str>>,
 }
 
 /// A restart that the API server did not carry out.
@@ -129,6 +133,21 @@ impl Snapshot {
         self.refused_times.get(uid).copied().unwrap_or_default()
     }
 
+    /// Why there is no workload of a kind, if the API server serves none.
+    pub fn unserved(&self, kind: Kind) -> Option<&Arc<str>> {
+        self.unserved.get(&kind)
+    }
+
+    /// Notes that the API server does not serve a kind, and why there is none of it, for people.
+    pub fn note_unserved(&mut self, kind: Kind, why: Arc<str>) {
+        self.unserved.insert(kind, why);
+    }
+
+    /// Notes that it does, or that nobody asks any more.
+    pub fn note_served(&mut self, kind: Kind) {
+        self.unserved.remove(&kind);
+    }
+
     /// Takes note of which rollouts make progress. To be called before everything is decided on.
     pub fn note_progress(&mut self, now: Timestamp) {
         self.standstills.look(self.workloads.values(), now);
@@ -159,6 +178,20 @@ impl Snapshot {
                 .as_ref()
                 .is_none_or(|mark| mark.token.hash != known.hash || mark.token.attempt < known.attempt)
         })
+    }
+
+    /// Notes what admission said of a new pod of a workload. Says whether that is news.
+    pub fn note_admission(&mut self, uid: Arc<str>, answer: AdmissionAnswer) -> bool {
+        self.admission.note(uid, answer)
+    }
+
+    /// What admission said of a new pod of a workload as it is now, if it was asked.
+    pub fn admission_answer(&self, workload: &Workload) -> Option<&AdmissionAnswer> {
+        self.admission.of(workload, self)
+    }
+
+    pub(crate) fn admission_answers(&self) -> &AdmissionAnswers {
+        &self.admission
     }
 
     /// Groups the live pods by the workload at the end of their owner chain
@@ -242,6 +275,7 @@ impl Snapshot {
             self.refusals.remove(uid);
             self.refused_times.remove(uid);
             self.restarted.remove(uid);
+            self.admission.forget(uid);
         }
         is_held
     }
@@ -253,6 +287,7 @@ impl Snapshot {
         self.refusals.retain(|uid, _| live.contains(uid));
         self.refused_times.retain(|uid, _| live.contains(uid));
         self.restarted.retain(|uid, _| live.contains(uid));
+        self.admission.retain(|uid| live.contains(uid));
     }
 
     /// Keeps only the namespaces that `keep` accepts.

@@ -1,8 +1,8 @@
 //! Rollouts that make no progress, for however long anybody looks.
 //!
 //! The controllers of `StatefulSet`s and `DaemonSet`s know no deadline: one bad pod wedges an ordered update for ever
-//! (k8s.io/kubernetes `pkg/controller/statefulset`, "forced rollback"). And a controller that is not there updates no
-//! status. Who waits for such a rollout needs a deadline of their own.
+//! (k8s.io/kubernetes `pkg/controller/statefulset`, "forced rollback"). Nor does Argo Rollouts for a restart. And a controller
+//! that is not there updates no status. Who waits for such a rollout needs a deadline of their own.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use ahash::HashMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::progress::{Progress, progress_of};
-use crate::workload::{RolloutFacts, Workload};
+use crate::workload::{ArgoRolloutFacts, RolloutFacts, Workload};
 
 /// After so long without progress nobody waits for a rollout any more: what a Deployment has unless its
 /// `progressDeadlineSeconds` says otherwise.
@@ -27,6 +27,8 @@ struct Standstill {
     most_updated: i64,
     most_ready: i64,
     since: Timestamp,
+    /// After so long without progress it is one.
+    patience: SignedDuration,
 }
 
 impl Standstills {
@@ -35,11 +37,18 @@ impl Standstills {
         let mut before = std::mem::take(&mut self.0);
         for workload in workloads.filter(|workload| has_no_other_deadline(workload)) {
             let (updated, ready) = pods_done(&workload.rollout);
-            let fresh =
-                Standstill { generation: workload.generation, most_updated: updated, most_ready: ready, since: now };
+            let fresh = Standstill {
+                generation: workload.generation,
+                most_updated: updated,
+                most_ready: ready,
+                since: now,
+                patience: patience(workload),
+            };
             let standstill = match before.remove(&workload.id.uid) {
                 // A clock that is set back must not prolong anything.
-                Some(held) if held.stands_at(&fresh) => Standstill { since: held.since.min(now), ..held },
+                Some(held) if held.stands_at(&fresh) => {
+                    Standstill { since: held.since.min(now), patience: fresh.patience, ..held }
+                }
                 Some(held) if held.generation == fresh.generation => Standstill {
                     most_updated: updated.max(held.most_updated),
                     most_ready: ready.max(held.most_ready),
@@ -65,7 +74,7 @@ impl Standstills {
 
 impl Standstill {
     fn deadline(&self) -> Timestamp {
-        self.since.saturating_add(PROGRESS_DEADLINE).unwrap_or(Timestamp::MAX)
+        self.since.saturating_add(self.patience).unwrap_or(Timestamp::MAX)
     }
 
     fn stands_at(&self, now: &Self) -> bool {
@@ -77,11 +86,29 @@ impl Standstill {
 fn has_no_other_deadline(workload: &Workload) -> bool {
     match progress_of(workload) {
         Progress::NotObserved => true,
-        Progress::Replacing => {
-            matches!(workload.rollout, RolloutFacts::StatefulSet(_) | RolloutFacts::DaemonSet(_))
-        }
+        Progress::Replacing => match &workload.rollout {
+            RolloutFacts::StatefulSet(_) | RolloutFacts::DaemonSet(_) | RolloutFacts::Custom(_) => true,
+            RolloutFacts::ArgoRollout(facts) => is_restarting(facts),
+            RolloutFacts::Deployment(_) | RolloutFacts::Replicas(_) => false,
+        },
         _ => false,
     }
+}
+
+/// Argo Rollouts knows a deadline for a new revision, and none for a restart. It takes one pod after the other, and its status
+/// does not tell how many are done.
+fn patience(workload: &Workload) -> SignedDuration {
+    match &workload.rollout {
+        RolloutFacts::ArgoRollout(facts) if is_restarting(facts) && progress_of(workload) == Progress::Replacing => {
+            let pods = i32::try_from(facts.replicas_wanted).unwrap_or(i32::MAX).max(1);
+            PROGRESS_DEADLINE.saturating_mul(pods)
+        }
+        _ => PROGRESS_DEADLINE,
+    }
+}
+
+fn is_restarting(facts: &ArgoRolloutFacts) -> bool {
+    facts.restart_at > facts.restarted_at
 }
 
 /// Pods that are updated, and pods that are ready.
@@ -92,5 +119,6 @@ fn pods_done(rollout: &RolloutFacts) -> (i64, i64) {
         RolloutFacts::DaemonSet(facts) => (facts.updated, facts.available),
         RolloutFacts::ArgoRollout(facts) => (0, facts.available),
         RolloutFacts::Replicas(facts) => (0, facts.available),
+        RolloutFacts::Custom(facts) => (facts.updated.unwrap_or(0), facts.ready.unwrap_or(0)),
     }
 }

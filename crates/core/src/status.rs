@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::eta::{Estimate, estimate};
+use crate::foresight::AdmissionHold;
 use crate::gate::{Gate, GateFact, PreconditionFact, ShutBy};
 use crate::left_alone::LeftAlone;
 use crate::mark::annotation::RESUMED_AT;
@@ -12,7 +13,7 @@ use crate::pace::{Decision, Hold};
 use crate::plan::{FirstRestart, FirstState, Plan, PlanEntry, UnderWay};
 use crate::policy::Policy;
 use crate::query_gate::QueryGateFact;
-use crate::verdict::{BlockedReason, FailedReason, Verdict};
+use crate::verdict::{BlockedReason, FailedReason, FutileReason, Verdict};
 use crate::wave::Campaign;
 use crate::waves::{WaveFact, WaveHold, Waves};
 use crate::workload::NamedWorkload;
@@ -147,11 +148,12 @@ pub fn status_facts(
     let counters = Counters::of(plan);
     let stalled = stalled(policy, plan, gate, waves, decision, &counters);
     let is_stalled = stalled.is_some();
-    let moving =
-        plan.is_moving() || (plan.needs_restart() && stalled.is_none() && !policy.suspended && !policy.dry_run);
+    let moving = plan.is_moving()
+        || plan.is_asking()
+        || (plan.needs_restart() && stalled.is_none() && !policy.suspended && !policy.dry_run);
     let conditions = vec![
-        ready(policy, plan, decision, &counters, stalled.as_ref()),
-        reconciling(moving, &counters),
+        with_unserved(ready(policy, plan, decision, &counters, stalled.as_ref()), plan),
+        reconciling(moving, plan.is_asking(), &counters),
         stalled.map_or_else(
             || condition("Stalled", ConditionStatus::False, "NotStalled", "nothing needs a person".to_owned()),
             |(reason, message)| condition("Stalled", ConditionStatus::True, reason, message),
@@ -195,6 +197,14 @@ fn condition(kind: &'static str, status: ConditionStatus, reason: &'static str, 
     Condition { kind, status, reason, message }
 }
 
+/// A kind that is not served has no objects, so the rest is as it would be. But it may be a typing error.
+fn with_unserved(mut ready: Condition, plan: &Plan) -> Condition {
+    for why in &plan.unserved {
+        ready.message = format!("{}; {why}", ready.message);
+    }
+    ready
+}
+
 fn ready(
     policy: &Policy,
     plan: &Plan,
@@ -209,7 +219,7 @@ fn ready(
         return condition("Ready", ConditionStatus::False, reason, message.clone());
     }
     // Suspended or on a dry run nothing counts as stalled, but neither is what cannot be restarted done.
-    if plan.is_moving() || counters.done() < counters.total() {
+    if plan.is_moving() || plan.is_asking() || counters.done() < counters.total() {
         let mut message = format!("{} of {} workloads are done", counters.done(), counters.total());
         let wave_hold = shut_wave(decision, counters);
         if let Some(hold) = wave_hold {
@@ -218,6 +228,7 @@ fn ready(
         let reason = match (policy.suspended, policy.dry_run) {
             (true, _) => "Suspended",
             (_, true) => "DryRun",
+            _ if plan.is_asking() && !plan.needs_restart() => "AskingAdmission",
             _ => wave_hold.map_or("CampaignUnderWay", WaveHold::reason),
         };
         return condition("Ready", ConditionStatus::False, reason, with_notes(policy, message));
@@ -231,8 +242,12 @@ fn with_notes(policy: &Policy, message: String) -> String {
     policy.notes.iter().fold(message, |message, note| format!("{message}; {note}"))
 }
 
-fn reconciling(moving: bool, counters: &Counters) -> Condition {
-    if moving {
+fn reconciling(moving: bool, asking: bool, counters: &Counters) -> Condition {
+    let is_still = counters.in_flight + counters.restart + counters.converging == 0;
+    if moving && asking && is_still {
+        let message = "admission is being asked what new pods would get".to_owned();
+        condition("Reconciling", ConditionStatus::True, "AskingAdmission", message)
+    } else if moving {
         let message = format!(
             "{} under way, {} to restart, {} converging by themselves",
             counters.in_flight, counters.restart, counters.converging
@@ -303,8 +318,24 @@ fn stalled(
     if let Some((target, why)) = waits_first.filter(|_| plan.needs_restart() && !plan.is_moving()) {
         return Some(("FirstBlocked", format!("{target} goes before all others, but {why}")));
     }
-    if plan.needs_restart() || plan.is_moving() {
+    let asks_first = plan.first.iter().find_map(|first| match &first.state {
+        FirstState::Blocked(BlockedReason::Admission(why)) if *why != AdmissionHold::NotAsked => {
+            Some((&first.target, why))
+        }
+        _ => None,
+    });
+    if let Some((target, why)) = asks_first.filter(|_| plan.needs_restart()) {
+        return Some(("FirstBlocked", format!("{target} goes before all others, but {why}")));
+    }
+    if plan.needs_restart() || plan.is_moving() || plan.is_asking() {
         return None;
+    }
+    let foreseen = |entry: &&PlanEntry| matches!(entry.verdict, Verdict::Futile(FutileReason::Foreseen(_)));
+    if let Some(example) = plan.entries.iter().find(foreseen) {
+        let count = plan.entries.iter().filter(foreseen).count();
+        let message =
+            format!("{count} would come up with the same stale image, for example {}: {}", example.id, example.verdict);
+        return Some(("RestartsFutile", message));
     }
     let failed = failures(plan);
     if let Some((workload, message)) = failed.first() {

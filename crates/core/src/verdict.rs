@@ -3,7 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::custom_rollout::TemplateEffect;
 use crate::disruption::Disrupts;
+use crate::foresight::AdmissionHold;
+use crate::pod::Container;
 use crate::policy::PolicyName;
 
 /// What the plan says of a workload in scope: exactly one of these.
@@ -19,8 +22,8 @@ pub enum Verdict {
     Converging,
     /// It is stale, but restarting it would do harm or nothing.
     Blocked(BlockedReason),
-    /// A restart brought the same stale image again.
-    Futile(DriftReason),
+    /// A restart brought the same stale image again, or would.
+    Futile(FutileReason),
     /// It has no running pods.
     Idle,
     /// A restart by Flippy did not complete in time.
@@ -32,8 +35,30 @@ pub enum Verdict {
 pub struct DriftReason {
     /// The container.
     pub container: Arc<str>,
-    /// The image that it runs.
+    /// In which way.
+    pub by: StaleBy,
+    /// The image that it runs, or would run.
     pub image: String,
+}
+
+/// In which way a container makes its pod stale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StaleBy {
+    /// Its image is not wanted.
+    Image,
+    /// The pod lacks it, and a new one would have it.
+    Missing,
+    /// The pod has it, and a new one would not.
+    Superfluous,
+}
+
+/// Why a restart is of no use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FutileReason {
+    /// It was restarted, and is stale again.
+    SameImageAgain(DriftReason),
+    /// Admission would give a new pod this, which is not wanted either.
+    Foreseen(DriftReason),
 }
 
 /// Why a stale workload is not restarted.
@@ -49,6 +74,8 @@ pub enum BlockedReason {
     Partition,
     /// It is a `ReplicaSet` or `ReplicationController`, whose changed template replaces no pod, and pods are not to be evicted.
     NoRollout,
+    /// It is of a custom kind, and a changed template would not replace every pod of it.
+    Template(TemplateEffect),
     /// The API server did not carry out the restart; it is tried again later.
     Refused(Arc<str>),
     /// It has a single replica, and the policy leaves those to their owners.
@@ -61,6 +88,8 @@ pub enum BlockedReason {
     NoProgress,
     /// Others share a `PodDisruptionBudget` or a group with it.
     Disrupts(Disrupts),
+    /// What admission says of a new pod speaks against it.
+    Admission(AdmissionHold),
 }
 
 /// Why a restart counts as failed.
@@ -90,19 +119,22 @@ impl Verdict {
     /// One word from a closed list that says why, where there is something to say.
     pub fn reason(&self) -> Option<&'static str> {
         match self {
-            Self::Restart(_) => Some("StaleImage"),
+            Self::Restart(reason) => Some(reason.by.reason()),
             Self::Blocked(BlockedReason::Paused) => Some("Paused"),
             Self::Blocked(BlockedReason::MidRollout) => Some("MidRollout"),
             Self::Blocked(BlockedReason::OnDelete) => Some("OnDelete"),
             Self::Blocked(BlockedReason::Partition) => Some("Partition"),
             Self::Blocked(BlockedReason::NoRollout) => Some("NoRollout"),
+            Self::Blocked(BlockedReason::Template(effect)) => Some(effect.reason()),
             Self::Blocked(BlockedReason::Refused(_)) => Some("Refused"),
             Self::Blocked(BlockedReason::SingleReplica) => Some("SingleReplica"),
             Self::Blocked(BlockedReason::RevertedByOwner) => Some("RevertedByOwner"),
             Self::Blocked(BlockedReason::Conflict(_)) => Some("Conflict"),
             Self::Blocked(BlockedReason::NoProgress) => Some("NoProgress"),
             Self::Blocked(BlockedReason::Disrupts(why)) => Some(why.reason()),
-            Self::Futile(_) => Some("SameImageAgain"),
+            Self::Blocked(BlockedReason::Admission(hold)) => Some(hold.reason()),
+            Self::Futile(FutileReason::SameImageAgain(_)) => Some("SameImageAgain"),
+            Self::Futile(FutileReason::Foreseen(_)) => Some("SameImageForeseen"),
             Self::Failed(FailedReason::NotCompleteInTime) => Some("NotCompleteInTime"),
             Self::Failed(FailedReason::UnhealthyBefore) => Some("UnhealthyBefore"),
             Self::Fresh | Self::InFlight | Self::Converging | Self::Idle => None,
@@ -110,9 +142,41 @@ impl Verdict {
     }
 }
 
+impl StaleBy {
+    fn reason(self) -> &'static str {
+        match self {
+            Self::Image => "StaleImage",
+            Self::Missing => "MissingSidecar",
+            Self::Superfluous => "SuperfluousSidecar",
+        }
+    }
+}
+
+impl DriftReason {
+    pub(crate) fn of(container: &Container, by: StaleBy) -> Self {
+        let image = container.image.as_ref();
+        let image = image.map_or_else(|| "(not an image reference)".to_owned(), ToString::to_string);
+        Self { container: container.name.clone(), by, image }
+    }
+}
+
+impl FutileReason {
+    /// The container and image that are not wanted.
+    pub fn drift(&self) -> &DriftReason {
+        match self {
+            Self::SameImageAgain(drift) | Self::Foreseen(drift) => drift,
+        }
+    }
+}
+
 impl fmt::Display for DriftReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} runs {}", self.container, self.image)
+        let Self { container, by, image } = self;
+        match by {
+            StaleBy::Image => write!(f, "{container} runs {image}"),
+            StaleBy::Missing => write!(f, "{container} is missing; a new pod would have it, with {image}"),
+            StaleBy::Superfluous => write!(f, "{container} runs {image}; a new pod would not have it"),
+        }
     }
 }
 
@@ -138,6 +202,7 @@ impl fmt::Display for Verdict {
             Self::Blocked(BlockedReason::NoRollout) => f.write_str(
                 "a changed template of it replaces no pod: set spec.Strategy.Method to Auto, or delete its pods one by one",
             ),
+            Self::Blocked(BlockedReason::Template(effect)) => effect.fmt(f),
             Self::Blocked(BlockedReason::Refused(message)) => write!(f, "its restart was refused: {message}"),
             Self::Blocked(BlockedReason::SingleReplica) => f.write_str(
                 "its only replica would be away while it is restarted: restart it by hand, or set spec.Strategy.SingleReplica \
@@ -155,9 +220,15 @@ impl fmt::Display for Verdict {
                 "a rollout that is under way has made no progress for ten minutes: look at its pods and its controller",
             ),
             Self::Blocked(BlockedReason::Disrupts(why)) => why.fmt(f),
-            Self::Futile(reason) => write!(
+            Self::Blocked(BlockedReason::Admission(hold)) => hold.fmt(f),
+            Self::Futile(FutileReason::SameImageAgain(reason)) => write!(
                 f,
                 "restarted, and {reason} again: upgrade the mesh first, or unpin this workload's sidecar image"
+            ),
+            Self::Futile(FutileReason::Foreseen(DriftReason { container, image, .. })) => write!(
+                f,
+                "not restarted: {container} of a new pod would run {image}, says admission: upgrade the mesh first, or unpin \
+                 this workload's sidecar image"
             ),
             Self::Idle => f.write_str("no running pods"),
             Self::Failed(FailedReason::NotCompleteInTime) => {

@@ -343,12 +343,14 @@ fn holds_up_later_waves(entry: &PlanEntry) -> bool {
             | BlockedReason::OnDelete
             | BlockedReason::Partition
             | BlockedReason::NoRollout
+            | BlockedReason::Template(_)
             | BlockedReason::SingleReplica
             | BlockedReason::RevertedByOwner
-            | BlockedReason::Conflict(_) => false,
+            | BlockedReason::Conflict(_)
+            | BlockedReason::Admission(_) => false,
         },
         Verdict::Fresh | Verdict::Futile(_) | Verdict::Idle | Verdict::Failed(_) => false,
     };
     // What its controller does not even look at has failed: it holds up its own kind, in whatever wave, and nothing else.
-    is_expected || matches!(entry.under_way, UnderWay::Yes | UnderWay::Unanswered)
+    is_expected || entry.awaits_injector || matches!(entry.under_way, UnderWay::Yes | UnderWay::Unanswered)
 }

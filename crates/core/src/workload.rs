@@ -5,16 +5,17 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::custom_kind::CustomKind;
+use crate::custom_rollout::CustomFacts;
 use crate::disruption::DisruptionFacts;
 use crate::labels::Labels;
 use crate::mark::RestartMark;
 use crate::method::Method;
 
 /// The kinds of workload that Flippy restarts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// `apps/v1` Deployment.
     Deployment,
@@ -28,6 +29,8 @@ pub enum Kind {
     ReplicaSet,
     /// `v1` `ReplicationController` without an owner.
     ReplicationController,
+    /// One that Flippy does not know; see [`Kind::named`].
+    Custom(CustomKind),
 }
 
 /// A `Type` in a config that names no kind Flippy knows.
@@ -39,7 +42,7 @@ pub enum Kind {
 pub struct KindParseError(pub String);
 
 impl Kind {
-    /// Every kind.
+    /// Every kind that Flippy knows.
     pub const ALL: [Self; 6] = [
         Self::Deployment,
         Self::StatefulSet,
@@ -58,6 +61,7 @@ impl Kind {
             Self::ArgoRollout => "ArgoRollout",
             Self::ReplicaSet => "ReplicaSet",
             Self::ReplicationController => "ReplicationController",
+            Self::Custom(kind) => kind.as_str(),
         }
     }
 
@@ -149,6 +153,8 @@ pub struct Workload {
     pub template_labels: Labels,
     /// Annotations of its pod template.
     pub template_annotations: Labels,
+    /// Of the spec of its pod template: equal ones have equal fingerprints.
+    pub template_fingerprint: u64,
     /// For an Argo Rollout with `workloadRef`: the workload that holds the template.
     pub template_from: Option<NamedWorkload>,
     /// The last restart that Flippy made.
@@ -172,6 +178,8 @@ pub enum RolloutFacts {
     ArgoRollout(ArgoRolloutFacts),
     /// See [`ReplicasFacts`].
     Replicas(ReplicasFacts),
+    /// See [`CustomFacts`].
+    Custom(CustomFacts),
 }
 
 /// Fields of an `apps/v1` Deployment. Absent numbers are what Kubernetes defaults them to.
@@ -299,6 +307,7 @@ impl Workload {
             // restartAt evicts pods, which never surges (argo-rollouts#1583).
             RolloutFacts::ArgoRollout(facts) => facts.replicas_wanted == 1,
             RolloutFacts::Replicas(facts) => facts.replicas_wanted == 1,
+            RolloutFacts::Custom(facts) => facts.replicas_wanted == 1,
             // One on each node: there is no single one.
             RolloutFacts::DaemonSet(_) => false,
         }
@@ -317,6 +326,7 @@ impl Workload {
             RolloutFacts::DaemonSet(facts) => facts.scheduled_wanted,
             RolloutFacts::ArgoRollout(facts) => facts.replicas_wanted,
             RolloutFacts::Replicas(facts) => facts.replicas_wanted,
+            RolloutFacts::Custom(facts) => facts.replicas_wanted,
         }
     }
 

@@ -276,3 +276,17 @@ fn a_config_map_that_may_not_be_read_is_named_with_the_right_that_is_missing() {
     assert_eq!(outcome.code, Some(1));
     assert!(outcome.stderr.contains("allow get, list and watch on ConfigMap injector"), "{}", outcome.stderr);
 }
+
+#[test]
+fn admission_is_not_asked_and_the_plan_says_so() {
+    let mut listed = config(&[NEW]);
+    listed["spec"]["DriftDetection"] = json!("Injection");
+    let outcome = plan(shop(&[listed.clone()]), &[]);
+    assert!(outcome.stdout.contains("Deployment  shop/cart       1/1   Restart"), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("spec.DriftDetection: admission is not asked for a plan"), "{}", outcome.stdout);
+
+    listed["spec"]["ImageList"] = json!([]);
+    let outcome = plan(shop(&[listed]), &[]);
+    assert!(outcome.stdout.contains("wants what admission gives new pods"), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("asked before anything is restarted, and not for a plan"), "{}", outcome.stdout);
+}

@@ -305,3 +305,16 @@ fn the_example_in_the_readme_is_what_is_printed() {
         assert!(printed.any(|printed| printed == line), "{line} is not in {output}");
     }
 }
+
+#[test]
+fn nobody_asks_admission_and_what_names_no_images_is_refused() {
+    let dump = dump::dump(&[deployment("cart", 10)], &[]);
+    let told = json_of(&json!({"DriftDetection": "Injection"}), &dump, &[]);
+    assert_eq!(told["restarts"].as_array().map(Vec::len), Some(1), "{told}");
+    let is_told = |assumption: &Value| assumption.as_str().is_some_and(|text| text.contains("admission is not asked"));
+    assert!(told["assumptions"].as_array().expect("it is a list").iter().any(is_told), "{told}");
+
+    let refused = rehearse(&json!({"DriftDetection": "Injection", "ImageList": []}), &dump, &[]);
+    assert_eq!(refused.code, Some(2), "{}", refused.stdout);
+    assert!(refused.stderr.contains("names spec.ImageList"), "{}", refused.stderr);
+}

@@ -87,6 +87,20 @@ fn rights_that_are_missing_are_named_all_at_once() {
 }
 
 #[test]
+fn who_wants_what_admission_gives_needs_the_right_to_create_pods_where_the_workloads_are() {
+    let mut answers = unknown_to_the_cluster();
+    answers.pop();
+    answers.push((REVIEWS, 201, json!({"spec": {}, "status": {"allowed": false}})));
+    let mut asking = config(&[]);
+    asking["spec"]["DriftDetection"] = json!("Injection");
+    let outcome = dry_run(answers, &asking, &[]);
+    assert_eq!(outcome.code, Some(1), "{}", outcome.stdout);
+    for right in ["create pods in namespace shop", "patch deployments.apps in namespace shop"] {
+        assert!(outcome.stderr.contains(&format!("you may not {right}")), "{right}: {}", outcome.stderr);
+    }
+}
+
+#[test]
 fn a_list_that_is_refused_names_the_right() {
     let message =
         "pods is forbidden: User \"jane\" cannot list resource \"pods\" in API group \"\" at the cluster scope";

@@ -1,18 +1,21 @@
 //! Carries out restarts: nothing else changes workloads.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
 use flippy_core::{Kind, Method, PolicyName, Start, Workload, annotation};
 use kube::api::{Patch, PatchParams};
+use kube::core::ApiResource;
 use kube::{Api, Client};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tracing::Instrument as _;
 use tracing::field::Empty;
 
 use crate::interner::Interner;
 use crate::slim::{
-    SlimDaemonSet, SlimDeployment, SlimOwnReplicaSet, SlimReplicationController, SlimRollout, SlimStatefulSet,
-    SlimWorkload,
+    SlimCustom, SlimDaemonSet, SlimDeployment, SlimOwnReplicaSet, SlimReplicationController, SlimRollout,
+    SlimStatefulSet, SlimWorkload,
 };
 
 /// Who appears in `managedFields` for what Flippy sets.
@@ -59,8 +62,17 @@ impl Outcome {
     }
 }
 
+/// One restart, with all that its request is made of.
+pub(crate) struct Restart {
+    pub(crate) start: Start,
+    pub(crate) workload: Workload,
+    /// How its kind is served, if that is a custom one.
+    pub(crate) resource: Option<ApiResource>,
+}
+
 /// Carries out one restart: exactly one request.
-pub(crate) async fn restart(client: Client, policy: &PolicyName, start: Start, workload: Workload) -> Outcome {
+pub(crate) async fn restart(client: Client, policy: &PolicyName, restart: Restart) -> Outcome {
+    let Restart { start, workload, resource } = restart;
     let span = tracing::info_span!(
         "restart", workload = %start.id, token = %start.token, config = %policy, outcome = Empty,
         otel.status_code = Empty, otel.status_description = Empty
@@ -68,12 +80,20 @@ pub(crate) async fn restart(client: Client, policy: &PolicyName, start: Start, w
     let patch = patch(&start, &workload);
     let sent = async {
         match start.id.named.kind {
-            Kind::Deployment => send::<SlimDeployment>(client, &start, patch).await,
-            Kind::StatefulSet => send::<SlimStatefulSet>(client, &start, patch).await,
-            Kind::DaemonSet => send::<SlimDaemonSet>(client, &start, patch).await,
-            Kind::ArgoRollout => send::<SlimRollout>(client, &start, patch).await,
-            Kind::ReplicaSet => send::<SlimOwnReplicaSet>(client, &start, patch).await,
-            Kind::ReplicationController => send::<SlimReplicationController>(client, &start, patch).await,
+            Kind::Deployment => send_known::<SlimDeployment>(client, &start, patch).await,
+            Kind::StatefulSet => send_known::<SlimStatefulSet>(client, &start, patch).await,
+            Kind::DaemonSet => send_known::<SlimDaemonSet>(client, &start, patch).await,
+            Kind::ArgoRollout => send_known::<SlimRollout>(client, &start, patch).await,
+            Kind::ReplicaSet => send_known::<SlimOwnReplicaSet>(client, &start, patch).await,
+            Kind::ReplicationController => send_known::<SlimReplicationController>(client, &start, patch).await,
+            Kind::Custom(kind) => match resource {
+                None => Outcome::NotSent,
+                Some(resource) => {
+                    let api = Api::<SlimCustom>::namespaced_with(client, &start.id.named.namespace, &resource);
+                    let record = |object: SlimCustom| object.record(kind, &mut Interner::new());
+                    send(api, &start, patch, record).await
+                }
+            },
         }
     };
     let outcome = sent.instrument(span.clone()).await;
@@ -85,16 +105,22 @@ pub(crate) async fn restart(client: Client, policy: &PolicyName, start: Start, w
     outcome
 }
 
-async fn send<K: SlimWorkload>(client: Client, start: &Start, patch: Value) -> Outcome {
-    let named = &start.id.named;
+async fn send_known<K: SlimWorkload>(client: Client, start: &Start, patch: Value) -> Outcome {
+    let api = Api::<K>::namespaced(client, &start.id.named.namespace);
+    send(api, start, patch, |object| object.record(&mut Interner::new())).await
+}
+
+async fn send<K>(api: Api<K>, start: &Start, patch: Value, record: impl FnOnce(K) -> Workload) -> Outcome
+where
+    K: Clone + DeserializeOwned + Debug,
+{
     let patch = match serde_json::from_value(patch) {
         Ok(patch) => Patch::Json::<()>(patch),
         Err(error) => return unanswered(error.to_string()),
     };
-    let api = Api::<K>::namespaced(client, &named.namespace);
     let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    match tokio::time::timeout(TIME_OUT, api.patch(&named.name, &params, &patch)).await {
-        Ok(Ok(object)) => Outcome::Restarted(Box::new(object.record(&mut Interner::new()))),
+    match tokio::time::timeout(TIME_OUT, api.patch(&start.id.named.name, &params, &patch)).await {
+        Ok(Ok(object)) => Outcome::Restarted(Box::new(record(object))),
         Ok(Err(error)) => classify(&error),
         Err(_) => unanswered(format!("no answer within {} s", TIME_OUT.as_secs())),
     }
@@ -156,8 +182,11 @@ fn patch(start: &Start, workload: &Workload) -> Value {
         }
     }
     if present.is_empty() {
-        // `add` replaces what is there, and a change of the object's own annotations does not change its generation.
-        patch.push(json!({"op": "test", "path": parent, "value": null}));
+        // `add` replaces what is there, and a change of the object's own annotations does not change its generation. One of the
+        // template does; and in a custom resource an empty map is stored as it was written, so null would be wrong there.
+        if parent == OWN_ANNOTATIONS {
+            patch.push(json!({"op": "test", "path": parent, "value": null}));
+        }
         patch.push(json!({"op": "add", "path": parent, "value": {}}));
     }
     let mut annotate = |key: &str, value: String| {

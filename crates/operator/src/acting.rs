@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ahash::HashMap;
-use flippy_core::{PolicyName, Start, Workload};
+use flippy_core::{PolicyName, Start};
 use futures::{StreamExt, stream};
 use kube::Client;
 use tokio::sync::mpsc;
@@ -13,7 +13,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::act::{self, Outcome};
+use crate::act::{self, Outcome, Restart};
 use crate::backoff::Backoff;
 
 /// The longest that nothing is sent after trouble, and that one restart waits after it was refused.
@@ -72,7 +72,7 @@ impl Acting {
         &mut self,
         client: &Client,
         policy: &PolicyName,
-        restarts: Vec<(Start, Workload)>,
+        restarts: Vec<Restart>,
         at_once: usize,
         answered: &mpsc::Sender<Answer>,
     ) {
@@ -80,7 +80,7 @@ impl Acting {
         busy.batches += 1;
         busy.in_order |= restarts.len() > at_once;
         let revoked = busy.revoked.clone();
-        self.sending.extend(restarts.iter().map(|(start, _)| (start.id.uid.clone(), policy.clone())));
+        self.sending.extend(restarts.iter().map(|restart| (restart.start.id.uid.clone(), policy.clone())));
         self.batches.spawn(batch(client.clone(), policy.clone(), restarts, at_once, revoked, answered.clone()));
     }
 
@@ -131,18 +131,19 @@ impl Acting {
 async fn batch(
     client: Client,
     policy: PolicyName,
-    restarts: Vec<(Start, Workload)>,
+    restarts: Vec<Restart>,
     at_once: usize,
     revoked: CancellationToken,
     answered: mpsc::Sender<Answer>,
 ) -> PolicyName {
     let refused = CancellationToken::new();
     let on_behalf_of = policy.clone();
-    let send = async |(start, workload): (Start, Workload)| {
+    let send = async |restart: Restart| {
+        let start = restart.start.clone();
         let outcome = if refused.is_cancelled() || revoked.is_cancelled() {
             Outcome::NotSent
         } else {
-            act::restart(client.clone(), &on_behalf_of, start.clone(), workload).await
+            act::restart(client.clone(), &on_behalf_of, restart).await
         };
         if matches!(outcome, Outcome::Refused { .. }) {
             refused.cancel();
@@ -168,7 +169,7 @@ mod tests {
     use crate::interner::Interner;
     use crate::slim::{SlimDeployment, SlimWorkload as _};
 
-    fn restart(name: &str) -> (Start, Workload) {
+    fn restart(name: &str) -> Restart {
         let metadata = json!({"namespace": "shop", "name": name, "uid": name});
         let deployment = serde_json::from_value::<SlimDeployment>(json!({"metadata": metadata}));
         let workload = deployment.expect("it is one").record(&mut Interner::new());
@@ -182,7 +183,7 @@ mod tests {
             unhealthy_before: false,
             because: String::new(),
         };
-        (start, workload)
+        Restart { start, workload, resource: None }
     }
 
     #[tokio::test(start_paused = true)]

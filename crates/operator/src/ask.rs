@@ -109,7 +109,7 @@ impl Asker {
 }
 
 /// What somebody else said, on one line and not too long.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut characters = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     let mut line: String = characters.by_ref().take(MAX_QUOTED).collect();
     if characters.next().is_some() {

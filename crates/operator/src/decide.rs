@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use flippy_core::{
-    Claims, Eviction, Hold, NamedWorkload, Policy, PolicyName, Start, StatusFacts, Timestamp, WaveMemory,
-    are_gates_asked, pace, plan, preconditions, query_gates, room_for_pods, status_facts, waves,
+    AdmissionQuestion, Claims, Eviction, Hold, Kind, NamedWorkload, Policy, PolicyName, Start, StatusFacts, Timestamp,
+    WaveMemory, are_gates_asked, pace, plan, preconditions, query_gates, room_for_pods, status_facts, waves,
 };
 
 use crate::configs::{ConfigRecord, NoPolicy};
+use crate::discovery::missing_rule;
 use crate::world::{ALWAYS, Feed, FeedState, World};
 
 /// Since when each precondition is not met.
@@ -31,6 +32,8 @@ pub(crate) struct Decided {
     pub(crate) recheck_at: Option<Timestamp>,
     /// Whether its gates are to be asked.
     pub(crate) asks_gates: bool,
+    /// What to ask admission, the most urgent first.
+    pub(crate) questions: Vec<AdmissionQuestion>,
     pub(crate) findings: Findings,
     pub(crate) desired_images: Option<(Vec<String>, String)>,
 }
@@ -131,10 +134,11 @@ pub(crate) fn decide(
             evictions: decision.evictions,
             sent_at_once: decision.sent_at_once,
             asks_gates: are_gates_asked(policy, &plan),
-            recheck_at: decision.recheck_at.into_iter().chain(next_standstill).min(),
+            recheck_at: decision.recheck_at.into_iter().chain(next_standstill).chain(plan.questions.next_at).min(),
+            questions: plan.questions.due,
             desired_images: Some((
-                policy.images.iter().map(ToString::to_string).collect(),
-                policy.images.hash().to_owned(),
+                plan.wanted.iter().map(ToString::to_string).collect(),
+                plan.wanted.hash().to_owned(),
             )),
             ..decided(config, Findings::Facts(Box::new(facts)))
         });
@@ -176,6 +180,7 @@ fn decided(config: &ConfigRecord, findings: Findings) -> Decided {
         revoked: true,
         recheck_at: None,
         asks_gates: false,
+        questions: Vec::new(),
         findings,
         desired_images: None,
     }
@@ -216,10 +221,25 @@ fn missing_feed(policy: &Policy, world: &World) -> Option<Option<String>> {
         match world.state_of(feed) {
             FeedState::Synced | FeedState::NotServed => {}
             FeedState::Listing => listing = Some(None),
-            FeedState::Failed(message) => return Some(Some(format!("{feed} objects cannot be watched: {message}"))),
+            FeedState::Failed(message) => {
+                return Some(Some(format!(
+                    "{feed} objects cannot be watched: {message}{}",
+                    advice(feed, message, world)
+                )));
+            }
         }
     }
     listing
+}
+
+/// A custom kind is not in the rights that Flippy is installed with.
+fn advice(feed: Feed, message: &str, world: &World) -> String {
+    match feed {
+        Feed::Workloads(Kind::Custom(kind)) if message.contains("is forbidden") => {
+            format!("; {}", missing_rule(world.resource(kind), kind))
+        }
+        _ => String::new(),
+    }
 }
 
 #[cfg(test)]

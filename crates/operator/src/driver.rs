@@ -11,12 +11,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::act::Outcome;
+use crate::act::{Outcome, Restart};
 use crate::acting::{Acting, Answer, MAX_RETRY};
 use crate::audience::Audience;
 use crate::clock::Clock;
 use crate::configs::ConfigRecord;
 use crate::decide::{Decided, UnmetSince, WaveMemories, decide};
+use crate::discovery::Found;
 use crate::evict::{Evicted, Evictions};
 use crate::feed::Item;
 use crate::feeds::Feeds;
@@ -153,6 +154,11 @@ impl Driver {
                     self.world.answers.note(answered);
                     pass_due.get_or_insert_with(Instant::now);
                 }
+                replied = self.term.asking.replied() => {
+                    if self.term.asking.note(replied, &mut self.world.snapshot) {
+                        pass_due.get_or_insert_with(Instant::now);
+                    }
+                }
                 () = self.term.notifier.ended() => {
                     pass_due.get_or_insert_with(Instant::now);
                 }
@@ -194,6 +200,7 @@ impl Driver {
         let decided =
             decide(&self.world, &mut self.unmet_since, &mut self.wave_memories, &mut sending, &mut evicting, now);
         self.gates.follow(&mut self.world, &decided);
+        self.term.asking.follow(&decided, |kind| self.world.resource(kind).cloned());
         self.metrics.max_starts_per_pass.set(i64::try_from(self.world.throttle.max_starts(now)).unwrap_or(i64::MAX));
         // While nothing may be sent, what starts next waits for that, however soon it could be decided.
         let may_send = self.acting.not_before().is_none();
@@ -241,7 +248,11 @@ impl Driver {
         let most = if decided.sent_at_once > 1 { room } else { usize::MAX };
         let present = |start: Start| {
             let workload = self.world.snapshot.workload(&start.id.named)?.clone();
-            Some((start, workload))
+            let resource = match start.id.named.kind {
+                Kind::Custom(kind) => Some(self.world.resource(kind)?.clone()),
+                _ => None,
+            };
+            Some(Restart { start, workload, resource })
         };
         let restarts = decided.starts.into_iter().filter_map(present).take(most).collect();
         self.acting.send(&self.term.acting_client, &decided.name, restarts, room, answered);
@@ -371,6 +382,16 @@ impl Driver {
         if matches!(&delta, Delta::Source(told) if !self.source_feeds.is_current(told)) {
             return false;
         }
+        if let Delta::Found(kind, found) = &delta {
+            if !self.feeds.is_asked(*kind) {
+                return false;
+            }
+            if let Found::Absent(why) | Found::ClusterScoped(why) = found {
+                self.feeds.halt(Feed::Workloads(Kind::Custom(*kind)));
+                tracing::debug!(%kind, why, "nothing of a kind can be restarted; asking again from time to time");
+            }
+        }
+        self.feeds.doubt(&delta);
         if let Delta::Served(feed, served) = &delta {
             match (feed, served) {
                 (Feed::Configs, true) => self.feeds.run(Feed::Configs),
@@ -391,7 +412,7 @@ impl Driver {
         let policies = self.world.configs.iter().filter_map(|config| config.policy.as_ref().ok());
         let mut kinds: BTreeSet<Kind> = policies.flat_map(|policy: &Arc<Policy>| policy.kinds()).collect();
         kinds.retain(|kind| *kind != Kind::ArgoRollout || self.world.is_served(Feed::Workloads(*kind)));
-        for stopped in self.feeds.watch_kinds(&kinds) {
+        for stopped in self.feeds.watch_kinds(&kinds, &self.world) {
             self.world.forget(stopped);
         }
         let looks_at =

@@ -64,11 +64,12 @@ impl Events {
             let _ = person.try_send(News::OfWorkload { workload, at, reason, message: text.clone() });
         }
         let (api_version, kind) = match id.named.kind {
-            Kind::ArgoRollout => ("argoproj.io/v1alpha1", "Rollout"),
-            Kind::ReplicationController => ("v1", "ReplicationController"),
-            kind => ("apps/v1", kind.as_str()),
+            Kind::ArgoRollout => ("argoproj.io/v1alpha1".to_owned(), "Rollout"),
+            Kind::ReplicationController => ("v1".to_owned(), "ReplicationController"),
+            Kind::Custom(kind) => (kind.api_version(), kind.kind()),
+            kind => ("apps/v1".to_owned(), kind.as_str()),
         };
-        let reference = reference(api_version, kind, &id.named.namespace, &id.named.name, &id.uid);
+        let reference = reference(&api_version, kind, &id.named.namespace, &id.named.name, &id.uid);
         self.enqueue(reference, Note { at, severity: Severity::Normal, reason: reason.to_owned(), text });
     }
 

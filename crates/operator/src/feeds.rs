@@ -3,21 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use flippy_api::ConversionOptions;
-use flippy_core::Kind;
+use flippy_core::{CustomKind, Kind};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::core::PartialObjectMeta;
+use kube::core::{ApiResource, PartialObjectMeta};
 use kube::runtime::watcher::Config;
 use kube::{Api, Client};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::custom_kinds::CustomKinds;
 use crate::feed::{self, Change, Item, Signal};
 use crate::interner::Interner;
 use crate::slim::{
-    SlimConfig, SlimDaemonSet, SlimDeployment, SlimDisruptionBudget, SlimNamespace, SlimOwnReplicaSet, SlimPod,
-    SlimReplicaSet, SlimReplicationController, SlimRollout, SlimStatefulSet, SlimWorkload,
+    SlimConfig, SlimCustom, SlimDaemonSet, SlimDeployment, SlimDisruptionBudget, SlimNamespace, SlimOwnReplicaSet,
+    SlimPod, SlimReplicaSet, SlimReplicationController, SlimRollout, SlimStatefulSet, SlimWorkload,
 };
-use crate::world::{ALWAYS, Delta, Feed, Run, Told};
+use crate::world::{ALWAYS, Delta, Feed, Run, Told, World};
 
 /// Resources that exist only while their definition does.
 const DEFINED_BY: [(&str, Feed); 2] =
@@ -31,6 +32,7 @@ pub(crate) struct Feeds {
     stop: CancellationToken,
     running: BTreeMap<Feed, (Run, CancellationToken)>,
     runs: u64,
+    custom_kinds: CustomKinds,
 }
 
 impl Feeds {
@@ -55,26 +57,28 @@ impl Feeds {
         told: mpsc::Sender<Told>,
         stop: CancellationToken,
     ) -> Self {
-        let mut feeds = Self { client, options, told, stop, running: BTreeMap::new(), runs: 0 };
+        let custom_kinds = CustomKinds::new(client.clone(), told.clone(), stop.clone());
+        let mut feeds = Self { client, options, told, stop, running: BTreeMap::new(), runs: 0, custom_kinds };
         for feed in ALWAYS {
             feeds.run(feed);
         }
         feeds
     }
 
-    /// Starts and stops feeds so that exactly `kinds` are watched, and returns those that were stopped.
-    pub(crate) fn watch_kinds(&mut self, kinds: &BTreeSet<Kind>) -> Vec<Feed> {
-        let surplus: Vec<Feed> = self
-            .running
-            .keys()
-            .filter(|feed| matches!(feed, Feed::Workloads(kind) if !kinds.contains(kind)))
-            .copied()
-            .collect();
+    /// Starts and stops feeds so that exactly `kinds` are watched, and returns those that were stopped. A custom one is watched
+    /// once it is known how it is served.
+    pub(crate) fn watch_kinds(&mut self, kinds: &BTreeSet<Kind>, world: &World) -> Vec<Feed> {
+        let mut surplus = self.custom_kinds.follow(kinds);
+        let is_surplus = |feed: &&Feed| matches!(feed, Feed::Workloads(kind) if !kinds.contains(kind));
+        surplus.extend(self.running.keys().filter(is_surplus).copied());
         for feed in &surplus {
             self.halt(*feed);
         }
         for kind in kinds {
-            self.run(Feed::Workloads(*kind));
+            match kind {
+                Kind::Custom(kind) => self.run_custom(*kind, world.resource(*kind)),
+                kind => self.run(Feed::Workloads(*kind)),
+            }
         }
         surplus
     }
@@ -90,15 +94,33 @@ impl Feeds {
         is_surplus
     }
 
-    /// Starts a feed unless it runs.
-    pub(crate) fn run(&mut self, feed: Feed) {
+    /// Begins a run of a feed, unless it runs.
+    fn begin(&mut self, feed: Feed) -> Option<(Run, CancellationToken)> {
         if self.running.contains_key(&feed) {
-            return;
+            return None;
         }
         let stop = self.stop.child_token();
         self.runs += 1;
         let run = Run { feed, number: self.runs };
         self.running.insert(feed, (run, stop.clone()));
+        tracing::debug!(%feed, "watching");
+        Some((run, stop))
+    }
+
+    fn run_custom(&mut self, kind: CustomKind, resource: Option<&ApiResource>) {
+        let Some(resource) = resource else { return };
+        let Some((run, stop)) = self.begin(Feed::Workloads(Kind::Custom(kind))) else { return };
+        let api = Api::<SlimCustom>::all_with(self.client.clone(), resource);
+        let record = move |object: SlimCustom, interner: &mut Interner| object.record(kind, interner);
+        self.spawn_at(api, run, stop, record, move |item| Delta::Workload(Kind::Custom(kind), item));
+    }
+
+    /// Starts a feed unless it runs. Of a custom kind nobody knows the resource: see [`Self::watch_kinds`].
+    pub(crate) fn run(&mut self, feed: Feed) {
+        if matches!(feed, Feed::Workloads(Kind::Custom(_))) {
+            return;
+        }
+        let Some((run, stop)) = self.begin(feed) else { return };
         match feed {
             Feed::Namespaces => self.spawn(run, stop, SlimNamespace::record, Delta::Namespace),
             Feed::Pods => self.spawn(run, stop, SlimPod::record, Delta::Pod),
@@ -123,8 +145,18 @@ impl Feeds {
             Feed::Workloads(Kind::ReplicationController) => {
                 self.spawn_workloads::<SlimReplicationController>(run, stop, Kind::ReplicationController);
             }
+            Feed::Workloads(Kind::Custom(_)) => {}
         }
-        tracing::debug!(%feed, "watching");
+    }
+
+    /// Whether it is still of interest how a custom kind is served.
+    pub(crate) fn is_asked(&self, kind: CustomKind) -> bool {
+        self.custom_kinds.is_asked(kind)
+    }
+
+    /// Takes note of a watch that failed.
+    pub(crate) fn doubt(&self, delta: &Delta) {
+        self.custom_kinds.doubt(delta);
     }
 
     /// What is watched now.
@@ -159,9 +191,22 @@ impl Feeds {
         K: kube::Resource<DynamicType = ()> + serde::de::DeserializeOwned + Clone + std::fmt::Debug + Send + 'static,
         R: Send + 'static,
     {
+        self.spawn_at(Api::<K>::all(self.client.clone()), run, stop, record, wrap);
+    }
+
+    fn spawn_at<K, R>(
+        &self,
+        api: Api<K>,
+        run: Run,
+        stop: CancellationToken,
+        record: impl Fn(K, &mut Interner) -> R + Send + 'static,
+        wrap: impl Fn(Item<R>) -> Delta + Send + 'static,
+    ) where
+        K: kube::Resource + serde::de::DeserializeOwned + Clone + std::fmt::Debug + Send + 'static,
+        R: Send + 'static,
+    {
         let mut interner = Interner::new();
         let record = move |object| record(object, &mut interner);
-        let api = Api::<K>::all(self.client.clone());
         let tell = move |change| {
             let delta = match change {
                 Change::Item(item) => wrap(item),

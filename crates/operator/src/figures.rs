@@ -160,6 +160,7 @@ mod tests {
             revoked: true,
             recheck_at: None,
             asks_gates: false,
+            questions: Vec::new(),
             findings: Findings::NoPolicy(NoPolicy::Invalid(message.to_owned())),
             desired_images: None,
         }

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use flippy_core::{Kind, Snapshot};
+use flippy_core::{CustomKind, Kind, Snapshot};
 use kube::api::ListParams;
 use kube::core::NamespaceResourceScope;
 use kube::{Api, Client, Resource};
 
+use crate::discovery::{self, Found};
 use crate::interner::Interner;
 use crate::slim::{
-    SlimDaemonSet, SlimDeployment, SlimDisruptionBudget, SlimNamespace, SlimOwnReplicaSet, SlimPod, SlimReplicaSet,
-    SlimReplicationController, SlimRollout, SlimStatefulSet, SlimWorkload,
+    SlimCustom, SlimDaemonSet, SlimDeployment, SlimDisruptionBudget, SlimNamespace, SlimOwnReplicaSet, SlimPod,
+    SlimReplicaSet, SlimReplicationController, SlimRollout, SlimStatefulSet, SlimWorkload,
 };
 
 const PAGE_SIZE: u32 = 2000;
@@ -19,7 +20,8 @@ const PAGE_SIZE: u32 = 2000;
 /// respected. Read-only.
 ///
 /// # Errors
-/// When a list fails. A kind that the cluster does not serve (Argo Rollouts, not installed) is none.
+/// When a list fails. A kind that the cluster does not serve (Argo Rollouts, not installed) is none; of a
+/// custom one the snapshot says why.
 pub async fn list_snapshot(
     client: &Client,
     kinds: &BTreeSet<Kind>,
@@ -122,7 +124,27 @@ impl<'a> Look<'a> {
             },
             Kind::ReplicaSet => self.workloads_of::<SlimOwnReplicaSet>().await,
             Kind::ReplicationController => self.workloads_of::<SlimReplicationController>().await,
+            Kind::Custom(kind) => self.workloads_of_custom(kind).await,
         }
+    }
+
+    async fn workloads_of_custom(&mut self, kind: CustomKind) -> Result<(), kube::Error> {
+        let resource = match discovery::find(self.client, kind).await? {
+            Found::As(resource) => resource,
+            Found::Absent(why) | Found::ClusterScoped(why) => {
+                self.snapshot.note_unserved(Kind::Custom(kind), why.into());
+                return Ok(());
+            }
+        };
+        let api: Api<SlimCustom> = match self.namespace {
+            None => Api::all_with(self.client.clone(), &resource),
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
+        };
+        let (snapshot, interner) = (&mut self.snapshot, &mut self.interner);
+        each(&api, |object| {
+            snapshot.upsert_workload(object.record(kind, interner));
+        })
+        .await
     }
 
     async fn workloads_of<K: SlimWorkload>(&mut self) -> Result<(), kube::Error> {
@@ -163,7 +185,7 @@ impl<'a> Look<'a> {
 
 async fn each<K>(api: &Api<K>, mut take: impl FnMut(K)) -> Result<(), kube::Error>
 where
-    K: Resource<DynamicType = ()> + serde::de::DeserializeOwned + Clone + std::fmt::Debug,
+    K: Resource + serde::de::DeserializeOwned + Clone + std::fmt::Debug,
 {
     let mut params = ListParams::default().limit(PAGE_SIZE);
     loop {

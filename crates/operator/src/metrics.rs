@@ -17,7 +17,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 pub(crate) use self::labels::{
     ConditionLabels, ConfigLabels, EventLabels, EvictionLabels, FeedLabels, GateLabels, NotificationLabels,
-    RequestLabels, RestartLabels, VerdictLabels,
+    QuestionLabels, RequestLabels, RestartLabels, VerdictLabels,
 };
 pub use self::reference::metrics_reference;
 use self::registration::Registration;
@@ -36,6 +36,7 @@ pub(crate) struct Metrics {
     pub(crate) campaign_started: Family<ConfigLabels, Gauge<f64, AtomicU64>>,
     pub(crate) campaign_estimated_end: Family<ConfigLabels, Gauge<f64, AtomicU64>>,
     pub(crate) gate_open: Family<GateLabels, Gauge>,
+    pub(crate) admission_questions: Family<QuestionLabels, Counter>,
     pub(crate) pass_seconds: Histogram,
     pub(crate) last_pass_timestamp: Gauge<f64, AtomicU64>,
     pub(crate) watch_synced: Family<FeedLabels, Gauge>,
@@ -90,6 +91,11 @@ impl Metrics {
             gate_open: new.family(
                 "gate_open",
                 "Whether a gate of spec.Gates is open (1) or not (0), while something is to be restarted",
+            ),
+            admission_questions: new.family(
+                "admission_questions",
+                "Pods created on a dry run to learn what admission would make of them, by what became of that: admitted, \
+                 refused, unknown, forbidden, failed, outdated",
             ),
             pass_seconds: new.histogram_in_seconds("pass", "Duration of a pass over all configs"),
             last_pass_timestamp: new

@@ -3,6 +3,7 @@
 use kube::Client;
 use tokio::task::JoinHandle;
 
+use crate::asking::Asking;
 use crate::audience::Audience;
 use crate::clock::Clock;
 use crate::driver::Driver;
@@ -19,6 +20,7 @@ pub(crate) struct Term {
     pub(crate) mandate: Mandate,
     /// Never retries by itself: a mutation whose answer was lost is decided anew, not sent again.
     pub(crate) acting_client: Client,
+    pub(crate) asking: Asking,
     pub(crate) events: Events,
     pub(crate) sending_events: JoinHandle<()>,
     pub(crate) reports: Reports,
@@ -44,8 +46,10 @@ impl Term {
             audience.clone(),
         );
         let ways = Ways { kubernetes: watching.clone(), elsewhere: clients.elsewhere.clone() };
+        let acting_client = mandate.guard(&clients.acting);
         Self {
-            acting_client: mandate.guard(&clients.acting),
+            asking: Asking::new(acting_client.clone(), clock.clone(), metrics.clone()),
+            acting_client,
             notifier: Notifier::new(ways, clock.clone(), events.clone(), mandate.clone(), metrics.clone()),
             reports: Reports::new(watching, events.clone(), audience.clone()),
             events,

@@ -5,9 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use ahash::{HashSet, HashSetExt};
-use flippy_core::{DisruptionBudget, Kind, Labels, Pod, ReplicaSet, Snapshot, Throttle, Workload};
+use flippy_core::{CustomKind, DisruptionBudget, Kind, Labels, Pod, ReplicaSet, Snapshot, Throttle, Workload};
+use kube::core::ApiResource;
 
 use crate::configs::{ConfigRecord, Configs};
+use crate::discovery::Found;
 use crate::feed::{Item, Signal};
 use crate::gates::Histories;
 use crate::source_feeds::SourceTold;
@@ -69,6 +71,8 @@ pub(crate) enum Delta {
     Source(SourceTold),
     /// Something about a feed itself.
     Signal(Feed, Signal),
+    /// How a custom kind is served.
+    Found(CustomKind, Found),
     /// Whether the resource behind a feed is served by the API server.
     Served(Feed, bool),
     /// Nobody knows, and why.
@@ -104,6 +108,8 @@ pub(crate) struct World {
     served: BTreeSet<Feed>,
     /// What the lists that are under way have shown so far, by uid or name.
     seen: BTreeMap<Feed, HashSet<Arc<str>>>,
+    /// How custom kinds are served.
+    resources: BTreeMap<CustomKind, ApiResource>,
 }
 
 impl World {
@@ -119,6 +125,11 @@ impl World {
     /// Whether the API server is known to serve a custom resource.
     pub(crate) fn is_served(&self, feed: Feed) -> bool {
         self.served.contains(&feed)
+    }
+
+    /// How a custom kind is served, if that is known.
+    pub(crate) fn resource(&self, kind: CustomKind) -> Option<&ApiResource> {
+        self.resources.get(&kind)
     }
 
     /// Why a feed is not complete, for people.
@@ -137,6 +148,10 @@ impl World {
     pub(crate) fn forget(&mut self, feed: Feed) {
         self.feeds.remove(&feed);
         self.seen.remove(&feed);
+        if let Feed::Workloads(kind @ Kind::Custom(custom)) = feed {
+            self.resources.remove(&custom);
+            self.snapshot.note_served(kind);
+        }
         match feed {
             Feed::Workloads(kind) => self.snapshot.retain_workloads(|workload| workload.kind() != kind),
             Feed::Configs => self.configs.retain(|_| false),
@@ -212,6 +227,7 @@ impl World {
                 self.hear(feed, signal);
                 true
             }
+            Delta::Found(kind, found) => self.find(kind, found),
             Delta::Served(feed, true) => {
                 self.served.insert(feed);
                 if *self.state_of(feed) == FeedState::NotServed {
@@ -233,6 +249,29 @@ impl World {
                 true
             }
         }
+    }
+
+    fn find(&mut self, custom: CustomKind, found: Found) -> bool {
+        let (kind, feed) = (Kind::Custom(custom), Feed::Workloads(Kind::Custom(custom)));
+        let is_new = match found {
+            Found::As(resource) => self.resources.insert(custom, resource.clone()) != Some(resource),
+            Found::Absent(why) => {
+                let is_new = self.snapshot.unserved(kind).is_none_or(|held| **held != *why);
+                self.apply(Delta::Served(feed, false));
+                self.snapshot.note_unserved(kind, why.into());
+                return is_new;
+            }
+            Found::ClusterScoped(why) => {
+                let failed = FeedState::Failed(why);
+                let is_new = *self.state_of(feed) != failed;
+                self.apply(Delta::Served(feed, false));
+                self.feeds.insert(feed, failed);
+                return is_new;
+            }
+        };
+        self.snapshot.note_served(kind);
+        // Once known, an answer stands: a watch that has failed goes on by itself.
+        is_new && self.apply(Delta::Served(feed, true))
     }
 
     fn take<R>(
@@ -326,5 +365,30 @@ mod tests {
         assert!(!world.is_synced(Feed::Pods));
         world.apply(Delta::Signal(Feed::Pods, Signal::ListEnds));
         assert!(world.is_synced(Feed::Pods));
+    }
+
+    #[test]
+    fn a_custom_kind_that_is_not_served_has_no_objects_and_is_told_until_it_is() {
+        let Ok(kind @ Kind::Custom(custom)) = Kind::named("CloneSet", "apps.kruise.io/v1alpha1") else {
+            panic!("it is a custom kind")
+        };
+        let (mut world, feed) = (World::default(), Feed::Workloads(kind));
+        assert!(world.apply(Delta::Found(custom, Found::Absent("not installed".to_owned()))));
+        assert!(!world.apply(Delta::Found(custom, Found::Absent("not installed".to_owned()))), "it is no news");
+        assert_eq!(*world.state_of(feed), FeedState::NotServed);
+        assert_eq!(world.snapshot.unserved(kind).map(|why| &**why), Some("not installed"));
+        let resource = ApiResource {
+            group: custom.group().to_owned(),
+            version: custom.version().to_owned(),
+            api_version: custom.api_version(),
+            kind: custom.kind().to_owned(),
+            plural: "clonesets".to_owned(),
+        };
+        world.apply(Delta::Found(custom, Found::As(resource.clone())));
+        assert_eq!((world.resource(custom), world.snapshot.unserved(kind)), (Some(&resource), None));
+        assert_eq!(*world.state_of(feed), FeedState::Listing);
+        world.apply(Delta::Found(custom, Found::ClusterScoped("in no namespace".to_owned())));
+        assert_eq!(*world.state_of(feed), FeedState::Failed("in no namespace".to_owned()));
+        assert_eq!(world.resource(custom), None);
     }
 }

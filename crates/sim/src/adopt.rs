@@ -207,7 +207,7 @@ fn is_rolling(object: &Value) -> Option<(Controller, Key)> {
         status["observedGeneration"].as_i64().or_else(|| status["observedGeneration"].as_str()?.parse().ok());
     let is_unseen = observed.unwrap_or(0) < object::generation(object);
     let is_rolling = match controller {
-        Controller::Deployment | Controller::Rollout => {
+        Controller::Deployment | Controller::Rollout | Controller::CloneSet => {
             count("updatedReplicas") < wanted() || count("replicas") > count("updatedReplicas")
         }
         Controller::StatefulSet => {

@@ -18,7 +18,9 @@ pub(crate) fn fill(resource: Resource, object: &mut Value) {
                 default(&mut spec["strategy"]["rollingUpdate"], "maxUnavailable", json!("25%"));
             }
         }
-        Resource::ReplicaSets | Resource::ReplicationControllers => default(&mut object["spec"], "replicas", json!(1)),
+        Resource::ReplicaSets | Resource::ReplicationControllers | Resource::CloneSets => {
+            default(&mut object["spec"], "replicas", json!(1));
+        }
         Resource::StatefulSets => {
             let spec = &mut object["spec"];
             default(spec, "replicas", json!(1));

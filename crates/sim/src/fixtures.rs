@@ -66,6 +66,14 @@ pub fn rollout(namespace: &str, name: &str, replicas: u64, steps: &Value) -> Val
     rollout
 }
 
+/// An `OpenKruise` `CloneSet` that recreates its pods one after the other.
+pub fn clone_set(namespace: &str, name: &str, replicas: u64) -> Value {
+    let mut set = workload("apps.kruise.io/v1alpha1", "CloneSet", namespace, name);
+    set["spec"]["replicas"] = json!(replicas);
+    set["spec"]["updateStrategy"] = json!({"type": "ReCreate", "maxUnavailable": 1});
+    set
+}
+
 /// A disruption budget for the pods of the workload with this name.
 pub fn budget(namespace: &str, workload: &str, min_available: u64) -> Value {
     json!({

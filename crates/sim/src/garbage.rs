@@ -30,6 +30,7 @@ impl World {
         let of_owners = [
             Resource::Deployments,
             Resource::Rollouts,
+            Resource::CloneSets,
             Resource::ReplicaSets,
             Resource::ReplicationControllers,
             Resource::StatefulSets,

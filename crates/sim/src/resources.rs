@@ -18,6 +18,7 @@ pub enum Resource {
     DaemonSets,
     ControllerRevisions,
     Rollouts,
+    CloneSets,
     PodDisruptionBudgets,
     Leases,
     CustomResourceDefinitions,
@@ -73,6 +74,7 @@ table! {
     DaemonSets "apps" "v1" "daemonsets" "DaemonSet" [namespaced status generation];
     ControllerRevisions "apps" "v1" "controllerrevisions" "ControllerRevision" [namespaced];
     Rollouts "argoproj.io" "v1alpha1" "rollouts" "Rollout" [namespaced custom status generation];
+    CloneSets "apps.kruise.io" "v1alpha1" "clonesets" "CloneSet" [namespaced custom status generation];
     PodDisruptionBudgets "policy" "v1" "poddisruptionbudgets" "PodDisruptionBudget" [namespaced status generation];
     Leases "coordination.k8s.io" "v1" "leases" "Lease" [namespaced];
     CustomResourceDefinitions "apiextensions.k8s.io" "v1" "customresourcedefinitions" "CustomResourceDefinition" [status generation];

@@ -57,9 +57,11 @@ fn set(object: &mut Value, field: &str, text: &str) {
 }
 
 /// Maps of labels and annotations that are empty are not stored. (In the template of a Rollout it is Argo's controller
-/// that leaves them out, with its first update.)
+/// that leaves them out, with its first update. That of a `CloneSet` stays as it was written.)
 pub(crate) fn drop_empty_maps(object: &mut Value) {
-    for path in [&["metadata"][..], &["spec", "template", "metadata"]] {
+    let template: &[&str] = &["spec", "template", "metadata"];
+    let is_kept = object["kind"] == Resource::CloneSets.kind();
+    for path in [&["metadata"][..], template].into_iter().take(if is_kept { 1 } else { 2 }) {
         let metadata = path.iter().try_fold(&mut *object, |object, field| object.get_mut(field));
         let Some(metadata) = metadata.and_then(Value::as_object_mut) else { continue };
         for map in ["labels", "annotations"] {

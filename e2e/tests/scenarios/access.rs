@@ -3,20 +3,21 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
-use flippy_e2e::audit::Requests;
+use flippy_e2e::audit::{Request, Requests};
 use flippy_e2e::scenario::{NEW_IMAGE, Scenario};
 use flippy_e2e::workloads::Workload;
-use flippy_e2e::{apply, chart, install, operator};
+use flippy_e2e::{apply, chart, install, operator, optional};
 use serde_json::{Value, json};
 
 use crate::config::{MESH, waits, wanting};
-use crate::outcome::{condition_because, ready_because};
+use crate::outcome::{LIMIT, condition_because, ready_because};
 
 flippy_e2e::scenarios! {
     // Only a real API server knows permissions.
     real: [
         a_campaign_over_all_kinds_uses_every_rule_of_the_shipped_roles_and_costs_one_patch_per_restart,
         what_the_chart_allows_only_on_request_is_used_by_what_it_is_for_and_nothing_more_is_needed,
+        the_right_to_create_pods_is_used_for_dry_runs_alone_and_nothing_more_is_needed_to_ask_admission,
     ],
 }
 
@@ -111,6 +112,43 @@ async fn what_the_chart_allows_only_on_request_is_used_by_what_it_is_for_and_not
     let roles: Vec<&Value> = optional.iter().filter(|manifest| manifest["kind"] == "Role").collect();
     assert_eq!(roles.len(), 2);
     assert_eq!(unused(&roles, &s.requests()?)?, BTreeSet::new(), "allowed, but not used");
+    Ok(())
+}
+
+async fn the_right_to_create_pods_is_used_for_dry_runs_alone_and_nothing_more_is_needed_to_ask_admission(
+    s: &Scenario,
+) -> Result<()> {
+    let shop = s.namespace("shop").await?;
+    let workloads = [
+        Workload::deployment("a"),
+        Workload::rollout("b"),
+        Workload::stateful_set("c"),
+        Workload::daemon_set("d"),
+        Workload::replica_set("e"),
+        Workload::replication_controller("f"),
+    ];
+    let workloads = s.create_all(&shop, workloads).await?;
+    s.may_ask_admission().await?;
+    let _operator = s.operator().await?;
+    s.mesh().upgrade(NEW_IMAGE).await?;
+    let mut spec = wanting(s, &[]);
+    spec["DriftDetection"] = json!("Injection");
+    let kinds = ["Deployment", "ArgoRollout", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController"];
+    spec["RestartObjects"] = kinds.map(|kind| json!({"Type": kind, "StatusCheckConfig": waits(60)})).into();
+
+    s.config(s.system(), MESH, spec).await?;
+
+    ready_because(s, MESH, "AllFresh").await?;
+    s.fresh(&workloads, NEW_IMAGE, LIMIT).await?;
+    let all = s.requests()?;
+    let created = all.verb("create").resource("pods");
+    assert!(created.iter().all(Request::is_dry_run), "a pod was created:\n{}", created.table());
+    // A template is read by listing one object, so that the right to get workloads is not needed.
+    assert_eq!(all.verb("get").only(|request| !request.resource().is_empty()).count(), 0, "{}", all.table());
+    let shipped = optional::manifests()?;
+    let roles: Vec<&Value> = shipped.iter().filter(|manifest| manifest["kind"] == "ClusterRole").collect();
+    assert_eq!(roles.len(), 1);
+    assert_eq!(unused(&roles, &all)?, BTreeSet::new(), "allowed, but not used");
     Ok(())
 }
 

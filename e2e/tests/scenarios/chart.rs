@@ -87,6 +87,7 @@ fn a_value_that_the_chart_does_not_know_or_understand_is_refused_by_its_name() {
         ("replcas=3", "replcas"),
         ("replicas=-1", "replicas"),
         ("imageSources[0].name=x", "imageSources"),
+        ("customKinds[0].apiGroup=apps,customKinds[0].resource=deployments", "apiGroup"),
         ("configNamespaces[0]=Upper", "configNamespaces"),
         ("topologySpread.whenUnsatisfiable=Maybe", "whenUnsatisfiable"),
     ] {
@@ -115,6 +116,11 @@ fn an_option_adds_exactly_the_rights_that_it_is_about() -> Result<()> {
         (
             "argoRollouts.enabled=false,imageSources[0].namespace=a,imageSources[0].name=b",
             only(("a", "/configmaps/b", "get list watch")),
+        ),
+        ("argoRollouts.enabled=false,askAdmission.enabled=true", only(("*", "/pods", "create"))),
+        (
+            "argoRollouts.enabled=false,customKinds[0].apiGroup=apps.kruise.io,customKinds[0].resource=clonesets",
+            only(("*", "apps.kruise.io/clonesets", "list watch patch")),
         ),
         ("argoRollouts.enabled=false,secrets[0].namespace=a,secrets[0].name=b", only(("a", "/secrets/b", "get"))),
         (
@@ -159,6 +165,26 @@ fn rights(values: &[&str]) -> Result<BTreeSet<String>> {
 fn texts(list: &Value) -> impl Iterator<Item = String> {
     let texts = list.as_array().cloned().unwrap_or_default();
     texts.into_iter().map(|text| text.as_str().unwrap_or_default().to_owned())
+}
+
+#[test]
+fn the_right_to_ask_admission_never_comes_without_the_fence_around_the_account_that_has_it() -> Result<()> {
+    let account = "askAdmission.enabled=true,serviceAccount.create=false,serviceAccount.name=robot";
+    for (values, has_right) in [(account.to_owned(), true), (format!("{account},rbac.create=false"), false)] {
+        let documents = chart::render("mesh", &[&IMAGE[..], &["--set", &values]].concat())?;
+        let of_kind = |kind: &'static str| documents.iter().filter(move |document| document["kind"] == kind);
+        let policies: Vec<&Value> = of_kind("ValidatingAdmissionPolicy").collect();
+        ensure!(policies.len() == 1, "{} policies with {values}", policies.len());
+        let fenced = policies[0]["spec"]["matchConditions"][0]["expression"].as_str().unwrap_or_default();
+        assert_eq!(fenced, r#"request.userInfo.username == "system:serviceaccount:mesh:robot""#);
+        let mut bindings = of_kind("ValidatingAdmissionPolicyBinding");
+        ensure!(bindings.any(|binding| binding["spec"]["policyName"] == policies[0]["metadata"]["name"]), "{values}");
+        let mut rights = of_kind("ClusterRoleBinding").filter(|binding| {
+            binding["roleRef"]["name"] == "flippy-ask-admission" && binding["subjects"][0]["name"] == "robot"
+        });
+        assert_eq!(rights.next().is_some(), has_right, "{values}");
+    }
+    Ok(())
 }
 
 #[test]

@@ -20,6 +20,7 @@ flippy_e2e::scenarios! {
     real: [
         a_cluster_that_has_never_heard_of_flippy_is_made_fresh_from_a_pipeline,
         an_interrupted_campaign_names_what_is_under_way_and_the_same_command_goes_on,
+        with_the_right_to_create_pods_admission_is_asked_and_nothing_is_restarted_in_vain,
         beside_an_operator_it_refuses_until_that_is_paused,
         without_the_right_to_restart_nothing_begins_and_the_right_is_named,
         a_wave_that_needs_approval_ends_it_with_a_code_of_its_own_until_it_is_approved,
@@ -159,6 +160,30 @@ fn interrupted(mut command: Command) -> Result<(Option<i32>, Vec<Value>)> {
         }
     }
     Ok((child.wait()?.code(), told))
+}
+
+async fn with_the_right_to_create_pods_admission_is_asked_and_nothing_is_restarted_in_vain(s: &Scenario) -> Result<()> {
+    let namespace = s.namespace("shop").await?;
+    let workloads = s.create_all(&namespace, ["cart", "till"].map(Workload::deployment)).await?;
+    let mut rules = rules();
+    rules[0]["verbs"] = json!(["list", "watch", "create"]);
+    let person = Person::with_rules(s, "releaser", rules).await?;
+    let mut spec = wanting(s, &[NEW_IMAGE]);
+    spec["DriftDetection"] = json!("Injection");
+    let file = File::write(s, &spec)?;
+
+    let in_vain = file.restart(&person, &["-o", "json"]).await?;
+    assert_eq!(in_vain.code, Some(4), "{}{}", in_vain.stdout, in_vain.stderr);
+    assert_eq!(restarted(&events(&in_vain)?), 0, "{}", in_vain.stdout);
+    assert!(in_vain.stdout.contains("SameImageForeseen"), "{}", in_vain.stdout);
+
+    s.mesh().upgrade(NEW_IMAGE).await?;
+    spec["ImageList"] = json!([]);
+    let file = File::write(s, &spec)?;
+    let done = file.restart(&person, &["-o", "json"]).await?;
+    assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
+    assert_eq!(restarted(&events(&done)?), 2, "{}", done.stdout);
+    restarted_once(s, &workloads).await
 }
 
 async fn beside_an_operator_it_refuses_until_that_is_paused(s: &Scenario) -> Result<()> {

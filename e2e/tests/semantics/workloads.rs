@@ -151,6 +151,7 @@ fn counts(kind: Kind, object: &DynamicObject) -> Value {
             "ready": status["numberReady"], "available": status["numberAvailable"],
             "unavailable": status["numberUnavailable"], "misscheduled": status["numberMisscheduled"],
         }),
+        Kind::CloneSet => unreachable!("the real control plane has no controller of its own to compare with"),
         Kind::ReplicaSet | Kind::ReplicationController => json!({
             "observed": is_observed, "replicas": status["replicas"], "labeled": status["fullyLabeledReplicas"],
             "ready": status["readyReplicas"], "available": status["availableReplicas"],
@@ -178,6 +179,7 @@ fn expected_counts(workload: &WorkloadRef) -> Value {
             "observed": true, "desired": all, "scheduled": all, "updated": all, "ready": all, "available": all,
             "unavailable": null, "misscheduled": 0,
         }),
+        Kind::CloneSet => unreachable!("the real control plane has no controller of its own to compare with"),
         Kind::ReplicaSet | Kind::ReplicationController => {
             json!({"observed": true, "replicas": all, "labeled": all, "ready": all, "available": all})
         }

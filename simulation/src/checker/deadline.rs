@@ -1,6 +1,8 @@
 //! A restart is under way for no longer than its window, counted from its mark and not from when somebody looked: a
 //! status that is written later must not count it as being under way.
 
+use std::collections::BTreeMap;
+
 use flippy_sim::{Key, Part, Resource};
 use jiff::SignedDuration;
 use serde_json::Value;
@@ -23,7 +25,7 @@ pub(super) fn check(record: &Record<'_>) -> Vec<Finding> {
     });
     for written in statuses {
         let Some(after) = &written.after else { continue };
-        let Some(wish) = Wish::read(&written.key, after) else { continue };
+        let Some(wish) = Wish::read(&written.key, after, &BTreeMap::new()) else { continue };
         let Some(request) = written.author.request.and_then(|index| record.history.requests.get(index)) else {
             continue;
         };

@@ -1,7 +1,7 @@
 //! Pods are taken away one by one: only stale ones, of workloads that are marked for it, and never a second one before the
 //! first is replaced. Judged by what the server did, not by what anybody decided.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use flippy_sim::{Key, Mutation, Part, RequestRecord, Resource, Verb};
@@ -98,25 +98,42 @@ fn workload_of<'a>(record: &'a Record<'_>, pod: &Value, revision: u64) -> Option
     Some(owner(parent.2).and_then(by_uid).unwrap_or(parent))
 }
 
-/// Whether a config wants the pod replaced, as the operator had been told of it when it decided.
+/// Whether a config wants the pod replaced, as the operator had been told of it, and of the source of its images if it has
+/// one, when it decided.
 fn is_wished(record: &Record<'_>, evicted: &Evicted<'_>, resource: Resource, key: &Key) -> bool {
+    let configs = told_lately(record, evicted, Resource::FlippyConfigs);
+    let sources = told_lately(record, evicted, Resource::ConfigMaps);
+    let sources: Vec<BTreeMap<Key, Arc<Value>>> = if sources.is_empty() {
+        vec![BTreeMap::new()]
+    } else {
+        let all = |revision| record.all(Resource::ConfigMaps, revision);
+        sources
+            .into_iter()
+            .map(|revision| all(revision).map(|(key, map)| (key.clone(), map.clone())).collect())
+            .collect()
+    };
+    configs.into_iter().any(|revision| {
+        let wishes = || record.all(Resource::FlippyConfigs, revision);
+        let as_of = |sources| wishes().filter_map(move |(place, config)| Wish::read(place, config, sources));
+        sources.iter().flat_map(as_of).any(|wish| {
+            let wants = wish.goes_first(resource, key)
+                || (wish.check_of(resource).is_some() && wish.is_fresh(evicted.pod) == Some(false));
+            wants && !wish.suspended && !wish.dry_run && !wish.lacks_a_source
+        })
+    })
+}
+
+/// As of which revisions it may have known a resource when it decided.
+fn told_lately(record: &Record<'_>, evicted: &Evicted<'_>, resource: Resource) -> Vec<u64> {
     let told = record.told_to(&evicted.request.user, evicted.index);
-    let configs = told.iter().rev().filter(|delivery| delivery.resource == Resource::FlippyConfigs);
-    let mut revisions: Vec<u64> = Vec::new();
-    for delivery in configs {
+    let mut revisions = Vec::new();
+    for delivery in told.iter().rev().filter(|delivery| delivery.resource == resource) {
         revisions.push(delivery.revision);
         if evicted.request.at.duration_since(delivery.at) > DECIDING {
             break;
         }
     }
-    revisions.into_iter().any(|revision| {
-        let wishes = record.all(Resource::FlippyConfigs, revision);
-        wishes.filter_map(|(place, config)| Wish::read(place, config)).any(|wish| {
-            let wants = wish.goes_first(resource, key)
-                || (wish.check_of(resource).is_some() && wish.is_fresh(evicted.pod) == Some(false));
-            wants && !wish.suspended && !wish.dry_run
-        })
-    })
+    revisions
 }
 
 /// Whether there was a moment between two evictions at which all pods were there and ready.

@@ -25,7 +25,7 @@ pub(crate) fn rollout_of(resource: Resource, workload: &Value) -> Rollout {
     let count = |field: &str| status[field].as_i64().unwrap_or(0);
     let wanted = spec["replicas"].as_i64().unwrap_or(1);
     let generation = workload["metadata"]["generation"].as_i64().unwrap_or(0);
-    if spec["paused"] == true {
+    if spec["paused"] == true || spec["updateStrategy"]["paused"] == true {
         return Rollout::Held;
     }
     let observed = match &status["observedGeneration"] {
@@ -64,6 +64,14 @@ pub(crate) fn rollout_of(resource: Resource, workload: &Value) -> Rollout {
                 complete_if(count("numberAvailable") >= wanted)
             }
         }
+        Resource::CloneSets => {
+            let is_outdated = count("updatedReplicas") < wanted || count("replicas") > count("updatedReplicas");
+            if replaces_all_by_template(resource, workload) && is_outdated {
+                Rollout::UnderWay
+            } else {
+                complete_if(count("updatedReadyReplicas") >= wanted)
+            }
+        }
         Resource::ReplicaSets | Resource::ReplicationControllers => complete_if(count("availableReplicas") >= wanted),
         _ => {
             let time = |value: &Value| value.as_str().and_then(|text| text.parse::<Timestamp>().ok());
@@ -100,6 +108,7 @@ pub(crate) fn replaces_all_by_template(resource: Resource, workload: &Value) -> 
         Resource::StatefulSets => strategy["type"] != "OnDelete" && partition == 0,
         Resource::DaemonSets => strategy["type"] != "OnDelete",
         Resource::ReplicaSets | Resource::ReplicationControllers => false,
+        Resource::CloneSets => strategy["type"] == "ReCreate" && strategy["partition"].is_null(),
         _ => true,
     }
 }
@@ -196,6 +205,10 @@ pub(crate) fn full(image: &str) -> String {
 
 /// A workload as configs and statuses name it.
 pub(crate) fn name(resource: Resource, key: &Key) -> String {
-    let kind = if resource == Resource::Rollouts { "ArgoRollout" } else { resource.kind() };
+    let kind = match resource {
+        Resource::Rollouts => "ArgoRollout",
+        Resource::CloneSets => "CloneSet.apps.kruise.io",
+        _ => resource.kind(),
+    };
     format!("{kind} {key}")
 }

@@ -12,7 +12,8 @@ use crate::knowledge::View;
 
 /// What is neither fresh nor explained now.
 pub(crate) fn unexplained(view: &View, now: Timestamp) -> Vec<Finding> {
-    let wishes: Vec<Wish> = view.configs.iter().filter_map(|(key, config)| Wish::read(key, config)).collect();
+    let wishes: Vec<Wish> =
+        view.configs.iter().filter_map(|(key, config)| Wish::read(key, config, &view.config_maps)).collect();
     let finding = |wish: &Wish, message: String| Finding {
         at: now,
         invariant: Invariant::Liveness,
@@ -30,7 +31,7 @@ pub(crate) fn unexplained(view: &View, now: Timestamp) -> Vec<Finding> {
 /// When time alone will bring something about, if it does until an instant: a window opens, or a soak ends.
 pub(crate) fn next_turn(view: &View, now: Timestamp, until: Timestamp) -> Option<Timestamp> {
     let turns = view.configs.iter().filter_map(|(key, config)| {
-        let wish = Wish::read(key, config).filter(|wish| !wish.suspended && !wish.dry_run)?;
+        let wish = Wish::read(key, config, &view.config_maps).filter(|wish| !wish.suspended && !wish.dry_run)?;
         wish.in_scope(view).find(|(.., standing)| *standing == Standing::Stale)?;
         let conditions = config["status"]["conditions"].as_array();
         let mut allowed = conditions.into_iter().flatten().filter(|one| one["type"] == "RestartsAllowed");
@@ -73,7 +74,18 @@ fn problems(wish: &Wish, wishes: &[Wish], view: &View, config: &Value, now: Time
     else {
         return vec!["its status lacks conditions".to_owned()];
     };
+    let is_said = ready["reason"] == "ImageSourceUnavailable";
+    if wish.lacks_a_source && !wish.suspended && !wish.dry_run {
+        let problem = format!("a source of images is missing, but Ready is {} ({})", ready["status"], ready["reason"]);
+        return if is_said && stalled["status"] == "True" { Vec::new() } else { vec![problem] };
+    }
+    if wish.lacks_a_source {
+        return Vec::new();
+    }
     let mut problems = Vec::new();
+    if is_said {
+        problems.push("a source of images is said to be missing, but is there".to_owned());
+    }
     let all: Vec<(Resource, &Key, &Value, Standing)> = wish.in_scope(view).collect();
     let counters = &status["workloads"];
     let count = |field: &str| counters[field].as_u64().unwrap_or(0);
@@ -138,6 +150,7 @@ fn explanation_for_all(
             "GateShut" if wish.gates.iter().any(|gate| gate.is_shut_by(|host| view.mood.is_good(host))) => {
                 return Some("gates");
             }
+            "GatePending" if is_pending(wish, allowed, now) => return Some("gates"),
             "PendingPods" if view.has_pods_without_node() => return Some("no room"),
             "WindowsTooShort" if window::are_too_short(&wish.windows, longest(wish)) => return Some("windows"),
             "WindowEnds" if window::shuts_within(&wish.windows, now, longest(wish)) => return Some("windows"),
@@ -158,9 +171,16 @@ fn explanation_for_all(
         "FirstRefused" if view.refused.as_ref().is_some_and(|(resource, key)| wish.goes_first(*resource, key)) => {
             Some("what goes first")
         }
-        "FirstBlocked" if !view.budgets.is_empty() => Some("what goes first"),
+        "FirstBlocked" if !view.budgets.is_empty() || wish.asks_admission => Some("what goes first"),
         _ => None,
     }
+}
+
+/// Whether a gate was not asked before, and is given the time that it has to stay open. It is asked when something becomes due,
+/// such as another try, which may be a moment before the end.
+fn is_pending(wish: &Wish, allowed: &Value, now: Timestamp) -> bool {
+    let since: Option<Timestamp> = allowed["lastTransitionTime"].as_str().and_then(|at| at.parse().ok());
+    since.is_some_and(|since| wish.gates.iter().any(|gate| gate.may_open_after(now.duration_since(since))))
 }
 
 /// So many restarts that bring stale pods again stop a campaign.
@@ -211,8 +231,11 @@ fn untrue(
     let reason = listed["reason"].as_str().unwrap_or_default();
     let true_ = match reason {
         "Paused" | "MidRollout" | "OnDelete" | "Partition" | "NoRollout" => is_held(wish, resource, workload),
+        // Admission was asked long ago, or ought to have been.
+        "AskingAdmission" => false,
+        "SameImageForeseen" => !wish.wants(&view.image_of_a_new_pod(workload)),
         "NoProgress" => rollout_of(resource, workload) == Rollout::UnderWay,
-        "Conflict" => wish.conflicts(wishes, view, resource, key, workload),
+        "Conflict" => wish.may_conflict(wishes, view, resource, key, workload),
         "SingleReplica" => wish.strategy.holds_single && is_single(wish, resource, workload),
         "SameImageAgain" => crate::record::mark(resource, workload).is_some(),
         _ => true,

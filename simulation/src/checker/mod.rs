@@ -19,6 +19,7 @@ mod scope;
 mod selector;
 mod serial;
 mod single;
+mod source;
 mod standstill;
 mod statuses;
 mod strategy;
@@ -48,6 +49,8 @@ pub enum Invariant {
     /// Nothing starts while a required precondition is not met, a gate is not known to be open, or pods of restarted
     /// workloads find no node.
     Gate,
+    /// Nothing starts while a source of wanted images is missing or broken.
+    Source,
     /// Nothing starts while a restart that is waited for is under way.
     Serial,
     /// Of what shares a disruption budget or a group, nothing starts beside another one, or against the budget.
@@ -163,6 +166,7 @@ pub(crate) fn died(at: Timestamp) -> Finding {
 fn objections_to(case: &Case<'_>) -> Vec<Objection> {
     let at_most_one = [
         scope::objection,
+        source::objection,
         gate::objection,
         query_gate::objection,
         crowding::objection,
@@ -193,7 +197,8 @@ fn objections(record: &Record<'_>, restart: &Restart<'_>) -> Vec<Objection> {
         .flat_map(|(answered_by, moment)| watches_of_sets(moment).into_iter().map(move |by| (answered_by, moment, by)))
     {
         let view = View::told(record, restart, moment, answered_by, sets_by);
-        let wishes: Vec<Wish> = view.configs.iter().filter_map(|(key, config)| Wish::read(key, config)).collect();
+        let wishes: Vec<Wish> =
+            view.configs.iter().filter_map(|(key, config)| Wish::read(key, config, &view.config_maps)).collect();
         for (wish, now) in wishes.iter().flat_map(|wish| shown.iter().map(move |now| (wish, *now))) {
             let case = Case { record, view: &view, wish, wishes: &wishes, restart, now, began };
             let found = objections_to(&case);

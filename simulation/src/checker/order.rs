@@ -85,7 +85,9 @@ pub(super) fn is_left_to_start(case: &Case<'_>, resource: Resource, key: &Key, w
         && !is_held(case.wish, resource, workload)
         && !may_be_sent_for_another(case, resource, key, workload)
         && (!case.wish.strategy.holds_single || !is_single(case.wish, resource, workload))
-        && !case.wish.conflicts(case.wishes, case.view, resource, key, workload)
+        // Nobody else knows what admission was asked, and when.
+        && !case.wish.asks_admission
+        && !case.wish.may_conflict(case.wishes, case.view, resource, key, workload)
         && !may_wait_for_others(case, resource, key, workload)
         && !was_tried(case, resource, key)
 }

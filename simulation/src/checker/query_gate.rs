@@ -42,6 +42,11 @@ impl QueryGate {
     pub(crate) fn is_shut_by(&self, is_good: impl Fn(&str) -> bool) -> bool {
         !is_good(&self.host)
     }
+
+    /// Whether it may merely be pending when it has let nothing start for so long: an answer may be lost on the way.
+    pub(crate) fn may_open_after(&self, waited: SignedDuration) -> bool {
+        waited <= self.open_for + self.interval * COUNTS_FOR
+    }
 }
 
 pub(super) fn objection(case: &Case<'_>) -> Option<Objection> {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{Finding, Invariant};
 use crate::life::is_operator;
 use crate::record::{Record, WORKLOADS};
-use crate::scenario::Scenario;
+use crate::scenario::{SOURCE, Scenario};
 
 /// In this time …
 const PERIOD: SignedDuration = SignedDuration::from_mins(1);
@@ -22,6 +22,8 @@ const WATCHES: usize = 40;
 const REFUSALS: usize = 6;
 /// … it reads the lease at most so often, and writes it as often: every two seconds.
 const LEASES: usize = 36;
+/// … it asks admission at most so often: five times a second.
+const QUESTIONS: usize = 301;
 /// … and it writes the status of a config at most once a second.
 const STATUSES: usize = 61;
 
@@ -29,18 +31,24 @@ pub(super) fn check(record: &Record<'_>, scenario: &Scenario) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut rates: HashMap<Subject, VecDeque<Timestamp>> = HashMap::new();
     for request in record.history.requests.iter().filter(|request| is_operator(&request.user)) {
-        let Some((verb, resource, part, key)) = &request.target else {
+        let discovery = (Verb::Get, Resource::CloneSets, Part::Main, Key::new("", "discovery"));
+        let is_discovery = request.line.ends_with("/apis/apps.kruise.io/v1alpha1");
+        let Some((verb, resource, part, key)) = request.target.as_ref().or(is_discovery.then_some(&discovery)) else {
             findings.push(finding(request, "is not for an operator to ask", ""));
             continue;
         };
         let allowed = match (verb, resource, part) {
-            (Verb::List | Verb::Watch, Resource::Secrets | Resource::ConfigMaps, _) => false,
+            (Verb::List | Verb::Watch, Resource::Secrets, _) => false,
+            (Verb::List | Verb::Watch, Resource::ConfigMaps, _) => names(request, SOURCE.1),
+            // What admission makes of it is asked, and no pod made.
+            (Verb::Create, Resource::Pods, Part::Main) => request.dry_run,
             (Verb::List | Verb::Watch, _, _)
             | (Verb::Create, Resource::Events, _)
             | (Verb::Patch, Resource::FlippyConfigs, Part::Status)
             | (Verb::Create, Resource::Pods, Part::Eviction) => true,
             (Verb::Get | Verb::Create | Verb::Update, Resource::Leases, Part::Main) => scenario.replicas.is_some(),
             (Verb::Patch, resource, Part::Main) => WORKLOADS.contains(resource),
+            _ if is_discovery => true,
             _ => false,
         };
         if !allowed {
@@ -65,11 +73,16 @@ type Subject = (Arc<str>, Verb, Resource, Key, i64);
 /// What a request is counted with, and how many of them are fine.
 fn subject(request: &RequestRecord, verb: Verb, resource: Resource, key: &Key) -> Option<(Subject, usize)> {
     let (most, generation) = match (verb, resource) {
+        // Five questions to admission a second, about all workloads together, and one template read for each.
+        (Verb::Create, Resource::Pods) if request.dry_run => return Some(question(request, verb, resource)),
+        (Verb::List, _) if WORKLOADS.contains(&resource) && names(request, "") => {
+            return Some(question(request, verb, Resource::Pods));
+        }
         // Its two watches of single definitions are counted together; and ReplicaSets link pods to their workloads, and
         // are workloads.
         (Verb::List, Resource::CustomResourceDefinitions | Resource::ReplicaSets) => (2 * LISTS, 0),
         (Verb::Watch, Resource::CustomResourceDefinitions | Resource::ReplicaSets) => (2 * WATCHES, 0),
-        (Verb::List, _) => (LISTS, 0),
+        (Verb::List, _) | (Verb::Get, Resource::CloneSets) => (LISTS, 0),
         (Verb::Watch, _) => (WATCHES, 0),
         (_, Resource::Leases) => (LEASES, 0),
         (Verb::Patch, Resource::FlippyConfigs) => (STATUSES, 0),
@@ -78,6 +91,16 @@ fn subject(request: &RequestRecord, verb: Verb, resource: Resource, key: &Key) -
         _ => return None,
     };
     Some(((request.user.clone(), verb, resource, key.clone(), generation), most))
+}
+
+/// Counted apart from lists of everything, which name no object.
+fn question(request: &RequestRecord, verb: Verb, resource: Resource) -> (Subject, usize) {
+    ((request.user.clone(), verb, resource, Key::new("", "a question"), 0), QUESTIONS)
+}
+
+/// Whether only objects of this name are asked for.
+fn names(request: &RequestRecord, name: &str) -> bool {
+    request.line.contains(&format!("fieldSelector=metadata.name%3D{name}"))
 }
 
 /// Another generation is another question.

@@ -13,7 +13,7 @@ const DEADLINE: SignedDuration = SignedDuration::from_mins(10);
 pub(super) fn stands_still(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value) -> bool {
     // Others have a deadline of their own.
     let is_seen = workload["status"]["observedGeneration"].as_i64().unwrap_or(0) >= generation(workload);
-    if is_seen && !matches!(resource, Resource::StatefulSets | Resource::DaemonSets) {
+    if is_seen && !matches!(resource, Resource::StatefulSets | Resource::DaemonSets | Resource::CloneSets) {
         return false;
     }
     let count = |version: &Value, field: &str| version["status"][field].as_i64().unwrap_or(0);

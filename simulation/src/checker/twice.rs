@@ -6,7 +6,9 @@
 //! - somebody else took the mark of the last restart away; or
 //! - the last restart was in vain (its pods are stale again): then the next is the next attempt for the same images, and
 //!   comes half an hour later, or twice that for each attempt more; only the first retry may come as soon as a pod that is
-//!   newer than the last restart is seen with a wanted image.
+//!   newer than the last restart is seen with a wanted image, or admission says that one would have it.
+
+use std::collections::BTreeMap;
 
 use flippy_sim::{Part, Resource};
 use jiff::SignedDuration;
@@ -16,6 +18,7 @@ use super::{Finding, Invariant};
 use crate::knowledge::batch_began;
 use crate::life::is_operator;
 use crate::record::{Record, Restart, mark};
+use crate::scenario::SOURCE;
 
 const FIRST_RETRY: SignedDuration = SignedDuration::from_mins(30);
 /// Marks are dated when they are decided on, and whole seconds for Rollouts.
@@ -77,13 +80,14 @@ fn objection(record: &Record<'_>, last: &Restart<'_>, next: &Restart<'_>) -> Opt
     if came_early && last_attempt > 1 {
         return Some("it is too early for another attempt");
     }
-    (came_early && !fresh_pod_came(record, last, next)).then_some("nothing spoke for trying again so early")
+    (came_early && !fresh_pod_came(record, last, next) && !admission_is_asked(record, next))
+        .then_some("nothing spoke for trying again so early")
 }
 
 /// The least time that any config gives a restart of this kind.
 fn shortest_window(record: &Record<'_>, restart: &Restart<'_>) -> SignedDuration {
     let configs = record.all(Resource::FlippyConfigs, restart.mutation.revision);
-    let wishes = configs.filter_map(|(key, config)| Wish::read(key, config));
+    let wishes = configs.filter_map(|(key, config)| Wish::read(key, config, &BTreeMap::new()));
     let windows =
         wishes.filter_map(|wish| Some(wish.waits_for(restart.mutation.resource, &restart.mutation.key)?.window()));
     windows.min().unwrap_or_default().saturating_sub(ROUNDING)
@@ -98,20 +102,32 @@ fn wishes_changed(record: &Record<'_>, last: &Restart<'_>, next: &Restart<'_>) -
         let changes_wishes = match mutation.resource {
             Resource::FlippyConfigs => mutation.part == Part::Main,
             Resource::Namespaces => true,
+            Resource::ConfigMaps => *mutation.key.name == *SOURCE.1,
             _ => false,
         };
         within && changes_wishes && !is_operator(&mutation.author.user)
     })
 }
 
-/// As of which revision the life that made a restart knew the configs.
+/// As of which revision the life that made a restart knew the configs, and the source of their images if they have one.
 fn told_configs(record: &Record<'_>, restart: &Restart<'_>) -> u64 {
+    let of_source = told(record, restart, Resource::ConfigMaps);
+    told(record, restart, Resource::FlippyConfigs).unwrap_or(0).min(of_source.unwrap_or(u64::MAX))
+}
+
+fn told(record: &Record<'_>, restart: &Restart<'_>, resource: Resource) -> Option<u64> {
     // A batch is decided on before its first request goes out.
     let began = batch_began(record, restart);
     let told = record.told_before(restart).iter().rev();
-    told.filter(|delivery| delivery.resource == Resource::FlippyConfigs)
+    told.filter(|delivery| delivery.resource == resource)
         .find(|delivery| delivery.at < began)
-        .map_or(0, |delivery| delivery.revision)
+        .map(|delivery| delivery.revision)
+}
+
+/// Whether a config asks admission, which may say that it is of use by now.
+fn admission_is_asked(record: &Record<'_>, next: &Restart<'_>) -> bool {
+    let configs = record.all(Resource::FlippyConfigs, next.mutation.revision);
+    configs.into_iter().any(|(_, config)| config["spec"]["DriftDetection"] == "Injection")
 }
 
 /// Whether a pod was created with another sidecar than the restarted one's pods have, after the last restart.

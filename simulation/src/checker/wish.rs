@@ -1,27 +1,37 @@
 //! A `FlippyConfig`, read anew: not with the eyes of the product.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use flippy_sim::{Key, Resource};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::knowledge::View;
 use crate::record::RESUMED_AT;
-use crate::scenario::{CONFIG_NAMESPACE, IGNORE_KEY};
+use crate::scenario::{CONFIG_NAMESPACE, IGNORE_KEY, MIRROR};
 
-use super::facts;
 use super::query_gate::QueryGate;
 use super::strategy::{Limit, Strategy};
 use super::waves::Wave;
 use super::window::Window;
+use super::{facts, source};
 
 /// What a restart that nobody waits for has, before it counts as failed.
 const NOT_WAITED: SignedDuration = SignedDuration::from_secs(600);
 
 /// What a config wants.
+#[allow(clippy::struct_excessive_bools, reason = "each is a field of a spec, or whether it is there, read once")]
 pub(crate) struct Wish {
     pub(crate) key: Key,
     pub(crate) created_at: Timestamp,
     pub(crate) images: Vec<String>,
+    /// Whether nobody can tell what all of them are.
+    pub(crate) lacks_a_source: bool,
+    /// Whether what is pulled from the mirror counts as pulled from its origin.
+    knows_mirror: bool,
+    /// Whether it asks admission before it restarts anything.
+    pub(crate) asks_admission: bool,
     containers: Vec<String>,
     labels: Value,
     /// Kinds in order, and how their restarts are waited for.
@@ -77,7 +87,7 @@ pub(crate) enum Standing {
 }
 
 impl Wish {
-    pub(crate) fn read(key: &Key, config: &Value) -> Option<Self> {
+    pub(crate) fn read(key: &Key, config: &Value, config_maps: &BTreeMap<Key, Arc<Value>>) -> Option<Self> {
         let spec = &config["spec"];
         let texts = |list: &Value| -> Vec<String> {
             list.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
@@ -88,10 +98,15 @@ impl Wish {
             let place = Key::new(text("Namespace"), text("Name"));
             Some((resource_of(text("Type"))?, place, Check::read(&one["StatusCheckConfig"])))
         };
+        let of_sources = source::images(spec, config_maps);
+        let of_list = texts(&spec["ImageList"]);
         Some(Self {
             key: key.clone(),
             created_at: config["metadata"]["creationTimestamp"].as_str()?.parse().ok()?,
-            images: texts(&spec["ImageList"]).iter().map(|image| facts::full(image)).collect(),
+            lacks_a_source: of_sources.is_none(),
+            images: of_list.iter().map(|image| facts::full(image)).chain(of_sources.unwrap_or_default()).collect(),
+            knows_mirror: !spec["ImageMirrors"].is_null(),
+            asks_admission: spec["DriftDetection"] == "Injection",
             containers: texts(&spec["ProcessFilter"]["Containers"]),
             labels: spec["ProcessFilter"]["Labels"].clone(),
             kinds: list(&spec["RestartObjects"])
@@ -118,6 +133,8 @@ impl Wish {
             && match &*self.method {
                 "Evict" => true,
                 "Patch" => false,
+                // Nobody knows how a controller that is not known bears it.
+                _ if resource == Resource::CloneSets => false,
                 _ => !facts::replaces_all_by_template(resource, workload),
             }
     }
@@ -178,7 +195,13 @@ impl Wish {
             .map(|container| facts::full(container["image"].as_str().unwrap_or_default()))
             .peekable();
         of_interest.peek()?;
-        Some(of_interest.all(|image| self.images.contains(&image)))
+        Some(of_interest.all(|image| self.wants(&image)))
+    }
+
+    /// Whether an image is one of those that are wanted.
+    pub(crate) fn wants(&self, image: &str) -> bool {
+        let origin = image.strip_prefix(MIRROR).filter(|_| self.knows_mirror).map(|rest| format!("docker.io{rest}"));
+        self.images.contains(&origin.unwrap_or_else(|| image.to_owned()))
     }
 
     /// Everything in scope with its standing.
@@ -204,9 +227,29 @@ impl Wish {
         wishes.iter().any(|other| {
             other.key != self.key
                 && !other.dry_run
+                && !other.lacks_a_source
                 && other.admits(view, resource, key, workload)
                 && other.images.iter().all(|image| !self.images.contains(image))
         })
+    }
+
+    /// Whether another config may want something else in the same workload: what one without its source wants is what it
+    /// wanted last.
+    pub(crate) fn may_conflict(
+        &self,
+        wishes: &[Self],
+        view: &View,
+        resource: Resource,
+        key: &Key,
+        workload: &Value,
+    ) -> bool {
+        let is_unknown = |other: &Self| {
+            other.key != self.key
+                && !other.dry_run
+                && other.lacks_a_source
+                && other.admits(view, resource, key, workload)
+        };
+        wishes.iter().any(is_unknown) || self.conflicts(wishes, view, resource, key, workload)
     }
 
     /// Whether a workload is one of those that go before everything in scope.
@@ -249,6 +292,8 @@ pub(crate) fn resource_of(kind: &str) -> Option<Resource> {
         "argorollout" => Some(Resource::Rollouts),
         "replicaset" => Some(Resource::ReplicaSets),
         "replicationcontroller" => Some(Resource::ReplicationControllers),
+        // No other custom kind is drawn.
+        "cloneset" => Some(Resource::CloneSets),
         _ => None,
     }
 }

@@ -62,6 +62,8 @@ pub(crate) enum Change {
     /// A field of a config's spec.
     Spec(&'static str, Value),
     AddImage(String),
+    /// A key of a `ConfigMap`.
+    Data(&'static str, Value),
     /// Somebody has looked at what failed, and says to go on.
     Resumed(String),
     /// Somebody says that a wave may start: of the campaign that the status tells, or of another one.
@@ -100,6 +102,7 @@ impl Change {
             }
             Self::Image(image) => spec["template"]["spec"]["containers"][0]["image"] = json!(image),
             Self::Spec(field, value) => spec[field] = value.clone(),
+            Self::Data(key, value) => object["data"][key] = value.clone(),
             Self::Resumed(at) => object["metadata"]["annotations"][RESUMED_AT] = json!(at),
             Self::Approve { wave, is_right } => {
                 let campaign = object["status"]["campaign"].as_str();

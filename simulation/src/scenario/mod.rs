@@ -3,12 +3,14 @@
 mod clocks;
 mod configs;
 mod crashes;
+mod custom;
 mod deeds;
 mod disruption;
 mod gates;
 mod kinds;
 mod pace;
 mod replicas;
+mod sources;
 mod trouble;
 mod waves;
 mod webhook;
@@ -23,6 +25,7 @@ pub(crate) use crashes::{Ending, How};
 pub(crate) use deeds::{Deed, Timed};
 pub(crate) use gates::{Mood, Moods};
 pub(crate) use replicas::{Cut, Replicas};
+pub(crate) use sources::{MIRROR, SOURCE};
 
 /// What pods run before the mesh is upgraded.
 pub(crate) const OLD: &str = "docker.io/istio/proxyv2:1.30.3";
@@ -42,6 +45,8 @@ pub struct Scenario {
     pub(crate) objects: Vec<Value>,
     /// Whether Argo Rollouts is installed.
     pub(crate) has_rollouts: bool,
+    /// Whether `OpenKruise` is.
+    pub(crate) has_clone_sets: bool,
     /// What others do, in order of time.
     pub(crate) deeds: Vec<Timed>,
     /// How the lives of the operator end, one after the other. The last life goes on.
@@ -86,13 +91,16 @@ impl Scenario {
         webhook::draw(seed, calm_at_seconds, &workloads, &mut deeds);
         waves::draw(seed, calm_at_seconds, &mut workloads.objects, &mut deeds);
         kinds::draw(seed, &mut workloads.objects, &mut deeds);
+        sources::draw(seed, calm_at_seconds, &mut workloads.objects, &mut deeds);
         let moods = gates::draw(seed, calm_at_seconds, &mut workloads.objects, &mut deeds);
+        let has_clone_sets = custom::draw(seed, &mut workloads.objects, &mut deeds);
         deeds.sort_by_key(|timed| timed.at_milliseconds);
         let linger_seconds = if rng.u8(..16) == 0 { 5400 } else { 60 };
         Self {
             seed,
             objects: workloads.objects,
             has_rollouts,
+            has_clone_sets,
             deeds,
             endings,
             clocks,

@@ -176,14 +176,14 @@ impl Planner<'_> {
         if claimants.is_empty() {
             return false;
         }
-        let tally = self.tally(workload);
+        let tally = self.tally(workload, &self.claims.wanted(workload, self.policy));
         claimants.into_iter().any(|(policy, waiting)| {
-            let hash = self.claims.hash_for(&workload.id, policy);
+            let hash = self.claims.hash_for(workload, policy);
             let planner = Planner { policy, ..*self };
             // Which pods are to be evicted depends on what is wanted.
-            let own_tally = by_eviction.then(|| planner.tally(workload));
+            let own_tally = by_eviction.then(|| planner.tally(workload, &self.claims.wanted(workload, policy)));
             let tally = own_tally.as_ref().unwrap_or(&tally);
-            planner.own_restart(workload, hash, progress, tally, waiting).until().is_some()
+            planner.own_restart(workload, &hash, progress, tally, waiting).until().is_some()
         })
     }
 }

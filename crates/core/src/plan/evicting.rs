@@ -6,21 +6,37 @@ use jiff::SignedDuration;
 
 use super::own_restart::OwnRestart;
 use super::planner::Planner;
-use crate::drift::{Drift, drift_of};
+use crate::drift::Drift;
 use crate::eviction::{Evicting, Eviction, EvictionWait, NextEviction};
+use crate::foresight::Foresight;
 use crate::mark::RestartMark;
 use crate::method::Method;
 use crate::pod::Pod;
 use crate::policy::Waiting;
 use crate::progress::Progress;
+use crate::wanted::Wanted;
 use crate::workload::{Kind, Workload};
 
 impl Planner<'_> {
     /// Whether a pod is one of those that a restart by eviction replaces: one that was there when it began, and is stale;
     /// or any that was there, if the workload goes before all others whatever it runs.
-    pub(super) fn is_to_be_evicted(&self, pod: &Pod, workload: &Workload, mark: &RestartMark, drift: &Drift) -> bool {
+    ///
+    /// While admission has not said what is wanted, nobody knows which of them are stale, and none of them is done.
+    pub(super) fn is_to_be_evicted(
+        &self,
+        pod: &Pod,
+        workload: &Workload,
+        mark: &RestartMark,
+        wanted: &Wanted<'_, '_>,
+        drift: &Drift,
+    ) -> bool {
+        let may_be_stale = match drift {
+            Drift::Stale(_) => true,
+            Drift::Unknown => wanted.is_open(),
+            Drift::Fresh | Drift::NoMatch => false,
+        };
         mark.evicts_until.is_some_and(|until| pod.created_at <= until)
-            && (matches!(drift, Drift::Stale(_)) || self.policy.restarts_first(&workload.id.named))
+            && (may_be_stale || self.policy.restarts_first(&workload.id.named))
     }
 
     /// What comes next, while a restart by eviction is under way and pods are left.
@@ -30,6 +46,8 @@ impl Planner<'_> {
         own: OwnRestart,
         progress: Progress,
         waiting: Waiting,
+        wanted: &Wanted<'_, '_>,
+        foresight: &Foresight,
     ) -> Option<Evicting> {
         let mark = workload.mark.as_ref().filter(|mark| mark.evicts_until.is_some())?;
         let (method, _) = self.policy.strategy.method_of(workload);
@@ -37,10 +55,7 @@ impl Planner<'_> {
             return None;
         }
         let pods = self.pods.of(&workload.id.uid);
-        let is_old = |pod: &&&Pod| {
-            let drift = drift_of(pod, &self.policy.scope.containers, &self.policy.images);
-            self.is_to_be_evicted(pod, workload, mark, &drift)
-        };
+        let is_old = |pod: &&&Pod| self.is_to_be_evicted(pod, workload, mark, wanted, &wanted.drift_of(pod));
         let (old, others): (Vec<&Pod>, Vec<&Pod>) = pods.iter().copied().partition(|pod| is_old(&pod));
         let next = old.iter().copied().min_by_key(|pod| (pod.ready, order(workload.kind(), pod)))?;
         // One that is not ready itself takes nothing away.
@@ -54,6 +69,8 @@ impl Planner<'_> {
             NextEviction::Waits(EvictionWait::NotReady(pod.clone()))
         } else if i64::try_from(pods.len()).unwrap_or(i64::MAX) < workload.replicas_wanted() {
             NextEviction::Waits(EvictionWait::Missing)
+        } else if let Some(wait) = foreseen(foresight) {
+            NextEviction::Waits(wait)
         } else if let Some(refusal) = self.snapshot.refusal(workload, self.now) {
             let (message, retry_at) = (refusal.message.clone(), refusal.retry_at);
             NextEviction::Waits(EvictionWait::Refused { message, retry_at })
@@ -67,6 +84,14 @@ impl Planner<'_> {
             })
         };
         Some(Evicting { left: old.len(), next, began_at: mark.at, waiting })
+    }
+}
+
+fn foreseen(foresight: &Foresight) -> Option<EvictionWait> {
+    match foresight {
+        Foresight::Held(hold) => Some(EvictionWait::Admission(hold.clone())),
+        Foresight::SameImage(reason) => Some(EvictionWait::SameImage(reason.clone())),
+        Foresight::NotWanted | Foresight::Wanted => None,
     }
 }
 

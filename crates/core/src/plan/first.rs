@@ -7,12 +7,15 @@ use jiff::Timestamp;
 
 use super::own_restart::OwnRestart;
 use super::planner::{Planner, blocked_by_rollout};
+use super::tally::Tally;
 use crate::eviction::Evicting;
+use crate::foresight::Foresight;
 use crate::mark::RestartToken;
 use crate::method::Method;
 use crate::policy::{RestartFirst, Waiting};
 use crate::progress::{Progress, standing_of};
 use crate::verdict::BlockedReason;
+use crate::wanted::Wanted;
 use crate::workload::{NamedWorkload, Workload, WorkloadRef};
 
 /// A workload that is restarted before the rest.
@@ -99,11 +102,13 @@ impl Planner<'_> {
     }
 
     fn first_state(&self, workload: &Workload, waiting: Waiting) -> (FirstState, Option<Evicting>) {
-        let hash = self.claims.hash_for(&workload.id, self.policy);
+        let hash = self.claims.hash_for(workload, self.policy);
         let progress = standing_of(workload);
         let (method, _) = self.policy.strategy.method_of(workload);
-        let tally = self.tally(workload);
-        let own = self.own_restart(workload, hash, progress, &tally, waiting);
+        let wanted = self.claims.wanted(workload, self.policy);
+        let tally = self.tally(workload, &wanted);
+        let own = self.own_restart(workload, &hash, progress, &tally, waiting);
+        let foresight = self.foresee_first(workload, &wanted, &tally);
         let mark = workload.mark.as_ref().filter(|mark| *mark.token.hash == *hash);
         // As good as not begun: it is due again, and the same attempt.
         let attempt = match mark {
@@ -116,9 +121,10 @@ impl Planner<'_> {
             OwnRestart::Failed if !self.is_asked_again(workload, progress) => FirstState::Failed,
             // Marked is restarted, whatever happened to it since: once per campaign.
             OwnRestart::Landed => FirstState::Done,
-            OwnRestart::None if self.snapshot.is_reverted(workload, hash) => FirstState::Done,
+            OwnRestart::None if self.snapshot.is_reverted(workload, &hash) => FirstState::Done,
             OwnRestart::Failed | OwnRestart::None | OwnRestart::Unfinished => {
-                match (blocked_by_rollout(workload, progress, method), self.snapshot.refusal(workload, self.now)) {
+                let blocked = blocked_by_rollout(workload, progress, method).or(held(&foresight));
+                match (blocked, self.snapshot.refusal(workload, self.now)) {
                     (Some(blocked), _) => FirstState::Blocked(blocked),
                     (None, Some(refusal)) => {
                         FirstState::Refused { message: refusal.message.clone(), retry_at: refusal.retry_at }
@@ -126,13 +132,32 @@ impl Planner<'_> {
                     (None, None) => FirstState::Due {
                         id: workload.id.clone(),
                         generation: workload.generation,
-                        token: RestartToken { hash: hash.into(), attempt },
+                        token: RestartToken { hash: (*hash).into(), attempt },
                         healthy: progress == Progress::Complete,
                         newest_pod_at: tally.newest_pod_at,
                     },
                 }
             }
         };
-        (state, self.evicting(workload, own, progress, waiting))
+        (state, self.evicting(workload, own, progress, waiting, &wanted, &foresight))
+    }
+
+    /// What admission says against taking away pods of what goes first, if it is in scope: nobody is asked about others. What
+    /// goes first is restarted whatever image it gets.
+    fn foresee_first(&self, workload: &Workload, wanted: &Wanted<'_, '_>, tally: &Tally) -> Foresight {
+        if !self.policy.admits(workload, self.snapshot) || !tally.is_asked_about(wanted) {
+            return Foresight::NotWanted;
+        }
+        match self.foresee(wanted, tally) {
+            Foresight::SameImage(_) => Foresight::Wanted,
+            foresight => foresight,
+        }
+    }
+}
+
+fn held(foresight: &Foresight) -> Option<BlockedReason> {
+    match foresight {
+        Foresight::Held(hold) => Some(BlockedReason::Admission(hold.clone())),
+        Foresight::NotWanted | Foresight::Wanted | Foresight::SameImage(_) => None,
     }
 }

@@ -9,11 +9,15 @@ mod retry;
 mod tally;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::asking::{AdmissionQuestions, Asking};
 use crate::claims::Claims;
+use crate::desired::DesiredImages;
 use crate::eviction::Evicting;
+use crate::foresight::AdmissionHold;
 use crate::futility::Proof;
 use crate::left_alone::{LeftAlone, left_alone};
 use crate::mark::{RestartMark, RestartToken};
@@ -21,7 +25,8 @@ use crate::method::Method;
 use crate::policy::{Policy, Waiting};
 use crate::snapshot::{PodIndex, Snapshot};
 use crate::turns::Turns;
-use crate::verdict::{FailedReason, Verdict};
+use crate::verdict::{BlockedReason, FailedReason, FutileReason, Verdict};
+use crate::wanted::Images;
 use crate::workload::WorkloadRef;
 
 pub use first::{FirstRestart, FirstState};
@@ -44,13 +49,23 @@ pub struct Plan {
     pub first: Vec<FirstRestart>,
     /// Stale pods that are left alone, because no workload of a kind that is restarted owns them.
     pub left_alone: Vec<LeftAlone>,
+    /// Why there is none of kinds that the policy names, where the API server does not serve them.
+    pub unserved: Vec<Arc<str>>,
     /// When a pod with a wanted image was last created in scope.
     pub newest_fresh_at: Option<Timestamp>,
+    /// Everything that is wanted in some container of interest: what the policy names, or else what admission would give.
+    pub wanted: DesiredImages,
+    /// What to ask admission.
+    pub questions: AdmissionQuestions,
     pub(crate) proof: Proof,
     pub(crate) turns: Turns,
 }
 
 /// One workload in scope.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is an answer to a question of its own, and none excludes another"
+)]
 #[derive(Clone, Debug)]
 pub struct PlanEntry {
     /// Which object.
@@ -96,6 +111,11 @@ pub struct PlanEntry {
     pub(crate) wave: usize,
     /// How often in a row its restart was refused, while that is what blocks it.
     pub(crate) refused_times: u32,
+    /// When admission was asked, and said that a new pod would get what is wanted.
+    pub(crate) foreseen: Option<Timestamp>,
+    /// Admission speaks against restarting it, and says so of all: as soon as the injector is mended, or upgraded, it goes
+    /// with its wave.
+    pub(crate) awaits_injector: bool,
 }
 
 /// What a person wants to be done with a workload.
@@ -197,6 +217,12 @@ impl Plan {
         now.saturating_add(expected.saturating_add(policy.strategy.min_ready)).unwrap_or(Timestamp::MAX)
     }
 
+    /// Whether admission is still being asked about workloads of which nothing can be said until it has answered.
+    pub fn is_asking(&self) -> bool {
+        let asking = Verdict::Blocked(BlockedReason::Admission(AdmissionHold::NotAsked));
+        self.entries.iter().any(|entry| entry.verdict == asking)
+    }
+
     /// Whether anything is under way, by our doing or by itself.
     pub fn is_moving(&self) -> bool {
         let first = self.first.iter().any(|first| matches!(first.state, FirstState::InFlight(_)));
@@ -209,14 +235,23 @@ pub fn plan(policy: &Policy, claims: &Claims<'_>, snapshot: &Snapshot, pods: &Po
     let planner = Planner { policy, claims, snapshot, pods, now };
     let mut newest_fresh_at = None;
     let mut ranked = Vec::new();
+    let mut asking = Asking::new(snapshot, now);
+    let mut given = BTreeSet::new();
     if policy.selects_nothing().is_none() {
         for workload in snapshot.workloads().filter(|workload| policy.admits(workload, snapshot)) {
-            let tally = planner.tally(workload);
+            let wanted = claims.wanted(workload, policy);
+            let tally = planner.tally(workload, &wanted);
             newest_fresh_at = newest_fresh_at.max(tally.newest_fresh_at);
+            if policy.asks_admission() && tally.is_asked_about(&wanted) {
+                asking.consider(workload, tally.unannounced_at);
+            }
             if let Some((rank, waiting)) = policy.rank_of(workload.kind())
-                && let Some(entry) = planner.entry(workload, waiting, &tally)
+                && let Some(entry) = planner.entry(workload, waiting, &wanted, &tally)
             {
                 ranked.push((rank, entry));
+                if let Images::Given(images) = &wanted.images {
+                    given.extend(images.iter().cloned());
+                }
             }
         }
     }
@@ -226,9 +261,37 @@ pub fn plan(policy: &Policy, claims: &Claims<'_>, snapshot: &Snapshot, pods: &Po
     for entry in &mut entries {
         planner.reconsider_futile(entry, newest_fresh_at);
     }
+    // One of whom admission says something else shows that the injector is there, and what it hands out.
+    let answers = snapshot.admission_answers();
+    let foreseen = entries.iter().filter(|entry| entry.foreseen.is_some());
+    let handed_out_since = foreseen.filter_map(|entry| answers.same_since(&entry.id.uid)).min();
+    for entry in &mut entries {
+        // Who was asked about before that may be given the same by now.
+        let asked_at = answers.last_asked(&entry.id.uid);
+        let is_handed_out = handed_out_since.is_some_and(|since| asked_at >= Some(since));
+        entry.awaits_injector = awaits_injector(&entry.verdict, is_handed_out);
+    }
     let proof = Proof::of(&entries, newest_fresh_at);
     let mut first: Vec<FirstRestart> = policy.restart_first.iter().map(|first| planner.first(first)).collect();
     let turns = planner.respect_others(&mut entries, &mut first);
-    let left_alone = left_alone(policy, snapshot, pods);
-    Plan { entries, first, left_alone, newest_fresh_at, proof, turns }
+    let wanted = if policy.names_images() { policy.images.clone() } else { DesiredImages::new(given) };
+    let questions = asking.questions();
+    let unserved = policy.restart_objects.iter().filter_map(|object| snapshot.unserved(object.kind).cloned()).collect();
+    let mut plan =
+        Plan { entries, first, left_alone: Vec::new(), unserved, newest_fresh_at, wanted, questions, proof, turns };
+    // What is given to whom nobody has asked about yet may be wanted, too.
+    if policy.names_images() || !plan.is_asking() {
+        plan.left_alone = left_alone(policy, &plan.wanted, snapshot, pods);
+    }
+    plan
+}
+
+/// Whether a verdict may be due to the injector as a whole, or may change with the next answer.
+fn awaits_injector(verdict: &Verdict, is_handed_out: bool) -> bool {
+    match verdict {
+        Verdict::Blocked(BlockedReason::Admission(AdmissionHold::NotAsked)) => true,
+        Verdict::Blocked(BlockedReason::Admission(AdmissionHold::Rests(_))) => false,
+        Verdict::Blocked(BlockedReason::Admission(_)) | Verdict::Futile(FutileReason::Foreseen(_)) => !is_handed_out,
+        _ => false,
+    }
 }

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::CLOCKS_DIFFER_BY;
 use super::planner::Planner;
 use super::tally::Tally;
+use crate::custom_rollout::is_judged_by_its_pods;
 use crate::mark::RestartMark;
 use crate::method::rolls_by_template;
 use crate::policy::Waiting;
@@ -106,10 +107,10 @@ impl Planner<'_> {
 
     /// Where a rollout has to stay complete, every pod must be seen ready: how long one that the watch of pods has not
     /// delivered yet is ready cannot be known. The same after an eviction: a status does not say whether it was written before
-    /// or after it.
+    /// or after it. And where the status says too little.
     fn is_seen_ready(&self, workload: &Workload, tally: &Tally) -> bool {
         let by_eviction = workload.mark.as_ref().is_some_and(|mark| mark.evicts_until.is_some());
-        (self.policy.strategy.min_ready.is_zero() && !by_eviction)
+        (self.policy.strategy.min_ready.is_zero() && !by_eviction && !is_judged_by_its_pods(workload))
             || (tally.unready_since.is_none() && tally.ready >= workload.replicas_wanted())
     }
 }

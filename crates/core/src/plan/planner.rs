@@ -6,8 +6,10 @@ use super::own_restart::OwnRestart;
 use super::retry::Again;
 use super::tally::Tally;
 use super::{CLOCKS_DIFFER_BY, PlanEntry, UnderWay, Wish};
+use crate::asking::given_at;
 use crate::claims::Claims;
 use crate::eviction::Evicting;
+use crate::foresight::{AdmissionHold, Foresight, RESTS_FOR};
 use crate::futility::{evidence_speaks_for_retry, retry_at};
 use crate::mark::{RestartMark, RestartToken};
 use crate::method::Method;
@@ -16,7 +18,8 @@ use crate::progress::{Progress, standing_of};
 use crate::question::is_of_interest;
 use crate::snapshot::{PodIndex, Snapshot};
 use crate::strategy::SingleReplica;
-use crate::verdict::{BlockedReason, FailedReason, Verdict};
+use crate::verdict::{BlockedReason, FailedReason, FutileReason, Verdict};
+use crate::wanted::{Images, Wanted};
 use crate::workload::{RolloutFacts, UpdateStrategy, Workload};
 
 /// How long a restart whose answer was lost still counts as under way while it cannot be tried again. If it was carried
@@ -35,21 +38,29 @@ pub(super) struct Planner<'a> {
 
 impl Planner<'_> {
     /// `None` when none of its pods has a container of interest: it is not in scope after all.
-    pub(super) fn entry(&self, workload: &Workload, waiting: Waiting, tally: &Tally) -> Option<PlanEntry> {
+    pub(super) fn entry(
+        &self,
+        workload: &Workload,
+        waiting: Waiting,
+        wanted: &Wanted<'_, '_>,
+        tally: &Tally,
+    ) -> Option<PlanEntry> {
         if !is_of_interest(tally.live, tally.matched) {
             return None;
         }
-        let hash = self.claims.hash_for(&workload.id, self.policy);
+        let hash = self.claims.hash_for(workload, self.policy);
         // One dated far ahead is not believed: anybody who may edit the workload can write it, and it would never age.
         let latest = self.now.saturating_add(CLOCKS_DIFFER_BY).unwrap_or(Timestamp::MAX);
         let mark = workload.mark.as_ref().filter(|mark| *mark.token.hash == *hash && mark.at <= latest);
         let progress = standing_of(workload);
         let (method, why_method) = self.policy.strategy.method_of(workload);
-        let own = self.own_restart(workload, hash, progress, tally, waiting);
+        let own = self.own_restart(workload, &hash, progress, tally, waiting);
+        let foresight = self.foresee(wanted, tally);
         let unhealthy_before = workload.mark.as_ref().is_some_and(|mark| mark.unhealthy_before);
         let until = own.until();
-        let verdict = self.verdict(workload, own, progress, tally);
-        let (verdict, wish, asked_at) = match self.asked_again(workload, &verdict, mark, progress, tally) {
+        let verdict = self.verdict(workload, own, progress, wanted, tally, &foresight);
+        let held = self.held_by_foresight(workload, wanted, &foresight);
+        let (verdict, wish, asked_at) = match self.asked_again(workload, &verdict, mark, progress, tally, held) {
             Again::No => (verdict, Wish::None, None),
             Again::At(at) => (verdict, Wish::None, Some(at)),
             Again::Now(verdict) => (verdict, Wish::TryAgain, None),
@@ -77,11 +88,14 @@ impl Planner<'_> {
         } else {
             UnderWay::No
         };
+        let rests_until = rests_until(&verdict);
         let is_refused = matches!(verdict, Verdict::Blocked(BlockedReason::Refused(_)));
-        let evicting = self.evicting(workload, own, progress, waiting);
+        let evicting = self.evicting(workload, own, progress, waiting, wanted, &foresight);
         Some(PlanEntry {
             id: workload.id.clone(),
             generation: workload.generation,
+            foreseen: (foresight == Foresight::Wanted).then(|| wanted.answer.map(|answer| answer.asked_at)).flatten(),
+            awaits_injector: false,
             verdict,
             method,
             why_method,
@@ -89,13 +103,14 @@ impl Planner<'_> {
             pods: tally.matched,
             stale_pods: tally.stale,
             waiting,
-            token: RestartToken { hash: hash.into(), attempt },
+            token: RestartToken { hash: (*hash).into(), attempt },
             mark: mark.cloned(),
             newest_pod_at: tally.newest_pod_at,
             recheck_at: until
                 .or(refused_until.filter(|_| is_refused))
                 .into_iter()
                 .chain(lost_until)
+                .chain(rests_until)
                 .chain(asked_at)
                 .chain(evicting.as_ref().and_then(Evicting::recheck_at))
                 .min(),
@@ -129,7 +144,22 @@ impl Planner<'_> {
         (took > -SignedDuration::from_secs(1)).then(|| took.max(SignedDuration::ZERO))
     }
 
-    fn verdict(&self, workload: &Workload, own: OwnRestart, progress: Progress, tally: &Tally) -> Verdict {
+    pub(super) fn foresee(&self, wanted: &Wanted<'_, '_>, tally: &Tally) -> Foresight {
+        if !self.policy.asks_admission() {
+            return Foresight::NotWanted;
+        }
+        Foresight::of(wanted, tally.lost.as_ref(), |container| given_at(self.snapshot, container), self.now)
+    }
+
+    fn verdict(
+        &self,
+        workload: &Workload,
+        own: OwnRestart,
+        progress: Progress,
+        wanted: &Wanted<'_, '_>,
+        tally: &Tally,
+        foresight: &Foresight,
+    ) -> Verdict {
         let unhealthy_before = workload.mark.as_ref().is_some_and(|mark| mark.unhealthy_before);
         match own {
             OwnRestart::UnderWay(_) | OwnRestart::Soaking(_) => return Verdict::InFlight,
@@ -141,18 +171,27 @@ impl Planner<'_> {
             }
             _ => {}
         }
+        // Nothing is stale then, for want of anything to compare with.
+        if let (Images::NotKnown, Foresight::Held(hold)) = (&wanted.images, foresight)
+            && tally.live > 0
+        {
+            return Verdict::Blocked(BlockedReason::Admission(hold.clone()));
+        }
+        if let (Images::Given(_), Foresight::Held(hold @ AdmissionHold::NotInjected(_))) = (&wanted.images, foresight) {
+            return Verdict::Blocked(BlockedReason::Admission(hold.clone()));
+        }
         let Some(reason) = &tally.example else {
             return if tally.live == 0 { Verdict::Idle } else { Verdict::Fresh };
         };
-        if let Some(other) = self.claims.conflict(&workload.id, self.policy) {
+        if let Some(other) = self.claims.conflict(workload, self.policy) {
             return Verdict::Blocked(BlockedReason::Conflict(other));
         }
         let (method, _) = self.policy.strategy.method_of(workload);
         if let Some(blocked) = blocked_by_rollout(workload, progress, method) {
             return Verdict::Blocked(blocked);
         }
-        let hash = self.claims.hash_for(&workload.id, self.policy);
-        if own == OwnRestart::None && self.snapshot.is_reverted(workload, hash) {
+        let hash = self.claims.hash_for(workload, self.policy);
+        if own == OwnRestart::None && self.snapshot.is_reverted(workload, &hash) {
             return Verdict::Blocked(BlockedReason::RevertedByOwner);
         }
         match (own, progress) {
@@ -171,28 +210,57 @@ impl Planner<'_> {
             {
                 Verdict::Blocked(BlockedReason::SingleReplica)
             }
+            _ if let Some(held) = self.held_by_foresight(workload, wanted, foresight) => held,
             (OwnRestart::None | OwnRestart::Unfinished, _) => match self.snapshot.refusal(workload, self.now) {
                 Some(refusal) => Verdict::Blocked(BlockedReason::Refused(refusal.message.clone())),
                 None => Verdict::Restart(reason.clone()),
             },
             // Out of time with stale pods again: a rollout that never ends is no reason to expect others. And whatever
             // else is the matter with one that landed: another restart at once would bring the same pods.
-            _ => Verdict::Futile(reason.clone()),
+            _ => Verdict::Futile(FutileReason::SameImageAgain(reason.clone())),
         }
     }
 
+    /// What is said of a stale workload instead of restarting it, if admission speaks against that.
+    fn held_by_foresight(
+        &self,
+        workload: &Workload,
+        wanted: &Wanted<'_, '_>,
+        foresight: &Foresight,
+    ) -> Option<Verdict> {
+        match foresight {
+            Foresight::Held(hold) => return Some(Verdict::Blocked(BlockedReason::Admission(hold.clone()))),
+            Foresight::SameImage(reason) => return Some(Verdict::Futile(FutileReason::Foreseen(reason.clone()))),
+            Foresight::NotWanted | Foresight::Wanted => {}
+        }
+        // What is named changes when a person changes it. What is given may change with every question.
+        let Images::Given(images) = &wanted.images else { return None };
+        let mark = workload.mark.as_ref().filter(|mark| mark.at <= self.now && *mark.token.hash != *images.hash())?;
+        let rests_until = mark.at.saturating_add(RESTS_FOR).unwrap_or(Timestamp::MAX);
+        let hold = AdmissionHold::Rests(rests_until);
+        (self.now < rests_until).then_some(Verdict::Blocked(BlockedReason::Admission(hold)))
+    }
+
     pub(super) fn reconsider_futile(&self, entry: &mut PlanEntry, newest_fresh_at: Option<Timestamp>) {
-        let (Verdict::Futile(reason), Some(mark)) = (&entry.verdict, &entry.mark) else { return };
+        let Verdict::Futile(FutileReason::SameImageAgain(reason)) = &entry.verdict else { return };
+        let Some(mark) = &entry.mark else { return };
         let workload = self.snapshot.workload(&entry.id.named);
         let refusal = workload.and_then(|workload| self.snapshot.refusal(workload, self.now));
         let retry_at = retry_at(mark);
         if let Some(refusal) = refusal {
             entry.recheck_at = Some(refusal.retry_at);
-        } else if self.now >= retry_at || evidence_speaks_for_retry(mark, newest_fresh_at) {
+        } else if self.now >= retry_at || evidence_speaks_for_retry(mark, newest_fresh_at.max(entry.foreseen)) {
             entry.verdict = Verdict::Restart(reason.clone());
         } else {
             entry.recheck_at = entry.recheck_at.into_iter().chain([retry_at]).min();
         }
+    }
+}
+
+fn rests_until(verdict: &Verdict) -> Option<Timestamp> {
+    match verdict {
+        Verdict::Blocked(BlockedReason::Admission(AdmissionHold::Rests(until))) => Some(*until),
+        _ => None,
     }
 }
 
@@ -201,6 +269,7 @@ pub(super) fn blocked_by_rollout(workload: &Workload, progress: Progress, method
     match (progress, &workload.rollout) {
         (Progress::Paused, RolloutFacts::ArgoRollout(facts)) if !facts.paused => Some(BlockedReason::MidRollout),
         (Progress::Paused, _) => Some(BlockedReason::Paused),
+        (_, RolloutFacts::Custom(facts)) => facts.blocked(method),
         _ if method != Method::Patch => None,
         (_, RolloutFacts::StatefulSet(facts)) if facts.strategy == UpdateStrategy::OnDelete => {
             Some(BlockedReason::OnDelete)

@@ -34,7 +34,8 @@ impl Planner<'_> {
     /// Whether a failed or futile restart is to be made again because somebody said so.
     ///
     /// One whose controller has not even looked at the last one is not: another would pile up behind that. Nor is one
-    /// that has brought wanted images everywhere: whatever is the matter then, another would bring the same.
+    /// that has brought wanted images everywhere: whatever is the matter then, another would bring the same. `held` is what
+    /// admission says against it: it knows better than whoever wants it.
     pub(super) fn asked_again(
         &self,
         workload: &Workload,
@@ -42,6 +43,7 @@ impl Planner<'_> {
         mark: Option<&RestartMark>,
         progress: Progress,
         tally: &Tally,
+        held: Option<Verdict>,
     ) -> Again {
         let is_meant = matches!(verdict, Verdict::Failed(_) | Verdict::Futile(_)) && progress != Progress::NotObserved;
         let (Some(mark), Some(reason)) = (mark.filter(|_| is_meant), &tally.example) else { return Again::No };
@@ -53,7 +55,7 @@ impl Planner<'_> {
         let holds_single = self.policy.strategy.single_replica == SingleReplica::Hold;
         let blocked = self
             .claims
-            .conflict(&workload.id, self.policy)
+            .conflict(workload, self.policy)
             .map(BlockedReason::Conflict)
             .or_else(|| blocked_by_rollout(workload, progress, method))
             .or_else(|| {
@@ -63,6 +65,7 @@ impl Planner<'_> {
                 let refusal = self.snapshot.refusal(workload, self.now)?;
                 Some(BlockedReason::Refused(refusal.message.clone()))
             });
-        Again::Now(blocked.map_or_else(|| Verdict::Restart(reason.clone()), Verdict::Blocked))
+        let blocked = blocked.map(Verdict::Blocked).or(held);
+        Again::Now(blocked.unwrap_or_else(|| Verdict::Restart(reason.clone())))
     }
 }

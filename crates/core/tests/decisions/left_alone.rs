@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use flippy_core::{Container, ImageRef, LeftAlone, Owner, Pod, PodState, Policy, Snapshot, StrayFacts, WhyLeftAlone};
+use flippy_core::{
+    Container, ImageRef, LeftAlone, MissingSidecar, Owner, Pod, PodState, Policy, Snapshot, StrayFacts, WhyLeftAlone,
+};
 
 use crate::common::{NEW, OLD, SIDECAR, at, deployment, labels, map, pass, policy};
+use crate::injection::{answer, gets, injected};
 
 /// A stale bare pod that never ends.
 fn bare(name: &str) -> Pod {
@@ -82,7 +85,8 @@ fn the_pods_of_a_job_are_told_once_with_when_the_last_of_them_ends() {
 fn a_controller_of_a_foreign_kind_is_told_by_its_version_and_kind() {
     let alone = only([owned("cart-x", "apps.kruise.io/v1alpha1", "CloneSet", "cart")]);
     assert_eq!((&*alone.what, alone.reason()), ("CloneSet shop/cart", "UnknownOwner"));
-    assert_eq!(alone.why, WhyLeftAlone::UnknownOwner("apps.kruise.io/v1alpha1/CloneSet".to_owned()));
+    let (api_version, kind) = ("apps.kruise.io/v1alpha1".to_owned(), "CloneSet".to_owned());
+    assert_eq!(alone.why, WhyLeftAlone::UnknownOwner { api_version, kind });
 }
 
 #[test]
@@ -126,4 +130,26 @@ fn it_is_reported_and_nothing_else_comes_of_it() {
     assert_eq!(pass.status.left_alone[0].workload, "Pod shop/debug");
     assert_eq!(pass.decision.starts, []);
     assert_eq!(pass.decision.evictions, []);
+}
+
+#[test]
+fn without_a_list_it_is_compared_with_what_workloads_would_get_once_all_of_them_were_asked_about() {
+    let policy = injected(MissingSidecar::Ignore);
+    let mut snapshot = Snapshot::default();
+    for path in ["shop/cart", "shop/till"] {
+        deployment(path).pods(2, NEW).add_to(&mut snapshot);
+    }
+    snapshot.upsert_pod(bare("debug"));
+    snapshot.upsert_pod(Pod { containers: sidecar(NEW), ..bare("fresh") });
+    let mut told = |answers: &[(&str, &str)]| {
+        for (path, image) in answers {
+            answer(&mut snapshot, path, 0, gets(image));
+        }
+        let alone = pass(&policy, &snapshot, 1).plan.left_alone;
+        alone.into_iter().map(|alone| alone.what).collect::<Vec<_>>()
+    };
+    assert!(told(&[]).is_empty());
+    assert!(told(&[("shop/cart", NEW)]).is_empty(), "the other one may get what it runs");
+    assert_eq!(told(&[("shop/till", NEW)]), ["Pod shop/debug"]);
+    assert!(told(&[("shop/till", OLD)]).is_empty());
 }

@@ -1,11 +1,14 @@
 //! The decisions of core, driven through its public functions: plain values in, plain values out.
 
+mod asked_evictions;
 mod budget;
 mod claims;
 mod common;
 mod crash;
 mod cron;
 mod crowding;
+mod custom;
+mod custom_kind;
 mod desired;
 mod disruption;
 mod disruption_properties;
@@ -17,6 +20,7 @@ mod first;
 mod futility;
 mod gate;
 mod image;
+mod injection;
 mod left_alone;
 mod mark;
 mod mirror;

@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use flippy_core::{
     FirstState, Gate, Kind, MAX_STARTS_PER_PASS, MethodChoice, PodState, Policy, RestartFirst, RestartObject,
-    RolloutFacts, ScopeQuestion, SignedDuration, Snapshot, Timestamp, UpdateStrategy, Verdict, Waiting, explain,
+    RolloutFacts, ScopeQuestion, SignedDuration, Snapshot, TemplateEffect, Timestamp, UpdateStrategy, Verdict, Waiting,
+    explain,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::common::{
-    Fixture, NEW, OLD, Pass, PodFixture, SIDECAR, at, cluster, daemon_set, deployment, images, labels, map, policy,
-    precondition, replica_set, replication_controller, rollout, stateful_set,
+    Fixture, NEW, OLD, Pass, PodFixture, SIDECAR, at, clone_set, clone_set_kind, cluster, daemon_set, deployment,
+    images, labels, map, policy, precondition, replica_set, replication_controller, rollout, stateful_set,
 };
 
 const NAMESPACES: [&str; 3] = ["bank", "mesh", "shop"];
@@ -45,8 +46,12 @@ fn pod() -> impl Strategy<Value = PodFixture> {
     )
 }
 
+fn kinds() -> Vec<Kind> {
+    Kind::ALL.into_iter().chain([clone_set_kind()]).collect()
+}
+
 fn fixture(index: usize) -> impl Strategy<Value = Fixture> {
-    let kind = select(Kind::ALL.to_vec());
+    let kind = select(kinds());
     let numbers = prop::array::uniform6(number());
     let mark = prop::option::of((1..4_u32, time(), any::<bool>(), any::<bool>(), prop::option::of(time())));
     let oddities = (prop::bool::weighted(0.1), prop::bool::weighted(0.1), any::<bool>(), any::<bool>());
@@ -61,6 +66,7 @@ fn fixture(index: usize) -> impl Strategy<Value = Fixture> {
                 Kind::ArgoRollout => rollout(&path),
                 Kind::ReplicaSet => replica_set(&path),
                 Kind::ReplicationController => replication_controller(&path),
+                Kind::Custom(_) => clone_set(&path),
             };
             scramble(&mut fixture.workload.rollout, numbers, flag, on_delete);
             fixture.workload.generation = numbers[5];
@@ -111,6 +117,17 @@ fn scramble(
         RolloutFacts::Replicas(facts) => {
             (facts.replicas_wanted, facts.available, facts.observed_generation) = (wanted, available, observed);
         }
+        RolloutFacts::Custom(facts) => {
+            let told = |number: i64| (number % 2 == 0).then_some(number);
+            (facts.replicas_wanted, facts.paused, facts.observed_generation) = (wanted, on_delete, told(observed));
+            (facts.replicas, facts.updated, facts.ready) = (told(replicas), told(updated), told(available));
+            facts.effect = match replicas {
+                1 => TemplateEffect::InPlace,
+                2 => TemplateEffect::ReplacesSome,
+                3 => TemplateEffect::NoTemplate,
+                _ => TemplateEffect::ReplacesPods,
+            };
+        }
         RolloutFacts::ArgoRollout(facts) => {
             (facts.replicas_wanted, facts.available, facts.paused) = (wanted, available, on_delete);
             facts.observed_generation = observed;
@@ -124,7 +141,7 @@ pub(crate) fn fixtures() -> impl Strategy<Value = Vec<Fixture>> {
 }
 
 fn any_policy() -> impl Strategy<Value = Policy> {
-    let objects = prop::collection::vec((select(Kind::ALL.to_vec()), waiting()), 0..5);
+    let objects = prop::collection::vec((select(kinds()), waiting()), 0..5);
     let first = prop::collection::vec((select(NAMESPACES.to_vec()), 0..10_usize, waiting()), 0..3);
     let gates = prop::collection::vec((0..10_usize, any::<bool>()), 0..2);
     let flags = (prop::bool::weighted(0.1), prop::bool::weighted(0.1), prop::bool::weighted(0.1));

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use flippy_core::REASONS;
 
 /// Everything that gives reasons, as text: what is not covered by a case here is covered all the same.
-const SOURCES: [(&str, &str); 10] = [
+const SOURCES: [(&str, &str); 12] = [
     ("verdict", include_str!("../../src/verdict.rs")),
+    ("foresight", include_str!("../../src/foresight.rs")),
+    ("custom rollout", include_str!("../../src/custom_rollout.rs")),
     ("status", include_str!("../../src/status.rs")),
     ("left alone", include_str!("../../src/left_alone.rs")),
     ("disruption", include_str!("../../src/disruption.rs")),

@@ -2,7 +2,9 @@
 
 use flippy_core::{Policy, RolloutFacts, Snapshot, Verdict, group_name};
 
-use crate::common::{Fixture, NEW, OLD, Pass, at, cluster, daemon_set, deployment, pass, pod, policy, stateful_set};
+use crate::common::{
+    Fixture, NEW, OLD, Pass, at, cluster, daemon_set, deployment, facts, pass, pod, policy, rollout, stateful_set,
+};
 
 const DEADLINE: i64 = 600;
 
@@ -115,6 +117,14 @@ fn a_deployment_has_a_deadline_of_its_own() {
 fn a_change_that_no_controller_looks_at_is_not_waited_for_either() {
     let unseen = deployment("a/unseen").pods(1, OLD).change(|workload| workload.generation += 1);
     assert_eq!(reason(&looked_at(unseen, &[0]), DEADLINE), Some("NoProgress"));
+}
+
+#[test]
+fn a_restart_by_argo_has_as_much_time_for_each_of_its_pods_because_it_takes_them_one_after_the_other() {
+    let restarting = facts!(rollout("a/restarting").pods(2, OLD), ArgoRollout, |facts| facts.restart_at = Some(at(0)));
+    let snapshot = looked_at(restarting, &[0, 300]);
+    assert_eq!(verdict(&snapshot, 2 * DEADLINE - 1), Verdict::Converging);
+    assert_eq!(reason(&snapshot, 2 * DEADLINE), Some("NoProgress"));
 }
 
 fn in_one_group(fixture: Fixture) -> Fixture {

@@ -111,6 +111,7 @@ fn manifest(namespace: &str, member: &Member) -> Value {
         Kind::ArgoRollout => fixtures::rollout(namespace, name, replicas, &json!([{"setWeight": 50}])),
         Kind::ReplicaSet => fixtures::replica_set(namespace, name, replicas),
         Kind::ReplicationController => fixtures::replication_controller(namespace, name, replicas),
+        Kind::Custom(_) => fixtures::clone_set(namespace, name, replicas),
     };
     workload["spec"]["template"]["spec"]["containers"][0]["image"] =
         json!(format!("example.com/{namespace}/{name}:1.7"));
@@ -152,5 +153,6 @@ fn resource_of(kind: Kind) -> Resource {
         Kind::ArgoRollout => Resource::Rollouts,
         Kind::ReplicaSet => Resource::ReplicaSets,
         Kind::ReplicationController => Resource::ReplicationControllers,
+        Kind::Custom(_) => Resource::CloneSets,
     }
 }

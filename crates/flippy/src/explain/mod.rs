@@ -63,6 +63,7 @@ Examples:
   flippy explain deploy/cart -n shop
   flippy explain rollout.argoproj.io/web -n shop
   flippy explain pod/cart-7c9f-x2x -n shop     its workload
+  flippy explain cloneset.apps.kruise.io/cart  a custom kind that a config names
   flippy explain sts/db -n shop -o json | jq -r '.configs[] | select(.isAboutIt) | .verdict'
 
 Needs the right to list what `flippy plan` lists; or, of the namespace of the workload, to get it
@@ -77,13 +78,14 @@ pub(crate) async fn explain(args: ExplainArgs, connection: Connection) -> Result
     let options = conversion(args.reading);
     let cluster = connect::cluster(&connection).await?;
     let namespace = args.namespace.unwrap_or_else(|| cluster.namespace.clone());
-    let besides: &[Kind] = match target.kind {
+    let besides: &[Kind] = match &target.kind {
         // Its template may be a Deployment's.
         TargetKind::Workload(Kind::ArgoRollout) => &[Kind::ArgoRollout, Kind::Deployment],
-        TargetKind::Workload(ref kind) => std::slice::from_ref(kind),
-        TargetKind::Pod => &[],
+        TargetKind::Workload(kind) => std::slice::from_ref(kind),
+        TargetKind::Pod | TargetKind::Named(..) => &[],
     };
     let Seen { subjects, snapshot, notes } = seen::look(&cluster, &options, &namespace, besides).await?;
+    let target = resolved(target, &subjects)?;
     let workload = find(&target, &namespace, &snapshot)?;
     let mut view = explained(workload, &subjects, &snapshot, Timestamp::now());
     view.notes.extend(notes);
@@ -112,13 +114,27 @@ fn conclude(
     if lines.is_empty() { Ok(view.outcome.exit_code().into()) } else { Err(Failure::error(lines.join("\n"))) }
 }
 
+/// A custom kind is one that a config names.
+fn resolved(target: Target, subjects: &[Subject]) -> Result<Target, Failure> {
+    let TargetKind::Named(word, rest) = &target.kind else { return Ok(target) };
+    let policies = subjects.iter().filter_map(|subject| subject.policy.as_ref().ok());
+    let kinds = policies.flat_map(|policy: &Policy| policy.restart_objects.iter().map(|object| object.kind));
+    match target::named(word, rest, kinds) {
+        Some(kind) => Ok(Target { kind: TargetKind::Workload(kind), ..target }),
+        None => Err(Failure::error(format!(
+            "no FlippyConfig names the kind {word}.{rest} with its ApiVersion in spec.RestartObjects, so nothing of it is restarted"
+        ))),
+    }
+}
+
 fn find<'a>(target: &Target, namespace: &str, snapshot: &'a Snapshot) -> Result<&'a Workload, Failure> {
-    match target.kind {
+    match &target.kind {
         TargetKind::Workload(kind) => {
+            let kind = *kind;
             let named = NamedWorkload { kind, namespace: namespace.into(), name: target.name.as_str().into() };
             snapshot.workload(&named).ok_or_else(|| no_workload(&named, snapshot))
         }
-        TargetKind::Pod => of_pod(&target.name, namespace, snapshot),
+        TargetKind::Pod | TargetKind::Named(..) => of_pod(&target.name, namespace, snapshot),
     }
 }
 

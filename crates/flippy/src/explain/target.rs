@@ -1,6 +1,6 @@
 //! Which workload is meant, as people write it for kubectl.
 
-use flippy_core::Kind;
+use flippy_core::{CustomKind, Kind};
 
 use crate::exit::Failure;
 
@@ -12,12 +12,14 @@ pub(crate) struct Target {
 }
 
 /// What can be asked about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum TargetKind {
     /// A workload.
     Workload(Kind),
     /// A pod: its workload is meant.
     Pod,
+    /// A workload of a kind that only a config tells: the word for it, and what stands behind the first dot.
+    Named(String, String),
 }
 
 /// Kind, API group, and every word for it that kubectl knows.
@@ -63,12 +65,29 @@ fn kind_of(text: &str) -> Result<TargetKind, Failure> {
             || rest.strip_prefix('v').and_then(|rest| rest.split_once('.')).is_some_and(|(_, found)| found == group)
     };
     let known = WORDS.iter().find(|(_, group, words)| words.contains(&word) && is_in(group));
-    known.map(|(kind, ..)| *kind).ok_or_else(|| {
-        Failure::cannot_begin(format!(
-            "`{text}` is not a kind that can be explained: write deployment, statefulset, daemonset, rollout or pod, or a short \
-             name as kubectl has them"
-        ))
-    })
+    if let Some((kind, ..)) = known {
+        return Ok(kind.clone());
+    }
+    // Groups of custom resources have a dot.
+    if rest.contains('.') {
+        return Ok(TargetKind::Named(word.to_owned(), rest.to_owned()));
+    }
+    Err(Failure::cannot_begin(format!(
+        "`{text}` is not a kind that can be explained: write deployment, statefulset, daemonset, rollout or pod, or a short \
+         name as kubectl has them; a custom kind that a FlippyConfig names with its group, such as cloneset.apps.kruise.io"
+    )))
+}
+
+/// The custom kind of these that is meant by a word and what stands behind its first dot: the kind or its plural, then the group
+/// or a version and the group.
+pub(crate) fn named(word: &str, rest: &str, mut kinds: impl Iterator<Item = Kind>) -> Option<Kind> {
+    let is_word = |kind: CustomKind| {
+        let singular = kind.kind().to_ascii_lowercase();
+        word == singular || word.strip_suffix('s').is_some_and(|word| word == singular)
+    };
+    let is_rest =
+        |kind: CustomKind| rest == kind.group() || rest.split_once('.').is_some_and(|(_, rest)| rest == kind.group());
+    kinds.find(|kind| matches!(kind, Kind::Custom(custom) if is_word(*custom) && is_rest(*custom)))
 }
 
 #[cfg(test)]
@@ -94,9 +113,24 @@ mod tests {
 
     #[test]
     fn another_group_is_another_kind() {
-        assert_eq!(kind("deployments.example.org"), None);
+        let named = TargetKind::Named("deployments".to_owned(), "example.org".to_owned());
+        assert_eq!(kind("deployments.example.org"), Some(named));
         assert_eq!(kind("rollouts.apps"), None);
         assert_eq!(kind("job"), None);
+    }
+
+    #[test]
+    fn a_custom_kind_is_found_among_those_that_configs_name() {
+        let clone_set = Kind::named("CloneSet", "apps.kruise.io/v1alpha1").expect("it is a kind");
+        let found = |text: &str| {
+            let Some(TargetKind::Named(word, rest)) = kind(text) else { panic!("{text} is no custom kind") };
+            named(&word, &rest, [Kind::Deployment, clone_set].into_iter())
+        };
+        for text in ["cloneset.apps.kruise.io", "CloneSet.apps.kruise.io", "clonesets.v1alpha1.apps.kruise.io"] {
+            assert_eq!(found(text), Some(clone_set), "{text}");
+        }
+        assert_eq!(found("cloneset.example.org"), None);
+        assert_eq!(found("statefulset.apps.kruise.io"), None);
     }
 
     #[test]

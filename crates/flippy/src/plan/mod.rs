@@ -1,5 +1,6 @@
 //! `flippy plan`: what would be restarted, decided by the same code as in the operator, on one look at the cluster.
 
+mod asking;
 pub(crate) mod cluster;
 mod file;
 mod hint;

@@ -1,8 +1,9 @@
 //! A plan as it is shown: what people read in the table is what programs read as JSON.
 
 use flippy_core::{
-    Counters, Decision, DriftReason, FirstRestart, FirstState, Hold, LeftAlone, Method, NamedWorkload, Plan, PlanEntry,
-    Policy, PolicyName, PreconditionFact, QueryGateFact, QueryState, StatusFacts, Verdict, Waves, annotation,
+    AdmissionHold, BlockedReason, Counters, Decision, DriftReason, FirstRestart, FirstState, Hold, LeftAlone, Method,
+    NamedWorkload, Plan, PlanEntry, Policy, PolicyName, PreconditionFact, QueryGateFact, QueryState, StatusFacts,
+    Verdict, Waves, annotation,
 };
 use serde::Serialize;
 
@@ -29,6 +30,9 @@ pub(crate) struct PlanView {
     pub(crate) dry_run: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) only_namespace: Option<String>,
+    /// What admission gives is wanted, whatever that is.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) wants_what_admission_gives: bool,
     pub(crate) desired_images: Vec<String>,
     pub(crate) desired_images_hash: String,
     /// Why nothing is in scope.
@@ -174,13 +178,17 @@ impl ConfigView {
         hint: Option<String>,
     ) -> Self {
         let notes = policy.notes.iter().map(|note| NoteView { path: note.path.clone(), message: note.message.clone() });
+        let unserved = plan.unserved.iter();
+        let unserved =
+            unserved.map(|why| NoteView { path: "spec.RestartObjects".to_owned(), message: why.to_string() });
         let plan = PlanView {
-            notes: notes.collect(),
+            notes: notes.chain(unserved).collect(),
             suspended: policy.suspended,
             dry_run: policy.dry_run,
             only_namespace: policy.scope.only_namespace.as_ref().map(ToString::to_string),
-            desired_images: policy.images.iter().map(ToString::to_string).collect(),
-            desired_images_hash: policy.images.hash().to_owned(),
+            wants_what_admission_gives: !policy.names_images(),
+            desired_images: plan.wanted.iter().map(ToString::to_string).collect(),
+            desired_images_hash: plan.wanted.hash().to_owned(),
             selects_nothing: hint,
             preconditions: facts.preconditions.iter().map(precondition).collect(),
             gates: facts.gates.iter().map(gate).collect(),
@@ -222,7 +230,8 @@ pub(crate) fn named(workload: &NamedWorkload) -> NamedView {
 
 fn workload(entry: &PlanEntry, waves: &Waves, decision: &Decision) -> WorkloadView {
     let drift = match &entry.verdict {
-        Verdict::Restart(drift) | Verdict::Futile(drift) => Some(drift),
+        Verdict::Restart(drift) => Some(drift),
+        Verdict::Futile(why) => Some(why.drift()),
         _ => None,
     };
     WorkloadView {
@@ -253,7 +262,13 @@ fn waits_for(entry: &PlanEntry, waves: &Waves, decision: &Decision) -> Option<Ho
 
 /// What it waits for, and until when.
 pub(crate) fn message(entry: &PlanEntry) -> String {
-    let mut message = entry.verdict.to_string();
+    let mut message = match &entry.verdict {
+        // A dry run runs other people's webhooks: whoever only looks asks nobody.
+        Verdict::Blocked(BlockedReason::Admission(AdmissionHold::NotAsked)) => {
+            "what a new pod would get is asked before anything is restarted, and not for a plan".to_owned()
+        }
+        verdict => verdict.to_string(),
+    };
     match &entry.evicting {
         Some(evicting) => message = format!("{message}: {evicting}"),
         // What is not done as usual is said.

@@ -1,6 +1,7 @@
 //! Which config is rehearsed, and what of it cannot be.
 
-use flippy_api::FlippyConfig;
+use flippy_api::{FlippyConfig, RestartObject};
+use flippy_core::Kind;
 use kube::ResourceExt as _;
 
 use super::args::RehearseArgs;
@@ -9,6 +10,9 @@ use crate::configs::path_of;
 use crate::exit::Failure;
 use crate::near::near;
 use crate::outside;
+
+/// What `spec.DriftDetection` says when admission is asked.
+const INJECTION: &str = "Injection";
 
 /// What is played.
 pub(super) struct Subject {
@@ -43,7 +47,7 @@ impl Subject {
         };
         let mut changes = Vec::new();
         for config in &mut configs {
-            prepare(config, &mut changes);
+            prepare(config, &mut changes)?;
         }
         Ok(Self { configs, changes, others })
     }
@@ -90,8 +94,25 @@ fn named(installed: &[FlippyConfig], args: &RehearseArgs) -> Result<FlippyConfig
 }
 
 /// Takes away what only a real cluster can answer, and what would leave nothing to see.
-fn prepare(config: &mut FlippyConfig, changes: &mut Vec<String>) {
+///
+/// # Errors
+/// When nothing is left of what is wanted.
+fn prepare(config: &mut FlippyConfig, changes: &mut Vec<String>) -> Result<(), Failure> {
     let path = path_of(config);
+    if config.spec.drift_detection == INJECTION {
+        if config.spec.image_list.is_empty() && config.spec.image_sources.is_empty() {
+            return Err(Failure::cannot_begin(format!(
+                "FlippyConfig {path} wants what admission gives to new pods (spec.DriftDetection: {INJECTION}), and a rehearsal \
+                 asks no admission: rehearse a copy of it that names spec.ImageList, with -f"
+            )));
+        }
+        config.spec.drift_detection.clear();
+        config.spec.missing_sidecar.clear();
+        changes.push(format!(
+            "{path}: admission is not asked (spec.DriftDetection: {INJECTION}); what pins its own image is restarted in vain \
+             here, and not at all by the operator"
+        ));
+    }
     if config.spec.suspend {
         config.spec.suspend = false;
         changes.push(format!("{path}: spec.Suspend is true; rehearsed as if it were false"));
@@ -101,6 +122,15 @@ fn prepare(config: &mut FlippyConfig, changes: &mut Vec<String>) {
         changes.push(format!("{path}: spec.DryRun is true; rehearsed as if it were false"));
     }
     changes.extend(outside::cut_off(config));
+    let custom = |object: &RestartObject| Kind::is_custom(&object.r#type, &object.api_version);
+    let left_out: Vec<RestartObject> = config.spec.restart_objects.extract_if(.., |object| custom(object)).collect();
+    if !left_out.is_empty() {
+        let kinds: Vec<&str> = left_out.iter().map(|object| object.r#type.as_str()).collect();
+        changes.push(format!(
+            "{path}: nobody knows here how the controller of a custom kind replaces pods, so these have no part: {}",
+            kinds.join(", ")
+        ));
+    }
     let manual: Vec<&str> = config
         .spec
         .strategy
@@ -120,4 +150,5 @@ fn prepare(config: &mut FlippyConfig, changes: &mut Vec<String>) {
     metadata.owner_references = None;
     FlippyConfig::API_VERSION.clone_into(&mut config.api_version);
     FlippyConfig::KIND.clone_into(&mut config.kind);
+    Ok(())
 }

@@ -10,7 +10,11 @@ use crate::plan::view::{ConfigView, NamedView, PlanView};
 /// Which config, and what it wants.
 pub(super) fn heading(view: &ConfigView, plan: &PlanView, look: Look) -> String {
     let bold = if look == Look::Terminal { Style::new().bold() } else { Style::new() };
-    let wanted = if plan.desired_images.is_empty() { "nothing".to_owned() } else { plan.desired_images.join(", ") };
+    let wanted = match plan.desired_images.as_slice() {
+        [] if plan.wants_what_admission_gives => "what admission gives new pods".to_owned(),
+        [] => "nothing".to_owned(),
+        images => images.join(", "),
+    };
     format!("{bold}FlippyConfig {}/{}{bold:#} wants {wanted}", view.namespace, view.name)
 }
 

@@ -109,7 +109,8 @@ has begun.
 
 Ctrl-C: nothing more starts, and what is under way is named and finishes by itself; again: at once.
 Where a wave needs approval it asks at a terminal; elsewhere it ends with 7, and --approve helps.
-Gates are asked from here: their Prometheus must be reachable from this machine.
+Gates are asked from here: their Prometheus must be reachable from this machine. So is admission,
+with DriftDetection: Injection: pods are created on a dry run, with your own rights.
 
 JSON lines, each with `event` and `at`:
   Planned    {namespace, name, desiredImages, counters, startsNow: [{kind, namespace, name}], hold}
@@ -127,7 +128,8 @@ Examples:
 
 Needs your own rights to list and watch namespaces, pods, replicasets, poddisruptionbudgets and
 the workloads the config is about, in the whole cluster, and to patch these workloads where they
-are; those missing are named before anything begins. Exit codes:
+are; with DriftDetection: Injection also to create pods there. Those missing are named before
+anything begins. Exit codes:
   0    every workload in scope runs a wanted image; with --dry-run: it could begin
   1    error: nothing was begun
   2    wrong usage, or the cluster cannot be reached
@@ -203,7 +205,9 @@ async fn given(
 struct Prepared {
     policies: Vec<Policy>,
     views: Vec<ConfigView>,
+    /// Workloads that may be restarted: kind and namespace.
     restarts: BTreeSet<(Kind, String)>,
+    asks_admission: bool,
     is_dry_run: bool,
 }
 
@@ -215,6 +219,8 @@ async fn prepare(
     options: &ConversionOptions,
 ) -> Result<Prepared, Failure> {
     let mut subjects = subject::given(configs, options);
+    // A plan asks nobody, so that its policies do not say so any more.
+    let asks_admission = subjects.iter().any(|subject| subject.policy.as_ref().is_ok_and(Policy::asks_admission));
     sources::join(&cluster.client, &mut subjects).await;
     let problems: Vec<String> = subjects.iter().flat_map(Subject::problem_lines).collect();
     if !problems.is_empty() {
@@ -238,13 +244,16 @@ async fn prepare(
     let plans = views.iter().filter_map(|view| view.plan.as_ref());
     let first = |plan: &plan::view::PlanView| plan.restart_first.iter().map(|first| first.workload.clone()).collect();
     let named = plans.flat_map(|plan| {
-        let stale = plan.workloads.iter().filter(|workload| workload.stale_pods > 0);
+        // Of what admission is asked about, nobody knows yet whether it is stale.
+        let may_be_stale =
+            |workload: &&plan::view::WorkloadView| workload.stale_pods > 0 || plan.wants_what_admission_gives;
+        let stale = plan.workloads.iter().filter(may_be_stale);
         let first: Vec<plan::view::NamedView> = first(plan);
         stale.map(|workload| workload.workload.clone()).chain(first)
     });
-    let restarts = named.filter_map(|named| Some((named.kind.parse().ok()?, named.namespace))).collect();
+    let restarts = named.filter_map(|named| Some((Kind::of_name(named.kind)?, named.namespace))).collect();
     let is_dry_run = policies.iter().all(|policy| policy.dry_run);
-    Ok(Prepared { policies, views, restarts, is_dry_run })
+    Ok(Prepared { policies, views, restarts, asks_admission, is_dry_run })
 }
 
 /// An approval of nothing is a typing error.
@@ -266,12 +275,13 @@ impl Prepared {
             kinds: self.policies.iter().flat_map(Policy::kinds).collect(),
             disruption_budgets: self.policies.iter().any(Policy::needs_disruption_budgets),
             restarts: self.restarts.iter().map(|(kind, namespace)| (*kind, namespace.as_str())).collect(),
+            asks_admission: self.asks_admission,
         };
         rights::check(client, &needs).await
     }
 
     fn has_something_to_do(&self) -> bool {
-        self.views.iter().any(ConfigView::has_stale_workloads)
+        self.views.iter().any(ConfigView::has_stale_workloads) || !self.restarts.is_empty()
     }
 }
 

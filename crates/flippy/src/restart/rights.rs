@@ -17,7 +17,7 @@ const MAX_NAMESPACES: usize = 50;
 struct Right {
     verb: &'static str,
     group: &'static str,
-    resource: &'static str,
+    resource: String,
     /// `None`: in the whole cluster.
     namespace: Option<String>,
 }
@@ -28,6 +28,8 @@ pub(super) struct Needs<'a> {
     pub(super) disruption_budgets: bool,
     /// Workloads that may be restarted: kind and namespace.
     pub(super) restarts: BTreeSet<(Kind, &'a str)>,
+    /// Whether pods are created on a dry run, where these workloads are.
+    pub(super) asks_admission: bool,
 }
 
 /// Asks the API server about every right, as far as it tells.
@@ -38,22 +40,26 @@ pub(super) async fn check(client: &Client, needs: &Needs<'_>) -> Result<(), Fail
     let mut missing = Vec::new();
     let always = [("", "namespaces"), ("", "pods"), ("apps", "replicasets")];
     let budgets = needs.disruption_budgets.then_some(("policy", "poddisruptionbudgets"));
-    let watched = always.into_iter().chain(budgets).chain(needs.kinds.iter().map(|kind| resource(*kind)));
-    for (group, resource) in watched {
+    for (group, resource) in always.into_iter().chain(budgets) {
+        let resource = resource.to_owned();
+        missing.extend(unless_granted(client, Right { verb: "watch", group, resource, namespace: None }).await);
+    }
+    for kind in &needs.kinds {
+        // What is not served cannot be asked about, and there is none of it.
+        let Some((group, resource)) = resource(client, *kind).await else { continue };
         missing.extend(unless_granted(client, Right { verb: "watch", group, resource, namespace: None }).await);
     }
     let kinds: BTreeSet<Kind> = needs.restarts.iter().map(|(kind, _)| *kind).collect();
     for kind in kinds {
-        let (group, resource) = resource(kind);
-        let everywhere = Right { verb: "patch", group, resource, namespace: None };
-        if unless_granted(client, everywhere.clone()).await.is_none() {
-            continue;
-        }
+        let Some((group, resource)) = resource(client, kind).await else { continue };
+        let patching = Right { verb: "patch", group, resource, namespace: None };
         let namespaces = needs.restarts.iter().filter(|(other, _)| *other == kind).map(|(_, namespace)| *namespace);
-        for namespace in namespaces.take(MAX_NAMESPACES) {
-            let here = Right { namespace: Some(namespace.to_owned()), ..everywhere.clone() };
-            missing.extend(unless_granted(client, here).await);
-        }
+        missing.extend(missing_in(client, patching, namespaces.collect()).await);
+    }
+    if needs.asks_admission {
+        let creating = Right { verb: "create", group: "", resource: "pods".to_owned(), namespace: None };
+        let namespaces = needs.restarts.iter().map(|(_, namespace)| *namespace);
+        missing.extend(missing_in(client, creating, namespaces.collect()).await);
     }
     if missing.is_empty() {
         return Ok(());
@@ -61,12 +67,25 @@ pub(super) async fn check(client: &Client, needs: &Needs<'_>) -> Result<(), Fail
     Err(Failure::error(missing.iter().map(Right::missing).collect::<Vec<_>>().join("\n")))
 }
 
+/// A right that is not granted everywhere, in each of the namespaces where it is not granted, either.
+async fn missing_in(client: &Client, everywhere: Right, namespaces: BTreeSet<&str>) -> Vec<Right> {
+    let mut missing = Vec::new();
+    if unless_granted(client, everywhere.clone()).await.is_none() {
+        return missing;
+    }
+    for namespace in namespaces.into_iter().take(MAX_NAMESPACES) {
+        let here = Right { namespace: Some(namespace.to_owned()), ..everywhere.clone() };
+        missing.extend(unless_granted(client, here).await);
+    }
+    missing
+}
+
 /// The right, if the API server says that it is not granted. One that does not tell is no reason not to try.
 async fn unless_granted(client: &Client, right: Right) -> Option<Right> {
     let attributes = ResourceAttributes {
         verb: Some(right.verb.to_owned()),
         group: Some(right.group.to_owned()),
-        resource: Some(right.resource.to_owned()),
+        resource: Some(right.resource.clone()),
         namespace: right.namespace.clone(),
         ..ResourceAttributes::default()
     };
@@ -77,21 +96,24 @@ async fn unless_granted(client: &Client, right: Right) -> Option<Right> {
     answer.status.filter(|status| !status.allowed).map(|_| right)
 }
 
-fn resource(kind: Kind) -> (&'static str, &'static str) {
-    match kind {
+/// Group and plural of a kind, if it is served.
+async fn resource(client: &Client, kind: Kind) -> Option<(&'static str, String)> {
+    let (group, plural) = match kind {
+        Kind::Custom(kind) => return Some((kind.group(), flippy_operator::plural_of(client, kind).await?)),
         Kind::Deployment => ("apps", "deployments"),
         Kind::StatefulSet => ("apps", "statefulsets"),
         Kind::DaemonSet => ("apps", "daemonsets"),
         Kind::ArgoRollout => ("argoproj.io", "rollouts"),
         Kind::ReplicaSet => ("apps", "replicasets"),
         Kind::ReplicationController => ("", "replicationcontrollers"),
-    }
+    };
+    Some((group, plural.to_owned()))
 }
 
 impl Right {
     fn missing(&self) -> String {
         let Self { verb, group, resource, namespace } = self;
-        let name = if group.is_empty() { (*resource).to_owned() } else { format!("{resource}.{group}") };
+        let name = if group.is_empty() { resource.clone() } else { format!("{resource}.{group}") };
         let (place, role) = match namespace {
             None => ("in the whole cluster".to_owned(), "ClusterRole"),
             Some(namespace) => (format!("in namespace {namespace}"), "Role or ClusterRole"),
@@ -108,9 +130,14 @@ mod tests {
 
     #[test]
     fn a_missing_right_is_named_with_its_verb_resource_and_place() {
-        let right = Right { verb: "patch", group: "apps", resource: "deployments", namespace: Some("shop".to_owned()) };
+        let right = Right {
+            verb: "patch",
+            group: "apps",
+            resource: "deployments".to_owned(),
+            namespace: Some("shop".to_owned()),
+        };
         assert!(right.missing().starts_with("you may not patch deployments.apps in namespace shop"));
-        let right = Right { verb: "watch", group: "", resource: "pods", namespace: None };
+        let right = Right { verb: "watch", group: "", resource: "pods".to_owned(), namespace: None };
         assert!(right.missing().starts_with("you may not watch pods in the whole cluster"));
     }
 }

@@ -15,7 +15,7 @@ use crate::cli::Connection;
 use crate::completion::names;
 use crate::connect::Cluster;
 use crate::exit::Failure;
-use crate::explain::target::{Target, TargetKind};
+use crate::explain::target::{self, Target, TargetKind};
 use crate::times::whole_second;
 
 #[derive(Args, Debug)]
@@ -57,31 +57,53 @@ Needs the right to list and patch flippyconfigs. Exit codes: 0 done, or nothing 
 
 /// `flippy retry`
 pub(crate) async fn retry(args: RetryArgs, connection: Connection) -> Result<ExitCode, Failure> {
-    let kind_and_name = args.workload.as_deref().map(workload).transpose()?;
+    let target = args.workload.as_deref().map(workload).transpose()?;
     let (home, name) = match args.name.split_once('/') {
         Some((home, name)) => (Some(home.to_owned()), name.to_owned()),
-        None => (args.namespace.clone().filter(|_| kind_and_name.is_none()), args.name.clone()),
+        None => (args.namespace.clone().filter(|_| target.is_none()), args.name.clone()),
     };
     let which = Which { name, namespace: home, dry_run: args.dry_run };
-    let nothing = "as far as its status tells, none of its restarts has failed or was futile";
+    let nothing = if target.as_ref().is_some_and(|target| matches!(target.kind, TargetKind::Named(..))) {
+        "it does not name this kind with its ApiVersion in spec.RestartObjects"
+    } else {
+        "as far as its status tells, none of its restarts has failed or was futile"
+    };
     change(which, connection, nothing, |config, cluster: &Cluster| {
-        let only = kind_and_name.as_ref().map(|(kind, name)| NamedWorkload {
-            kind: *kind,
-            namespace: args.namespace.as_deref().unwrap_or(&cluster.namespace).into(),
-            name: name.as_str().into(),
+        let named = custom_kinds(config);
+        let only = target.as_ref().and_then(|target| {
+            Some(NamedWorkload {
+                kind: kind_of(&target.kind, &named)?,
+                namespace: args.namespace.as_deref().unwrap_or(&cluster.namespace).into(),
+                name: target.name.as_str().into(),
+            })
         });
+        if only.is_none() && target.is_some() {
+            return Change::default();
+        }
         change_of(config, only, Timestamp::now())
     })
     .await
 }
 
-fn workload(text: &str) -> Result<(Kind, String), Failure> {
+fn workload(text: &str) -> Result<Target, Failure> {
     let target = Target::parse(&[text.to_owned()])?;
-    match target.kind {
-        TargetKind::Workload(kind) => Ok((kind, target.name)),
-        TargetKind::Pod => {
-            Err(Failure::cannot_begin("a pod is not restarted: name its workload, as `flippy explain` shows it"))
-        }
+    if target.kind == TargetKind::Pod {
+        return Err(Failure::cannot_begin("a pod is not restarted: name its workload, as `flippy explain` shows it"));
+    }
+    Ok(target)
+}
+
+/// The custom kinds that a config names. A wish that is about one is understood only once it was named.
+fn custom_kinds(config: &FlippyConfig) -> Vec<Kind> {
+    let objects = config.spec.restart_objects.iter().filter(|object| !object.api_version.is_empty());
+    objects.filter_map(|object| Kind::named(&object.r#type, &object.api_version).ok()).collect()
+}
+
+fn kind_of(kind: &TargetKind, named: &[Kind]) -> Option<Kind> {
+    match kind {
+        TargetKind::Workload(kind) => Some(*kind),
+        TargetKind::Named(word, rest) => target::named(word, rest, named.iter().copied()),
+        TargetKind::Pod => None,
     }
 }
 

@@ -61,6 +61,7 @@ fn install(world: &mut World, policy: Policy) {
 
 fn decided(policy: &Policy, asks_gates: bool) -> [Decided; 1] {
     [Decided {
+        questions: Vec::new(),
         name: policy.name.clone(),
         generation: 1,
         starts: Vec::new(),

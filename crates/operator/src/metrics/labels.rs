@@ -40,6 +40,11 @@ pub(crate) struct FeedLabels {
     pub(crate) resource: String,
 }
 
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct QuestionLabels {
+    pub(crate) outcome: &'static str,
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
 pub(crate) struct GateLabels {
     pub(crate) config_namespace: String,

@@ -79,6 +79,7 @@ fn started(config: &ConfigRecord) -> Decided {
         revoked: false,
         recheck_at: None,
         asks_gates: false,
+        questions: Vec::new(),
         findings: Findings::Facts(Box::new(facts)),
         desired_images: Some((Vec::new(), CAMPAIGN.to_owned())),
     }

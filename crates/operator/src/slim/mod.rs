@@ -5,7 +5,9 @@
 
 mod config;
 mod config_map;
+mod custom;
 mod disruption_budget;
+mod fingerprint;
 mod meta;
 mod namespace;
 mod pod;
@@ -16,6 +18,7 @@ mod workload;
 
 pub(crate) use config::SlimConfig;
 pub(crate) use config_map::{Said, SlimConfigMap};
+pub(crate) use custom::SlimCustom;
 pub(crate) use disruption_budget::SlimDisruptionBudget;
 pub(crate) use namespace::SlimNamespace;
 pub(crate) use pod::SlimPod;

@@ -14,6 +14,7 @@ use kube::Resource;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
+use super::fingerprint::Fingerprint;
 use super::meta::{revision, slim_meta, text};
 use super::surge;
 use crate::interner::Interner;
@@ -33,12 +34,13 @@ pub(crate) trait SlimWorkload:
 #[derive(Deserialize, Clone, Debug, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct SlimTemplate {
-    metadata: SlimTemplateMeta,
+    pub(super) metadata: SlimTemplateMeta,
+    pub(super) spec: Fingerprint,
 }
 
 #[derive(Deserialize, Clone, Debug, Default)]
 #[serde(default)]
-struct SlimTemplateMeta {
+pub(super) struct SlimTemplateMeta {
     labels: Option<BTreeMap<String, String>>,
     annotations: Option<BTreeMap<String, String>>,
 }
@@ -343,6 +345,7 @@ pub(super) fn record(
         annotations: interner.labels(annotations),
         template_labels: interner.labels(template.metadata.labels.unwrap_or_default()),
         template_annotations: interner.labels(template_annotations),
+        template_fingerprint: template.spec.0,
         template_from: None,
         mark,
         disruption,

@@ -1,6 +1,7 @@
 //! The controllers: plain steps on the store, run by the world's queue of work.
 
 pub(crate) mod actors;
+mod clone_set;
 mod conditions;
 mod containers;
 mod daemonset;
@@ -40,6 +41,7 @@ pub(crate) enum Controller {
     StatefulSet,
     DaemonSet,
     Rollout,
+    CloneSet,
     Disruption,
 }
 
@@ -52,6 +54,7 @@ impl Controller {
             Self::StatefulSet => Resource::StatefulSets,
             Self::DaemonSet => Resource::DaemonSets,
             Self::Rollout => Resource::Rollouts,
+            Self::CloneSet => Resource::CloneSets,
             Self::Disruption => Resource::PodDisruptionBudgets,
         }
     }
@@ -64,6 +67,7 @@ impl Controller {
             Resource::StatefulSets => Some(Self::StatefulSet),
             Resource::DaemonSets => Some(Self::DaemonSet),
             Resource::Rollouts => Some(Self::Rollout),
+            Resource::CloneSets => Some(Self::CloneSet),
             Resource::PodDisruptionBudgets => Some(Self::Disruption),
             _ => None,
         }
@@ -80,6 +84,7 @@ pub(crate) fn reconcile(world: &mut World, controller: Controller, key: &Key) {
         Controller::StatefulSet => statefulset::reconcile(world, key, &object),
         Controller::DaemonSet => daemonset::reconcile(world, key, &object),
         Controller::Rollout => rollout::reconcile(world, key, &object),
+        Controller::CloneSet => clone_set::reconcile(world, key, &object),
         Controller::Disruption => disruption::reconcile(world, key, &object),
     };
     match again {

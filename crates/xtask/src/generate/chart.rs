@@ -13,7 +13,9 @@ use crate::{command, go, workspace};
 const VALUES: &str = "image.repository=flippy,crd.install=false";
 
 /// What is only for some, by the template that it comes from, and what must be set for it.
-const OPTIONAL: [(&str, &str); 3] = [
+const OPTIONAL: [(&str, &str); 5] = [
+    ("ask-admission", "askAdmission.enabled=true"),
+    ("custom-kinds-clusterrole", "customKinds[0].apiGroup=apps.kruise.io,customKinds[0].resource=clonesets"),
     ("image-source-role", "imageSources[0].namespace=istio-system,imageSources[0].name=istio-sidecar-injector"),
     ("metrics-authorization-role", "metrics.authorization=true,metrics.tlsSecret=flippy-metrics-tls"),
     ("secret-role", "secrets[0].namespace=istio-system,secrets[0].name=prometheus-token"),

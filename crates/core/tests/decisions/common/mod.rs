@@ -8,14 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use flippy_core::{
-    Claims, Decision, DesiredImages, GateFact, ImageRef, Kind, Labels, NamedWorkload, Plan, PlanEntry, Policy,
-    PolicyName, Precondition, PreconditionFact, RestartFirst, RestartObject, Scope, SignedDuration, Snapshot, Start,
-    StatusFacts, Strategy, Timestamp, Verdict, Waiting, WaveMemory, Waves, pace, plan, preconditions, status_facts,
-    waves,
+    Claims, Decision, DesiredImages, DriftDetection, GateFact, ImageRef, Kind, Labels, NamedWorkload, Plan, PlanEntry,
+    Policy, PolicyName, Precondition, PreconditionFact, RestartFirst, RestartObject, Scope, SignedDuration, Snapshot,
+    Start, StatusFacts, Strategy, Timestamp, Verdict, Waiting, WaveMemory, Waves, pace, plan, preconditions,
+    status_facts, waves,
 };
 
 pub(crate) use workload::{
-    Fixture, PodFixture, daemon_set, deployment, facts, pod, replica_set, replication_controller, rollout, stateful_set,
+    Fixture, PodFixture, clone_set, clone_set_kind, daemon_set, deployment, facts, pod, replica_set,
+    replication_controller, rollout, stateful_set,
 };
 
 /// What a mesh that was not upgraded injects.
@@ -61,6 +62,7 @@ pub(crate) fn policy() -> Policy {
         images: images(&[NEW]),
         image_sources: Vec::new(),
         source_unavailable: None,
+        drift_detection: DriftDetection::Images,
         scope: Scope {
             containers: BTreeSet::from([SIDECAR.into()]),
             ignore_key: "flippy-ignore".into(),

@@ -334,6 +334,7 @@ impl Modelled {
             annotations: labels(&[]),
             template_labels: labels(&[]),
             template_annotations: labels(&[]),
+            template_fingerprint: 0,
             template_from: None,
             mark: self.mark.clone(),
             disruption: DisruptionFacts::default(),

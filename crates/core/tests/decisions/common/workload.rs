@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use flippy_core::{
-    ArgoPhase, ArgoRolloutFacts, Container, DaemonSetFacts, DeploymentFacts, DisruptionFacts, ImageRef, Kind,
-    NamedWorkload, Owner, Pod, PodState, Policy, ReplicaSet, ReplicasFacts, RestartMark, RestartToken, RolloutFacts,
-    Snapshot, StatefulSetFacts, Timestamp, UpdateStrategy, Workload, WorkloadRef,
+    ArgoPhase, ArgoRolloutFacts, Container, CustomFacts, DaemonSetFacts, DeploymentFacts, DisruptionFacts, ImageRef,
+    Kind, NamedWorkload, Owner, Pod, PodState, Policy, ReplicaSet, ReplicasFacts, RestartMark, RestartToken,
+    RolloutFacts, Snapshot, StatefulSetFacts, TemplateEffect, Timestamp, UpdateStrategy, Workload, WorkloadRef,
 };
 
 use super::{SIDECAR, at, labels, named};
@@ -91,6 +91,25 @@ pub(crate) fn rollout(path: &str) -> Fixture {
         revision_in_progress: false,
     };
     Fixture::new(named(Kind::ArgoRollout, path), RolloutFacts::ArgoRollout(facts))
+}
+
+/// The kind that stands for all that Flippy does not know.
+pub(crate) fn clone_set_kind() -> Kind {
+    Kind::named("CloneSet", "apps.kruise.io/v1alpha1").expect("it is a custom kind")
+}
+
+/// A workload of a kind that Flippy does not know.
+pub(crate) fn clone_set(path: &str) -> Fixture {
+    let facts = CustomFacts {
+        replicas_wanted: 2,
+        paused: false,
+        effect: TemplateEffect::ReplacesPods,
+        observed_generation: Some(1),
+        replicas: Some(2),
+        updated: Some(2),
+        ready: Some(2),
+    };
+    Fixture::new(named(clone_set_kind(), path), RolloutFacts::Custom(facts))
 }
 
 /// Changes the facts of one kind: `facts!(deployment("a/b"), Deployment, |facts| facts.paused = true)`.
@@ -184,6 +203,7 @@ impl Fixture {
             annotations: labels(&[]),
             template_labels: labels(&[]),
             template_annotations: labels(&[]),
+            template_fingerprint: 0,
             template_from: None,
             mark: None,
             disruption: DisruptionFacts::default(),
@@ -244,6 +264,7 @@ impl Fixture {
             RolloutFacts::StatefulSet(facts) => (facts.updated, facts.ready) = (updated_now, available_now),
             RolloutFacts::DaemonSet(facts) => (facts.updated, facts.available) = (updated_now, available_now),
             RolloutFacts::Replicas(facts) => facts.available = available_now,
+            RolloutFacts::Custom(facts) => (facts.updated, facts.ready) = (Some(updated_now), Some(available_now)),
             RolloutFacts::ArgoRollout(facts) => {
                 (facts.available, facts.phase) = (available_now, ArgoPhase::Progressing);
                 facts.revision_in_progress = updated_now == 0;
