@@ -99,10 +99,17 @@ impl Foresight {
             NewPod::Refused(why) => return Self::Held(AdmissionHold::Refused(why.clone())),
             NewPod::Admitted(_) => {}
         }
-        if let Some(lost) = lost.filter(|_| wanted.expected_of_interest().next().is_none()) {
+        let gives_none = wanted.expected_of_interest().next().is_none();
+        let takes_away = wanted.missing_sidecar() == MissingSidecar::Restart;
+        if let Some(lost) = lost.filter(|_| gives_none || takes_away) {
             // An injector that is down gives nobody a sidecar. One that gave it to another pod since is not.
-            let is_meant = wanted.missing_sidecar() == MissingSidecar::Restart && given_at(lost) > Some(*asked_at);
-            return if is_meant { Self::Wanted } else { Self::Held(AdmissionHold::NotInjected(lost.clone())) };
+            let is_meant = takes_away && given_at(lost) > Some(*asked_at);
+            if !is_meant {
+                return Self::Held(AdmissionHold::NotInjected(lost.clone()));
+            }
+            if gives_none {
+                return Self::Wanted;
+            }
         }
         let Images::Named(images) = wanted.images else { return Self::Wanted };
         let is_stale = |container: &&_| !images.accepts(container) && !images.may_accept(container);

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flippy_core::{AdmissionAnswer, AdmissionQuestion, AskedAbout, Kind, NamedWorkload, NewPod, Timestamp, Workload};
+use flippy_core::{
+    AdmissionAnswer, AdmissionQuestion, AskedAbout, ImageRef, Kind, NamedWorkload, NewPod, Timestamp, Workload,
+};
 use kube::api::{ApiResource, DynamicObject, ListParams, PostParams};
 use kube::core::Request;
 use kube::{Api, Client, Resource};
@@ -22,6 +24,8 @@ use crate::slim::{
 
 /// How long both requests may take. Webhooks may take ten seconds each.
 const TIME_OUT: Duration = Duration::from_secs(30);
+/// What a template says where an injector is to say which image.
+const PLACEHOLDER: &str = "auto";
 /// A larger pod is not sent. The API server takes three megabytes, etcd one and a half.
 const MAX_POD_BYTES: usize = 1 << 20;
 
@@ -77,7 +81,11 @@ async fn ask_without_limit(
         template_annotations: found.template_annotations,
         template_fingerprint: found.template_fingerprint,
     };
-    let Some(pod) = new_pod(&question.workload, &holder) else { return Reply::Outdated };
+    let Some(pod) = new_pod(&question.workload, &holder) else {
+        // An answer, or it would be asked again at once, for ever.
+        let new_pod = NewPod::Unknown("it has no spec.template".into());
+        return Reply::Answer(AdmissionAnswer { about, asked_at: now, new_pod });
+    };
     match create_on_a_dry_run(client, &question.workload.named.namespace, &pod).await {
         Ok(new_pod) => Reply::Answer(AdmissionAnswer { about, asked_at: now, new_pod }),
         Err(error) => classify(&error, &question.workload.named.namespace, |new_pod| AdmissionAnswer {
@@ -136,7 +144,16 @@ async fn create_on_a_dry_run(client: &Client, namespace: &str, pod: &Value) -> R
     let request = Request::new(SlimPod::url_path(&(), Some(namespace)));
     let request = request.create(&params, body).map_err(kube::Error::BuildRequest)?;
     let admitted: SlimPod = client.request(request).await?;
-    Ok(NewPod::Admitted(admitted.record(&mut Interner::new()).containers))
+    let containers = admitted.record(&mut Interner::new()).containers;
+    // An image that an injector was to fill in (Istio's gateways), and that none did: no node could pull it.
+    let placeholder = ImageRef::parse(PLACEHOLDER).ok();
+    match containers.iter().find(|container| container.image.is_some() && container.image == placeholder) {
+        Some(left) => {
+            let why = format!("no injector has filled in the image `{PLACEHOLDER}` of its container {}", left.name);
+            Ok(NewPod::Unknown(why.into()))
+        }
+        None => Ok(NewPod::Admitted(containers)),
+    }
 }
 
 /// What a refusal means. Whatever is not understood is no reason to restart anything.
@@ -150,6 +167,8 @@ fn classify(error: &kube::Error, namespace: &str, answer: impl FnOnce(NewPod) ->
         403 if is_missing_right(&status.message) => without_answer(error, namespace),
         // A quota, pod security, a policy or a webhook that says no; or one that does not answer, and must.
         403 | 422 | 500 => Reply::Answer(answer(NewPod::Refused(message()))),
+        // That is the code of a webhook that denies and names none (k/k `webhookerrors.ToStatusErr`).
+        400 if status.message.contains(" denied the request") => Reply::Answer(answer(NewPod::Refused(message()))),
         // 400: a webhook that cannot be asked on a dry run (k/k `NewDryRunUnsupportedErr`).
         _ => Reply::Answer(answer(NewPod::Unknown(message()))),
     }
@@ -181,7 +200,9 @@ fn without_answer(error: &kube::Error, namespace: &str) -> Reply {
 /// Admission names the pod, and authorization only the resource: `pods is forbidden: User "…" cannot create resource …`
 /// (k/k `responsewriters.ForbiddenMessage`).
 fn is_missing_right(message: &str) -> bool {
-    message.contains("is forbidden: User ") && message.contains(" cannot ")
+    // A webhook may quote what it was denied itself: then its own name comes first.
+    let resource = message.split_once(" is forbidden: User ").map(|(resource, _)| resource);
+    resource.is_some_and(|resource| !resource.contains(' ')) && message.contains(" cannot ")
 }
 
 #[cfg(test)]

@@ -168,7 +168,11 @@ impl Asking {
         self.queue = others;
         let asked_at = self.clock.now();
         let mut is_news = false;
-        for question in same.into_iter().map(|due| due.question).chain([question.clone()]) {
+        let exists = |question: &AdmissionQuestion| {
+            snapshot.workload(&question.workload.named).is_some_and(|found| found.id == question.workload)
+        };
+        let all = same.into_iter().map(|due| due.question).chain([question.clone()]);
+        for question in all.filter(exists).collect::<Vec<_>>() {
             let new_pod = NewPod::Unknown(why.clone());
             let answer = AdmissionAnswer { about: question.about, asked_at, new_pod };
             is_news |= snapshot.note_admission(question.workload.uid, answer);

@@ -47,7 +47,8 @@ pub(crate) fn new_pod(workload: &WorkloadRef, template_holder: &Value) -> Option
             pod["metadata"]["labels"][label] = json!(value);
         }
     }
-    if *kind == Kind::StatefulSet {
+    // Those of custom kinds are named as those of StatefulSets, where they have any (OpenKruise).
+    if matches!(kind, Kind::StatefulSet | Kind::Custom(_)) {
         add_claims(&mut pod, name, template_holder);
     }
     Some(pod)

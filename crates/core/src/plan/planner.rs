@@ -234,8 +234,11 @@ impl Planner<'_> {
             Foresight::NotWanted | Foresight::Wanted => {}
         }
         // What is named changes when a person changes it. What is given may change with every question.
-        let Images::Given(images) = &wanted.images else { return None };
-        let mark = workload.mark.as_ref().filter(|mark| mark.at <= self.now && *mark.token.hash != *images.hash())?;
+        if !matches!(wanted.images, Images::Given(_)) {
+            return None;
+        }
+        let hash = self.claims.hash_for(workload, self.policy);
+        let mark = workload.mark.as_ref().filter(|mark| mark.at <= self.now && *mark.token.hash != *hash)?;
         let rests_until = mark.at.saturating_add(RESTS_FOR).unwrap_or(Timestamp::MAX);
         let hold = AdmissionHold::Rests(rests_until);
         (self.now < rests_until).then_some(Verdict::Blocked(BlockedReason::Admission(hold)))

@@ -230,6 +230,16 @@ fn a_container_that_went_out_of_fashion_does_not_hide_that_another_is_stale() {
 }
 
 #[test]
+fn a_container_is_not_taken_away_because_another_one_is_still_given() {
+    let mut policy = injected(MissingSidecar::Restart);
+    policy.scope.containers.insert("vault-agent".into());
+    let both = pod(OLD).container("vault-agent", NEW);
+    let vault_only = admitted(&[("app", "shop:1"), ("vault-agent", NEW)]);
+    let found = verdict(&policy, &answered(deployment("a/b").pod(both), vault_only), 1);
+    assert_eq!(found.reason(), Some("NotInjected"));
+}
+
+#[test]
 fn the_token_names_what_admission_gives_so_two_that_ask_make_one_restart() {
     let a = injected(MissingSidecar::Ignore);
     let b = Policy { name: policy_named("b").name, ..injected(MissingSidecar::Restart) };

@@ -20,9 +20,9 @@ use crate::interner::Interner;
 pub(crate) struct SlimCustom {
     #[serde(deserialize_with = "slim_meta")]
     metadata: ObjectMeta,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     spec: Option<CustomSpec>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     status: Option<CustomStatus>,
 }
 
