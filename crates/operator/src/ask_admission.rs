@@ -161,14 +161,16 @@ fn classify(error: &kube::Error, namespace: &str, answer: impl FnOnce(NewPod) ->
     let kube::Error::Api(status) = error else { return without_answer(error, namespace) };
     let message = || Arc::from(quoted(&status.message));
     match status.code {
+        // Whatever code a webhook names for it; 400 if it names none (k/k `webhookerrors.ToStatusErr`).
+        _ if status.message.starts_with("admission webhook ") && status.message.contains(" denied the request") => {
+            Reply::Answer(answer(NewPod::Refused(message())))
+        }
         // Another pod was given the name that was generated, or a quota has changed in the same moment.
         409 => Reply::Outdated,
         401 | 429 | 503 | 504 => without_answer(error, namespace),
         403 if is_missing_right(&status.message) => without_answer(error, namespace),
         // A quota, pod security, a policy or a webhook that says no; or one that does not answer, and must.
         403 | 422 | 500 => Reply::Answer(answer(NewPod::Refused(message()))),
-        // That is the code of a webhook that denies and names none (k/k `webhookerrors.ToStatusErr`).
-        400 if status.message.contains(" denied the request") => Reply::Answer(answer(NewPod::Refused(message()))),
         // 400: a webhook that cannot be asked on a dry run (k/k `NewDryRunUnsupportedErr`).
         _ => Reply::Answer(answer(NewPod::Unknown(message()))),
     }

@@ -72,7 +72,10 @@ impl Asking {
     /// served; one that is not has nothing to ask about.
     pub(crate) fn follow(&mut self, decided: &[Decided], served: impl Fn(CustomKind) -> Option<ApiResource>) {
         let mut known = self.under_way.clone();
-        let questions = decided.iter().flat_map(|one| &one.questions);
+        // In turns: the questions of one config, of which there may always be some, must not keep all others from being put.
+        let longest = decided.iter().map(|one| one.questions.len()).max().unwrap_or_default();
+        let in_turns = |turn: usize| decided.iter().filter_map(move |one| one.questions.get(turn));
+        let questions = (0..longest).flat_map(in_turns);
         let due = |question: &AdmissionQuestion| {
             let resource = match question.template.kind {
                 Kind::Custom(kind) => Some(served(kind)?),

@@ -137,14 +137,17 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_of_a_stateful_set_has_its_claims() {
+    fn a_pod_of_a_stateful_set_or_of_a_custom_kind_has_its_claims() {
         let mut holder = json!({"spec": {
             "template": template(), "volumeClaimTemplates": [{"metadata": {"name": "data"}}],
         }});
         holder["spec"]["template"]["spec"]["volumes"] = json!([{"name": "tmp", "emptyDir": {}}, {"name": "data"}]);
-        let pod = new_pod(&workload(Kind::StatefulSet, "cart"), &holder).expect("it has a template");
         let claim = json!({"name": "data", "persistentVolumeClaim": {"claimName": "data-cart-0"}});
-        assert_eq!(pod["spec"]["volumes"], json!([{"name": "tmp", "emptyDir": {}}, claim]));
+        let clone_set = Kind::named("CloneSet", "apps.kruise.io/v1alpha1").expect("it is one");
+        for kind in [Kind::StatefulSet, clone_set] {
+            let pod = new_pod(&workload(kind, "cart"), &holder).expect("it has a template");
+            assert_eq!(pod["spec"]["volumes"], json!([{"name": "tmp", "emptyDir": {}}, claim]), "{kind}");
+        }
     }
 
     #[test]

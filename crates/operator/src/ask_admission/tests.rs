@@ -30,10 +30,15 @@ fn status(code: u16, message: &str) -> (u16, Value) {
 }
 
 async fn reply_to(created: (u16, Value), question: &AdmissionQuestion) -> (Reply, Arc<Server>) {
+    reply_about(deployment(), created, question).await
+}
+
+/// The same, where this is the Deployment that is found.
+async fn reply_about(found: Value, created: (u16, Value), question: &AdmissionQuestion) -> (Reply, Arc<Server>) {
     let server = Arc::new(Server { created, requests: Mutex::default(), pods: Mutex::default() });
     let answering = server.clone();
     let answer = move |request: http::Request<Body>| {
-        let server = answering.clone();
+        let (server, found) = (answering.clone(), found.clone());
         async move {
             let told = format!("{} {}", request.method(), request.uri().path_and_query().expect("it has a path"));
             let is_creation = request.method() == http::Method::POST;
@@ -43,10 +48,7 @@ async fn reply_to(created: (u16, Value), question: &AdmissionQuestion) -> (Reply
                 server.pods.lock().expect("no holder panics").push(serde_json::from_slice(&body).expect("it is JSON"));
                 server.created.clone()
             } else {
-                (
-                    200,
-                    json!({"kind": "DeploymentList", "apiVersion": "apps/v1", "metadata": {}, "items": [deployment()]}),
-                )
+                (200, json!({"kind": "DeploymentList", "apiVersion": "apps/v1", "metadata": {}, "items": [found]}))
             };
             let response = Response::builder().status(StatusCode::from_u16(code).expect("it is one"));
             let response = response.body(Body::from(answer.to_string().into_bytes())).expect("the parts are valid");
@@ -112,9 +114,32 @@ async fn whatever_refuses_a_pod_is_quoted() {
         (403, r#"pods "cart-0-x" is forbidden: violates PodSecurity "restricted:latest": privileged"#),
         (422, r#"Pod "cart-0-x" is invalid: spec.containers[1].image: Required value"#),
         (500, r#"failed calling webhook "inject.example.com": connection refused"#),
+        // What a webhook says when it denies is its own affair; without a code, the API server says 400.
+        (400, r#"admission webhook "policy.example.com" denied the request: no root"#),
+        (429, r#"admission webhook "policy.example.com" denied the request: not so many"#),
+        (
+            403,
+            r#"admission webhook "policy.example.com" denied the request: pods is forbidden: User "vault" cannot get it"#,
+        ),
     ] {
         assert_eq!(new_pod_of(reply(status(code, message)).await), NewPod::Refused(message.into()));
     }
+}
+
+#[tokio::test]
+async fn an_image_that_no_injector_filled_in_is_wanted_by_nobody() {
+    let pod = json!({"metadata": {}, "spec": {"containers": [{"name": "istio-proxy", "image": "auto"}]}});
+    let NewPod::Unknown(why) = new_pod_of(reply((201, pod)).await) else { panic!("it would not run") };
+    assert_eq!(&*why, "no injector has filled in the image `auto` of its container istio-proxy");
+}
+
+#[tokio::test]
+async fn one_without_a_template_has_its_answer_and_is_not_asked_about_again_at_once() {
+    let mut bare = deployment();
+    bare["spec"] = json!({});
+    let (reply, server) = reply_about(bare, (201, json!({})), &question()).await;
+    assert_eq!(new_pod_of(reply), NewPod::Unknown("it has no spec.template".into()));
+    assert_eq!(server.pods.lock().expect("no holder panics").len(), 0);
 }
 
 #[tokio::test]

@@ -75,6 +75,18 @@ async fn no_more_than_five_a_second_are_asked() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn configs_take_turns() {
+    let mut asking = asking_one_that_says(200, serde_json::json!({"kind": "List", "metadata": {}, "items": []}));
+    let ([many], [few]) = (decided(0..20), decided(20..21));
+    asking.follow(&[many, few], |_| None);
+    let mut asked = Vec::new();
+    for _ in 0..3 {
+        asked.push(asking.replied().await.question.workload.uid.to_string());
+    }
+    assert_eq!(asked, ["0", "20", "1"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_api_server_in_trouble_is_asked_less_and_less_often() {
     let mut asking = asking(503, "busy");
     let mut snapshot = Snapshot::default();
