@@ -76,14 +76,16 @@ impl AskedAbout {
         })
     }
 
+    fn is_same(&self, other: &Self) -> bool {
+        self.template_fingerprint == other.template_fingerprint
+            && self.namespace_labels == other.namespace_labels
+            && self.template_labels == other.template_labels
+            && same_but_ours(&self.template_annotations, &other.template_annotations)
+    }
+
     /// Whether a question about this workload would still be the same.
     fn is_about(&self, workload: &Workload, snapshot: &Snapshot) -> bool {
-        template_of(workload, snapshot).is_some_and(|template| {
-            self.template_fingerprint == template.template_fingerprint
-                && self.template_labels == template.template_labels
-                && same_but_ours(&self.template_annotations, &template.template_annotations)
-                && snapshot.namespace(&workload.id.named.namespace) == Some(&self.namespace_labels)
-        })
+        Self::new(workload, snapshot).is_some_and(|now| self.is_same(&now))
     }
 }
 
@@ -106,12 +108,7 @@ impl AdmissionAnswers {
     /// Takes an answer. Says whether it differs from what was known.
     pub(crate) fn note(&mut self, uid: Arc<str>, answer: AdmissionAnswer) -> bool {
         let known = self.by_uid.get(&uid);
-        let before = known.map(|known| &known.last).filter(|before| {
-            before.about.template_fingerprint == answer.about.template_fingerprint
-                && before.about.namespace_labels == answer.about.namespace_labels
-                && before.about.template_labels == answer.about.template_labels
-                && same_but_ours(&before.about.template_annotations, &answer.about.template_annotations)
-        });
+        let before = known.map(|known| &known.last).filter(|before| before.about.is_same(&answer.about));
         let is_news = before.is_none_or(|before| before.new_pod != answer.new_pod);
         let other_pod = |before: &AdmissionAnswer| matches!((&before.new_pod, &answer.new_pod), (NewPod::Admitted(one), NewPod::Admitted(another)) if one != another);
         let is_too_soon = self.changed_at.is_some_and(|at| answer.asked_at.duration_since(at) < CHANGES_COUNT_EVERY);

@@ -130,7 +130,7 @@ impl Asking {
             Reply::Outdated => "outdated",
         };
         self.metrics.admission_questions.get_or_create(&QuestionLabels { outcome }).inc();
-        let exists = snapshot.workload(&question.workload.named).is_some_and(|found| found.id == question.workload);
+        let exists = exists(&question, snapshot);
         let is_news = match reply {
             // Nobody would ever forget what is said of one that is gone.
             Reply::Answer(_) | Reply::Forbidden(_) if !exists => false,
@@ -171,17 +171,19 @@ impl Asking {
         self.queue = others;
         let asked_at = self.clock.now();
         let mut is_news = false;
-        let exists = |question: &AdmissionQuestion| {
-            snapshot.workload(&question.workload.named).is_some_and(|found| found.id == question.workload)
-        };
         let all = same.into_iter().map(|due| due.question).chain([question.clone()]);
-        for question in all.filter(exists).collect::<Vec<_>>() {
+        for question in all.filter(|question| exists(question, snapshot)).collect::<Vec<_>>() {
             let new_pod = NewPod::Unknown(why.clone());
             let answer = AdmissionAnswer { about: question.about, asked_at, new_pod };
             is_news |= snapshot.note_admission(question.workload.uid, answer);
         }
         is_news
     }
+}
+
+/// Whether there still is the very workload that a question is about.
+fn exists(question: &AdmissionQuestion, snapshot: &Snapshot) -> bool {
+    snapshot.workload(&question.workload.named).is_some_and(|found| found.id == question.workload)
 }
 
 #[cfg(test)]
