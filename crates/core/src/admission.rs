@@ -48,6 +48,9 @@ pub struct AdmissionAnswer {
     pub asked_at: Timestamp,
     /// What it said.
     pub new_pod: NewPod,
+    /// Names of the containers that admission itself gave that pod: in the template they do not stand, or with another
+    /// image. Only they tell that an injector is alive.
+    pub given: Arc<[Arc<str>]>,
 }
 
 #[derive(Clone, Debug)]

@@ -104,12 +104,9 @@ impl<'a> Asking<'a> {
     }
 }
 
-/// When any new pod was last known to be given a container of this name.
+/// When admission was last known to give any new pod a container of this name.
 pub(crate) fn given_at(snapshot: &Snapshot, container: &str) -> Option<Timestamp> {
-    let is_given = |new_pod: &NewPod| match new_pod {
-        NewPod::Admitted(containers) => containers.iter().any(|given| *given.name == *container),
-        NewPod::Refused(_) | NewPod::Unknown(_) => false,
-    };
     let answers = snapshot.admission_answers().iter();
-    answers.filter(|answer| is_given(&answer.new_pod)).map(|answer| answer.asked_at).max()
+    let giving = answers.filter(|answer| answer.given.iter().any(|given| **given == *container));
+    giving.map(|answer| answer.asked_at).max()
 }

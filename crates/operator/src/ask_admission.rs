@@ -84,16 +84,30 @@ async fn ask_without_limit(
     let Some(pod) = new_pod(&question.workload, &holder) else {
         // An answer, or it would be asked again at once, for ever.
         let new_pod = NewPod::Unknown("it has no spec.template".into());
-        return Reply::Answer(AdmissionAnswer { about, asked_at: now, new_pod });
+        return Reply::Answer(AdmissionAnswer { about, asked_at: now, new_pod, given: Arc::default() });
     };
     match create_on_a_dry_run(client, &question.workload.named.namespace, &pod).await {
-        Ok(new_pod) => Reply::Answer(AdmissionAnswer { about, asked_at: now, new_pod }),
+        Ok(new_pod) => {
+            let given = given(&pod, &new_pod);
+            Reply::Answer(AdmissionAnswer { about, asked_at: now, new_pod, given })
+        }
         Err(error) => classify(&error, &question.workload.named.namespace, |new_pod| AdmissionAnswer {
             about,
             asked_at: now,
             new_pod,
+            given: Arc::default(),
         }),
     }
+}
+
+/// Names of the containers that admission has given: those that were not sent so. An image that an injector fills in is
+/// given, too.
+fn given(sent: &Value, new_pod: &NewPod) -> Arc<[Arc<str>]> {
+    let (NewPod::Admitted(admitted), Ok(sent)) = (new_pod, SlimPod::deserialize(sent)) else { return Arc::default() };
+    let sent = sent.record(&mut Interner::new()).containers;
+    let was_sent = |name: &str, image: &Option<ImageRef>| sent.iter().any(|it| *it.name == *name && it.image == *image);
+    let given = admitted.iter().filter(|container| !was_sent(&container.name, &container.image));
+    given.map(|container| container.name.clone()).collect()
 }
 
 /// Reads the one object by listing it: the right to get workloads is not needed.

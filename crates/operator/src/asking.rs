@@ -154,6 +154,7 @@ impl Asking {
     fn learn(&mut self, uid: Arc<str>, mut answer: AdmissionAnswer, snapshot: &mut Snapshot) -> bool {
         if let NewPod::Admitted(containers) = &answer.new_pod {
             answer.new_pod = NewPod::Admitted(self.interner.containers(containers.to_vec()));
+            answer.given = answer.given.iter().map(|name| self.interner.text(name)).collect();
         }
         snapshot.note_admission(uid, answer)
     }
@@ -174,7 +175,7 @@ impl Asking {
         let all = same.into_iter().map(|due| due.question).chain([question.clone()]);
         for question in all.filter(|question| exists(question, snapshot)).collect::<Vec<_>>() {
             let new_pod = NewPod::Unknown(why.clone());
-            let answer = AdmissionAnswer { about: question.about, asked_at, new_pod };
+            let answer = AdmissionAnswer { about: question.about, asked_at, new_pod, given: Arc::default() };
             is_news |= snapshot.note_admission(question.workload.uid, answer);
         }
         is_news

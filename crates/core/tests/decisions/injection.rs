@@ -40,12 +40,25 @@ pub(crate) fn gets(text: &str) -> NewPod {
     admitted(&[("app", "shop:1"), (SIDECAR, text)])
 }
 
-/// Asked at that second about each workload, admission says so. Says whether it was news.
+/// Asked at that second about each workload, admission says so, and all sidecars are of its own making. Says whether it was
+/// news.
 pub(crate) fn answer(snapshot: &mut Snapshot, path: &str, seconds: i64, new_pod: NewPod) -> bool {
+    answer_with(snapshot, path, seconds, new_pod, &["app"])
+}
+
+/// The same, where the template has these containers itself.
+fn answer_with(snapshot: &mut Snapshot, path: &str, seconds: i64, new_pod: NewPod, in_template: &[&str]) -> bool {
     let is_it = |workload: &&Workload| path_of(&workload.id.named) == path;
     let workload = snapshot.workloads().find(is_it).expect("it exists").clone();
     let about = AskedAbout::new(&workload, snapshot).expect("it has a template and a namespace");
-    snapshot.note_admission(workload.id.uid, AdmissionAnswer { about, asked_at: at(seconds), new_pod })
+    let given = match &new_pod {
+        NewPod::Admitted(containers) => {
+            let names = containers.iter().map(|container| container.name.clone());
+            names.filter(|name| !in_template.contains(&&**name)).collect()
+        }
+        NewPod::Refused(_) | NewPod::Unknown(_) => [].into(),
+    };
+    snapshot.note_admission(workload.id.uid, AdmissionAnswer { about, asked_at: at(seconds), new_pod, given })
 }
 
 /// One workload, of which admission says so at the beginning.
@@ -201,6 +214,17 @@ fn a_superfluous_sidecar_goes_once_the_injector_has_given_one_to_somebody_else_s
     assert_eq!(pass_after.starts(), ["a/b"]);
     assert_eq!(pass_after.verdict("a/b").reason(), Some("SuperfluousSidecar"));
     assert!(!pass(&injected(MissingSidecar::Ignore), &snapshot, 21).starts().contains(&"a/b".to_owned()));
+}
+
+#[test]
+fn a_sidecar_that_stands_in_a_template_is_no_sign_that_the_injector_is_alive() {
+    let policy = injected(MissingSidecar::Restart);
+    let mut snapshot = cluster([deployment("a/b").pods(1, OLD), deployment("a/gateway").pods(1, NEW)]);
+    answer(&mut snapshot, "a/b", 10, admitted(&[("app", "shop:1")]));
+    answer_with(&mut snapshot, "a/gateway", 20, gets(NEW), &["app", SIDECAR]);
+    let pass = pass(&policy, &snapshot, 21);
+    assert_eq!(pass.verdict("a/b").reason(), Some("NotInjected"));
+    assert!(pass.starts().is_empty());
 }
 
 #[test]

@@ -105,6 +105,24 @@ async fn one_list_by_name_and_one_pod_on_a_dry_run_are_all_that_is_sent() {
         .map(|container| format!("{} {}", container.name, container.image.as_ref().expect("it has one")))
         .collect();
     assert_eq!(told, ["app docker.io/library/cart:1", "istio-proxy docker.io/istio/proxyv2:1.30.4"]);
+    assert_eq!(names(&answer.given), ["istio-proxy"], "the other one was sent");
+}
+
+fn names(given: &[Arc<str>]) -> Vec<&str> {
+    given.iter().map(|name| &**name).collect()
+}
+
+#[tokio::test]
+async fn what_a_template_has_is_not_given_by_admission_unless_it_fills_in_the_image() {
+    let mut found = deployment();
+    let containers = json!([{"name": "istio-proxy", "image": "auto"}, {"name": "vault-agent", "image": "vault:1"}]);
+    found["spec"]["template"]["spec"]["containers"] = containers;
+    let pod = json!({"metadata": {}, "spec": {"containers": [
+        {"name": "istio-proxy", "image": "istio/proxyv2:1.30.4"}, {"name": "vault-agent", "image": "vault:1"},
+    ]}});
+    let (reply, _) = reply_about(found, (201, pod), &question()).await;
+    let Reply::Answer(answer) = reply else { panic!("there is no answer") };
+    assert_eq!(names(&answer.given), ["istio-proxy"]);
 }
 
 #[tokio::test]
