@@ -23,7 +23,7 @@ const STEPS: [Step; 12] = [
 ];
 
 /// The fixed share of seeds that every change is tried on.
-const SEEDS: &str = "0..2000";
+const SEEDS: &str = "0..6000";
 
 #[derive(Debug, Clone, Copy)]
 enum Step {

@@ -126,10 +126,10 @@ fn wrong(campaign: Option<&str>) -> String {
     format!("{hash}.7")
 }
 
-pub(crate) fn draw(rng: &mut Rng, workloads: &Workloads, until_seconds: u64, deeds: &mut Vec<Timed>) {
+pub(crate) fn draw(rng: &mut Rng, workloads: &Workloads, until_seconds: u64, most: u64, deeds: &mut Vec<Timed>) {
     let until = until_seconds * 1_000;
     if percent(rng, 50) {
-        for _ in 0..rng.u64(1..=12) {
+        for _ in 0..rng.u64(1..=most) {
             let (resource, key) = workloads.meshed[rng.usize(..workloads.meshed.len())].clone();
             let at_milliseconds = rng.u64(1_000..until);
             one(rng, workloads, resource, &key, at_milliseconds, until, deeds);

@@ -8,6 +8,7 @@ mod deeds;
 mod disruption;
 mod gates;
 mod kinds;
+mod length;
 mod pace;
 mod replicas;
 mod sources;
@@ -24,6 +25,7 @@ pub(crate) use configs::{CONFIG_NAMESPACE, IGNORE_KEY};
 pub(crate) use crashes::{Ending, How};
 pub(crate) use deeds::{Deed, Timed};
 pub(crate) use gates::{Mood, Moods};
+use length::Length;
 pub(crate) use replicas::{Cut, Replicas};
 pub(crate) use sources::{MIRROR, SOURCE};
 
@@ -74,14 +76,16 @@ impl Scenario {
         let mut rng = Rng::with_seed(seed ^ 0x00f1_1bb7);
         let has_rollouts = rng.u8(..10) > 0;
         let mut workloads = workloads::draw(&mut rng, has_rollouts);
-        let calm_at_seconds = rng.u64(600..2400);
+        let length = Length::of(seed);
+        let calm_at_seconds = length.hasty(rng.u64(600..2400));
         let mut deeds = std::mem::take(&mut workloads.deeds);
         configs::draw(&mut rng, &workloads, &mut deeds);
-        deeds::draw(&mut rng, &workloads, calm_at_seconds, &mut deeds);
-        let calm_at_seconds = trouble::draw(&mut rng, calm_at_seconds, &mut deeds);
+        length.compress(&mut deeds);
+        deeds::draw(&mut rng, &workloads, calm_at_seconds, length.most_deeds(), &mut deeds);
+        let calm_at_seconds = trouble::draw(&mut rng, calm_at_seconds, length, &mut deeds);
         pace::draw(&mut Rng::with_seed(seed ^ 0x5eed_0f01), &mut deeds);
         let replicas = replicas::draw(seed, calm_at_seconds, &mut deeds);
-        let endings = crashes::draw(&mut rng);
+        let mut endings = crashes::draw(&mut rng);
         // What depends on the time is judged by one clock: two replicas have the server's.
         let clocks = match replicas {
             Some(_) => Clocks::default(),
@@ -94,8 +98,9 @@ impl Scenario {
         sources::draw(seed, calm_at_seconds, &mut workloads.objects, &mut deeds);
         let moods = gates::draw(seed, calm_at_seconds, &mut workloads.objects, &mut deeds);
         let has_clone_sets = custom::draw(seed, &mut workloads.objects, &mut deeds);
+        length.hasten(seed, &mut deeds, &mut endings, calm_at_seconds);
         deeds.sort_by_key(|timed| timed.at_milliseconds);
-        let linger_seconds = if rng.u8(..16) == 0 { 5400 } else { 60 };
+        let linger_seconds = if rng.u8(..16) == 0 && length == Length::Long { 5400 } else { 60 };
         Self {
             seed,
             objects: workloads.objects,

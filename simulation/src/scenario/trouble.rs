@@ -4,10 +4,11 @@ use fastrand::Rng;
 use flippy_sim::Faults;
 
 use super::deeds::{Deed, Timed};
+use super::length::Length;
 use super::percent;
 
 /// Draws the faults; returns when all of them are over, in seconds.
-pub(crate) fn draw(rng: &mut Rng, calm_at_seconds: u64, deeds: &mut Vec<Timed>) -> u64 {
+pub(crate) fn draw(rng: &mut Rng, calm_at_seconds: u64, length: Length, deeds: &mut Vec<Timed>) -> u64 {
     let mut trouble = |at_milliseconds: u64, faults: Faults| {
         deeds.push(Timed { at_milliseconds, deed: Deed::Trouble(Box::new(faults)) });
     };
@@ -23,7 +24,7 @@ pub(crate) fn draw(rng: &mut Rng, calm_at_seconds: u64, deeds: &mut Vec<Timed>) 
         4 => {
             // For up to an hour the server takes no change at all: whoever waits longer each time must come back.
             let from = rng.u64(1_000..calm_at_seconds * 500);
-            let until_seconds = from / 1_000 + rng.u64(300..3_600);
+            let until_seconds = from / 1_000 + length.hasty(rng.u64(300..3_600));
             let refuses = if percent(rng, 50) {
                 Faults { conflict: 1.0, ..Faults::none() }
             } else {
