@@ -81,22 +81,17 @@ async fn ask_without_limit(
         template_annotations: found.template_annotations,
         template_fingerprint: found.template_fingerprint,
     };
+    let answer = |new_pod, given| AdmissionAnswer { about, asked_at: now, new_pod, given };
     let Some(pod) = new_pod(&question.workload, &holder) else {
         // An answer, or it would be asked again at once, for ever.
-        let new_pod = NewPod::Unknown("it has no spec.template".into());
-        return Reply::Answer(AdmissionAnswer { about, asked_at: now, new_pod, given: Arc::default() });
+        return Reply::Answer(answer(NewPod::Unknown("it has no spec.template".into()), Arc::default()));
     };
     match create_on_a_dry_run(client, &question.workload.named.namespace, &pod).await {
         Ok(new_pod) => {
             let given = given(&pod, &new_pod);
-            Reply::Answer(AdmissionAnswer { about, asked_at: now, new_pod, given })
+            Reply::Answer(answer(new_pod, given))
         }
-        Err(error) => classify(&error, &question.workload.named.namespace, |new_pod| AdmissionAnswer {
-            about,
-            asked_at: now,
-            new_pod,
-            given: Arc::default(),
-        }),
+        Err(error) => classify(&error, &question.workload.named.namespace, |new_pod| answer(new_pod, Arc::default())),
     }
 }
 
