@@ -5,7 +5,7 @@ use flippy_sim::fixtures;
 use serde_json::{Value, json};
 
 use super::configs::CONFIG_NAMESPACE;
-use super::deeds::{Deed, Timed};
+use super::deeds::{Timed, created_configs};
 use super::percent;
 use super::workloads::MESHED;
 
@@ -38,14 +38,10 @@ pub(crate) fn draw(seed: u64, objects: &mut Vec<Value>, deeds: &mut [Timed]) -> 
         }
         objects.push(workload);
     }
-    for timed in deeds {
-        let Deed::Create(object) = &mut timed.deed else { continue };
-        // Only those that are trusted with the cluster may name it.
-        if object["kind"] != "FlippyConfig" || object["metadata"]["namespace"] != CONFIG_NAMESPACE {
-            continue;
-        }
+    // Only those that are trusted with the cluster may name it.
+    for config in created_configs(deeds).filter(|config| config["metadata"]["namespace"] == CONFIG_NAMESPACE) {
         let check = json!({"CheckStatus": rng.bool(), "MaxRetry": rng.u64(3..=10), "RetryDuration": rng.u64(10..=40)});
-        if let Some(kinds) = object["spec"]["RestartObjects"].as_array_mut().filter(|_| percent(&mut rng, 85)) {
+        if let Some(kinds) = config["spec"]["RestartObjects"].as_array_mut().filter(|_| percent(&mut rng, 85)) {
             let api_version = "apps.kruise.io/v1alpha1";
             kinds.push(json!({"Type": "CloneSet", "ApiVersion": api_version, "StatusCheckConfig": check}));
         }

@@ -73,6 +73,14 @@ pub(crate) enum Change {
     },
 }
 
+/// The `FlippyConfig`s that are created, for whoever draws more into them.
+pub(crate) fn created_configs(deeds: &mut [Timed]) -> impl Iterator<Item = &mut Value> {
+    deeds.iter_mut().filter_map(|timed| match &mut timed.deed {
+        Deed::Create(object) if object["kind"] == "FlippyConfig" => Some(object),
+        _ => None,
+    })
+}
+
 impl Deed {
     pub(crate) fn edit(who: &'static str, resource: Resource, key: &Key, change: Change) -> Self {
         Self::Edit { who, resource, key: key.clone(), change }

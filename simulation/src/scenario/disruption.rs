@@ -4,7 +4,7 @@ use fastrand::Rng;
 use flippy_sim::{Key, Resource};
 use serde_json::{Value, json};
 
-use super::deeds::{Change, Deed, Timed};
+use super::deeds::{Change, Deed, Timed, created_configs};
 use super::percent;
 use super::workloads::MESHED;
 
@@ -31,12 +31,8 @@ pub(crate) fn draw(seed: u64, calm_at_seconds: u64, objects: &mut Vec<Value>, de
     }
     // Who ignores budgets finds out the hard way that no pod that two of them cover can be evicted.
     objects.retain(|object| object["kind"] != "PodDisruptionBudget" || object["metadata"]["name"] == "shared");
-    for timed in deeds.iter_mut() {
-        if let Deed::Create(object) = &mut timed.deed
-            && object["kind"] == "FlippyConfig"
-        {
-            object["spec"]["Strategy"]["DisruptionBudgets"] = json!("Ignore");
-        }
+    for config in created_configs(deeds) {
+        config["spec"]["Strategy"]["DisruptionBudgets"] = json!("Ignore");
     }
 }
 

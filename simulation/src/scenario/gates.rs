@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::configs::CONFIG_NAMESPACE;
-use super::deeds::{Change, Deed, Timed};
+use super::deeds::{Change, Deed, Timed, created_configs};
 use super::percent;
 
 /// Hosts that begin so are asked for alerts, of which there must be none; all others for a rate, which must be below this.
@@ -103,11 +103,9 @@ pub(crate) fn draw(seed: u64, calm_at_seconds: u64, objects: &mut [Value], deeds
     if percent(&mut rng, 65) {
         return Moods::default();
     }
-    for timed in deeds.iter_mut() {
-        let Deed::Create(object) = &mut timed.deed else { continue };
-        // Elsewhere nobody is trusted to have the operator ask anything.
-        let is_trusted = object["kind"] == "FlippyConfig" && object["metadata"]["namespace"] == CONFIG_NAMESPACE;
-        if is_trusted && percent(&mut rng, 80) {
+    // Elsewhere nobody is trusted to have the operator ask anything.
+    for object in created_configs(deeds).filter(|config| config["metadata"]["namespace"] == CONFIG_NAMESPACE) {
+        if percent(&mut rng, 80) {
             let config = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
             let mut gates = vec![gate(&mut rng, "alerts", &config), gate(&mut rng, "rate", &config)];
             if percent(&mut rng, 70) {

@@ -5,7 +5,7 @@ use fastrand::Rng;
 use flippy_sim::fixtures;
 use serde_json::{Value, json};
 
-use super::deeds::{Deed, Timed};
+use super::deeds::{Timed, created_configs};
 use super::workloads::MESHED;
 use super::{OLD, percent};
 
@@ -29,20 +29,16 @@ pub(crate) fn draw(seed: u64, objects: &mut Vec<Value>, deeds: &mut [Timed]) {
         // Nobody would create it again.
         objects.push(fixtures::running_pod(MESHED[rng.usize(..MESHED.len())], "debug", OLD));
     }
-    for timed in deeds {
-        let Deed::Create(object) = &mut timed.deed else { continue };
-        if object["kind"] != "FlippyConfig" {
-            continue;
-        }
+    for config in created_configs(deeds) {
         match rng.u8(..10) {
-            0..=1 => object["spec"]["Strategy"]["Method"] = json!("Evict"),
-            2 => object["spec"]["Strategy"]["Method"] = json!("Patch"),
+            0..=1 => config["spec"]["Strategy"]["Method"] = json!("Evict"),
+            2 => config["spec"]["Strategy"]["Method"] = json!("Patch"),
             _ => {}
         }
         for kind in ["ReplicaSet", "ReplicationController"] {
             let check =
                 json!({"CheckStatus": rng.bool(), "MaxRetry": rng.u64(3..=10), "RetryDuration": rng.u64(10..=40)});
-            if let Some(kinds) = object["spec"]["RestartObjects"].as_array_mut().filter(|_| percent(&mut rng, 80)) {
+            if let Some(kinds) = config["spec"]["RestartObjects"].as_array_mut().filter(|_| percent(&mut rng, 80)) {
                 kinds.push(json!({"Type": kind, "StatusCheckConfig": check}));
             }
         }

@@ -4,7 +4,7 @@ use fastrand::Rng;
 use serde_json::{Value, json};
 
 use super::crashes::{Ending, How};
-use super::deeds::{Deed, Timed};
+use super::deeds::{Timed, created_configs};
 use super::percent;
 use super::workloads::MESHED;
 use crate::seeds::failed_on_a_long_day;
@@ -64,13 +64,11 @@ impl Length {
                 *after_milliseconds /= HASTE;
             }
         }
-        for timed in deeds {
+        for timed in deeds.iter_mut() {
             timed.at_milliseconds = timed.at_milliseconds.min(calm_at_seconds * 1_000);
-            if let Deed::Create(object) = &mut timed.deed
-                && object["kind"] == "FlippyConfig"
-            {
-                narrow(&mut rng, &mut object["spec"]);
-            }
+        }
+        for config in created_configs(deeds) {
+            narrow(&mut rng, &mut config["spec"]);
         }
     }
 }
@@ -87,7 +85,8 @@ fn narrow(rng: &mut Rng, spec: &mut Value) {
     if let Some(spec) = spec.as_object_mut().filter(|_| percent(rng, 90)) {
         spec.remove("Windows");
     }
-    for wave in spec["Strategy"]["Waves"].as_array_mut().into_iter().flatten() {
+    let waves = spec.pointer_mut("/Strategy/Waves").and_then(Value::as_array_mut);
+    for wave in waves.into_iter().flatten() {
         if wave["Soak"] == "20m" || wave["Soak"] == "5m" {
             wave["Soak"] = json!("40s");
         }

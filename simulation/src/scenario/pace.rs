@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::configs::CONFIG_NAMESPACE;
-use super::deeds::{Change, Deed, Timed};
+use super::deeds::{Change, Deed, Timed, created_configs};
 use super::percent;
 
 /// When simulated clusters begin.
@@ -19,17 +19,13 @@ const ZONES: [&str; 5] = ["", "UTC", "Europe/Paris", "America/New_York", "Asia/K
 /// Makes some of the configs careful; and some people say "go on" after a halt, now and then.
 pub(crate) fn draw(rng: &mut Rng, deeds: &mut Vec<Timed>) {
     let mut halts = false;
-    for timed in deeds.iter_mut() {
-        let Deed::Create(object) = &mut timed.deed else { continue };
-        if object["kind"] != "FlippyConfig" {
-            continue;
-        }
+    for config in created_configs(deeds) {
         if percent(rng, 50) {
-            object["spec"]["Strategy"] = strategy(rng);
-            halts |= !object["spec"]["Strategy"]["MaxFailures"].is_null();
+            config["spec"]["Strategy"] = strategy(rng);
+            halts |= !config["spec"]["Strategy"]["MaxFailures"].is_null();
         }
         if percent(rng, 25) {
-            object["spec"]["Windows"] = (0..rng.u8(1..=2)).map(|_| window(rng)).collect();
+            config["spec"]["Windows"] = (0..rng.u8(1..=2)).map(|_| window(rng)).collect();
         }
     }
     if halts && percent(rng, 30) {

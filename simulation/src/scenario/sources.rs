@@ -5,7 +5,7 @@ use fastrand::Rng;
 use flippy_sim::{Key, Resource};
 use serde_json::{Value, json};
 
-use super::deeds::{Change, Deed, Timed};
+use super::deeds::{Change, Deed, Timed, created_configs};
 use super::{OTHER, percent};
 
 /// The `ConfigMap` that names images.
@@ -23,15 +23,8 @@ pub(crate) fn draw(seed: u64, calm_at_seconds: u64, objects: &mut Vec<Value>, de
     admission(&mut Rng::with_seed(seed ^ 0x000a_d317), deeds);
 }
 
-fn configs(deeds: &mut [Timed]) -> impl Iterator<Item = &mut Value> {
-    deeds.iter_mut().filter_map(|timed| match &mut timed.deed {
-        Deed::Create(object) if object["kind"] == "FlippyConfig" => Some(object),
-        _ => None,
-    })
-}
-
 fn source(rng: &mut Rng, until: u64, objects: &mut Vec<Value>, deeds: &mut Vec<Timed>) {
-    let Some(config) = configs(deeds).find(|config| config["metadata"]["name"] == "mesh") else { return };
+    let Some(config) = created_configs(deeds).find(|config| config["metadata"]["name"] == "mesh") else { return };
     // A campaign in waves is judged by the config alone.
     if percent(rng, 70) || !config["spec"]["Strategy"]["Waves"].is_null() {
         return;
@@ -95,7 +88,7 @@ fn mirror(rng: &mut Rng, deeds: &mut [Timed]) {
     if percent(rng, 75) {
         return;
     }
-    for config in configs(deeds) {
+    for config in created_configs(deeds) {
         config["spec"]["ImageMirrors"] = json!([{"From": ORIGIN, "To": MIRROR}]);
     }
     for timed in deeds {
@@ -109,7 +102,7 @@ fn admission(rng: &mut Rng, deeds: &mut [Timed]) {
     if percent(rng, 75) {
         return;
     }
-    for config in configs(deeds) {
+    for config in created_configs(deeds) {
         if percent(rng, 80) {
             config["spec"]["DriftDetection"] = json!("Injection");
         }

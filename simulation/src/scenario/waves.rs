@@ -6,7 +6,7 @@ use flippy_sim::{Key, Resource};
 use serde_json::{Value, json};
 
 use super::configs::CONFIG_NAMESPACE;
-use super::deeds::{Change, Deed, Timed};
+use super::deeds::{Change, Deed, Timed, created_configs};
 use super::percent;
 use super::workloads::MESHED;
 
@@ -25,17 +25,16 @@ pub(crate) fn draw(seed: u64, until_seconds: u64, objects: &mut [Value], deeds: 
         }
     }
     let mut manual = Vec::new();
-    for timed in deeds.iter_mut() {
-        let Deed::Create(object) = &mut timed.deed else { continue };
-        if object["kind"] != "FlippyConfig" || (object["metadata"]["name"] != "mesh" && percent(&mut rng, 50)) {
+    for config in created_configs(deeds) {
+        if config["metadata"]["name"] != "mesh" && percent(&mut rng, 50) {
             continue;
         }
         let waves: Vec<Value> = NAMES[..rng.usize(1..=3)].iter().map(|name| wave(&mut rng, name)).collect();
-        if object["metadata"]["name"] == "mesh" {
+        if config["metadata"]["name"] == "mesh" {
             let of_them = waves.iter().zip(NAMES).filter(|(wave, _)| wave["Approval"] == "Manual");
             manual.extend(of_them.map(|(_, name)| name));
         }
-        object["spec"]["Strategy"]["Waves"] = json!(waves);
+        config["spec"]["Strategy"]["Waves"] = json!(waves);
     }
     for name in manual {
         approve(&mut rng, name, until_seconds * 1_000, deeds);
