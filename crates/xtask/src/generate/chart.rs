@@ -24,6 +24,9 @@ const OPTIONAL: [(&str, &str); 5] = [
 /// Labels that say that Helm is there.
 const HELMS_LABELS: [&str; 2] = ["app.kubernetes.io/managed-by: Helm", "helm.sh/chart: "];
 
+/// The kind of what forbids a part of what a role allows, and of what binds it.
+const FENCE: &str = "kind: ValidatingAdmissionPolicy";
+
 const HEAD: &str = "# Rendered from charts/flippy by `cargo xtask generate`: change it there.\n";
 
 /// The files of `deploy/`, and those in it that are none.
@@ -55,22 +58,25 @@ async fn render(values: &str) -> Result<BTreeMap<String, String>> {
 
 /// Helm writes where each document comes from at its beginning.
 fn split(rendered: &str) -> Result<BTreeMap<String, String>> {
-    let mut manifests: BTreeMap<String, String> = BTreeMap::new();
+    let mut documents: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for document in rendered.split("---\n").filter(|document| !document.trim().is_empty()) {
         let (source, document) = document.split_once('\n').context("Helm printed a document of one line")?;
         let name = source.strip_prefix("# Source: flippy/templates/").and_then(|path| path.strip_suffix(".yaml"));
         let name = name.with_context(|| format!("Helm does not say where a document comes from: {source}"))?;
-        let manifest = manifests.entry(name.to_owned()).or_insert_with(|| HEAD.to_owned());
-        if *manifest != HEAD {
-            manifest.push_str("---\n");
-        }
         let is_helms = |line: &str| HELMS_LABELS.iter().any(|label| line.trim_start().starts_with(label));
+        let mut kept = String::new();
         for line in document.lines().filter(|line| !is_helms(line) && !line.trim().is_empty()) {
-            writeln!(manifest, "{line}")?;
+            writeln!(kept, "{line}")?;
         }
+        documents.entry(name.to_owned()).or_default().push(kept);
     }
-    ensure!(!manifests.is_empty(), "Helm rendered nothing");
-    Ok(manifests)
+    ensure!(!documents.is_empty(), "Helm rendered nothing");
+    let manifest = |mut documents: Vec<String>| {
+        // Helm puts roles first, and kubectl creates in the order of the file: a right would be there before its fence.
+        documents.sort_by_key(|document| !document.contains(FENCE));
+        format!("{HEAD}{}", documents.join("---\n"))
+    };
+    Ok(documents.into_iter().map(|(name, documents)| (name, manifest(documents))).collect())
 }
 
 fn kustomization(names: &BTreeSet<String>) -> String {
@@ -109,6 +115,16 @@ mod tests {
         let manifests = split(rendered).expect("it is what Helm prints");
         let role = format!("{HEAD}kind: Role\nmetadata:\n  labels:\n    a: b\n---\n# Why.\nkind: RoleBinding\n");
         assert_eq!(manifests["role"], role);
+    }
+
+    #[test]
+    fn what_fences_a_right_comes_before_it() {
+        let document = |kind: &str| format!("---\n# Source: flippy/templates/ask.yaml\nkind: {kind}\n");
+        let kinds =
+            ["ClusterRole", "ClusterRoleBinding", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"];
+        let manifests = split(&kinds.map(document).concat()).expect("it is what Helm prints");
+        let found: Vec<&str> = manifests["ask"].lines().filter_map(|line| line.strip_prefix("kind: ")).collect();
+        assert_eq!(found, [kinds[2], kinds[3], kinds[0], kinds[1]]);
     }
 
     #[test]
