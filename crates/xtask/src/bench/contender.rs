@@ -61,7 +61,7 @@ impl Contender {
         let (process, given_at) = match self {
             Self::Flippy(_) => {
                 install::bind(&fleet.client, self.user(), "bench", fleet.mesh.name()).await?;
-                let process = operator(files, &kubeconfig).await?;
+                let process = operator(&optimised(), files, &kubeconfig).await?;
                 let given_at = Timestamp::now();
                 apply::apply(&fleet.client, &[config]).await?;
                 (process, given_at)
@@ -115,10 +115,15 @@ impl Contender {
     }
 }
 
-/// The optimised operator, ready and with nothing to do.
-pub(super) async fn operator(directory: &Path, kubeconfig: &Path) -> Result<Process> {
+/// The optimised program.
+pub(super) fn optimised() -> PathBuf {
+    workspace::target().join("release/flippy")
+}
+
+/// The operator, ready and with nothing to do.
+pub(super) async fn operator(program: &Path, directory: &Path, kubeconfig: &Path) -> Result<Process> {
     let [health] = loopback::free_ports()?;
-    let mut command = Command::new(workspace::target().join("release/flippy"));
+    let mut command = Command::new(program);
     command
         .args(["run", "--metrics-bind-address=0"])
         .arg(format!("--health-probe-bind-address=127.0.0.1:{health}"))

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use flippy_e2e::{apply, install};
 use k8s_openapi::jiff::Timestamp;
 
-use super::contender::operator;
+use super::contender::{operator, optimised};
 use super::fleet::Fleet;
 use super::{say, usage};
 
@@ -17,7 +17,8 @@ const SETTLE: Duration = Duration::from_secs(15);
 
 pub(super) async fn run(fleet: &Fleet<'_>, minutes: u64) -> Result<()> {
     install::bind(&fleet.client, USER, "idle", fleet.mesh.name()).await?;
-    let process = operator(fleet.cluster.directory(), &fleet.cluster.user_kubeconfig(USER)?).await?;
+    let kubeconfig = fleet.cluster.user_kubeconfig(USER)?;
+    let process = operator(&optimised(), fleet.cluster.directory(), &kubeconfig).await?;
     apply::apply(&fleet.client, &[Fleet::config(IMAGE, None)]).await?;
     // Sleeping is the measurement here.
     tokio::time::sleep(SETTLE).await;

@@ -4,10 +4,12 @@ mod canned;
 mod contender;
 mod fleet;
 mod idle;
+mod large_mesh;
 mod look;
 mod measurement;
 mod slots;
 mod usage;
+mod watching;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -34,7 +36,8 @@ pub(crate) enum Bench {
     Pace(PaceArguments),
     /// Requests of an operator that has nothing to do
     Idle(IdleArguments),
-    /// One look at a large cluster: `flippy plan` and `explain`, beside listing the same objects. Needs no control plane
+    /// To know a large cluster: `flippy plan`, `explain` and an operator that restarts nothing, beside listing the same
+    /// objects. Needs no control plane
     Look(look::LookArguments),
 }
 
