@@ -11,10 +11,11 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use flippy_e2e::workloads::Kind;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::large_mesh::{LargeMesh, List, WorkloadKind};
+use super::large_mesh::{LargeMesh, List, is_custom};
 
 /// As Flippy asks for.
 const PAGE_SIZE: usize = 2000;
@@ -37,14 +38,16 @@ struct Knows {
 
 impl Canned {
     pub(super) async fn start(mesh: LargeMesh) -> Result<Self> {
-        let resource = |kind: &WorkloadKind| {
-            let resource = json!({"name": kind.plural, "singularName": "", "namespaced": true, "kind": kind.name, "verbs": ["list"]});
-            let list = json!({"kind": "APIResourceList", "groupVersion": kind.api_version, "resources": [resource]});
-            (format!("/apis/{}", kind.api_version), list)
+        let resource = |kind: &Kind| {
+            let (name, version) = (kind.plural(), kind.api_resource().api_version);
+            let resource =
+                json!({"name": name, "singularName": "", "namespaced": true, "kind": kind.name(), "verbs": ["list"]});
+            let list = json!({"kind": "APIResourceList", "groupVersion": version, "resources": [resource]});
+            (format!("/apis/{version}"), list)
         };
         let knows = Arc::new(Knows {
             lists: mesh.lists().into_iter().map(|list| (list.path.clone(), paged(&list))).collect(),
-            resources: mesh.kinds.iter().filter(|kind| kind.is_custom()).map(resource).collect(),
+            resources: mesh.kinds.iter().filter(|kind| is_custom(**kind)).map(resource).collect(),
             config: mesh.config(),
             asked: Mutex::default(),
         });
@@ -87,7 +90,7 @@ async fn answer(State(knows): State<Arc<Knows>>, request: Request) -> Response {
     let path = request.uri().path().to_owned();
     let query = request.uri().query().unwrap_or_default();
     let parameter = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
-    let page: Option<usize> = parameter("continue").map(|page| page.parse().unwrap_or_default());
+    let page: usize = parameter("continue").and_then(|page| page.parse().ok()).unwrap_or_default();
     let is_watch = parameter("watch").is_some();
     let verb = match *request.method() {
         Method::GET if is_watch => "watch",
@@ -99,7 +102,7 @@ async fn answer(State(knows): State<Arc<Knows>>, request: Request) -> Response {
     *knows.asked().entry(format!("{verb} {path}")).or_default() += 1;
     let found = match verb {
         "watch" if knows.lists.contains_key(&path) => return Body::from_stream(nothing()).into_response(),
-        "list" => knows.lists[&path].get(page.unwrap_or_default()).cloned(),
+        "list" => knows.lists[&path].get(page).cloned(),
         "get" => knows.resources.get(&path).map(|list| list.to_string().into()),
         "change" if path.ends_with("/flippyconfigs/mesh/status") => Some(knows.config.to_string().into()),
         // What is created is an event, and comes back as it is.

@@ -1,5 +1,8 @@
 //! The objects of a large mesh in the middle of an upgrade: every second pod is stale.
 
+use flippy_e2e::workloads::Kind;
+use kube::Resource as _;
+use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
 const OLD: &str = "docker.io/istio/proxyv2:1.30.3";
@@ -8,48 +11,30 @@ const NAMESPACES: usize = 500;
 /// Bytes that a real pod has besides what is written here: environment, volumes, tolerations, managed fields.
 const PADDING: usize = 2000;
 
-/// A kind of workload.
-#[derive(Debug)]
-pub(super) struct WorkloadKind {
-    /// As configs name it.
-    pub(super) name: &'static str,
-    /// As pods name it, where it owns them.
-    kind: &'static str,
-    pub(super) api_version: &'static str,
-    pub(super) plural: &'static str,
-}
-
 /// Every kind that Flippy knows, Deployments first, and a custom one.
-pub(super) const KINDS: [WorkloadKind; 7] = [
-    kind("Deployment", "Deployment", "apps/v1", "deployments"),
-    kind("StatefulSet", "StatefulSet", "apps/v1", "statefulsets"),
-    kind("DaemonSet", "DaemonSet", "apps/v1", "daemonsets"),
-    kind("ArgoRollout", "Rollout", "argoproj.io/v1alpha1", "rollouts"),
-    kind("ReplicaSet", "ReplicaSet", "apps/v1", "replicasets"),
-    kind("ReplicationController", "ReplicationController", "v1", "replicationcontrollers"),
-    kind("CloneSet", "CloneSet", "apps.kruise.io/v1alpha1", "clonesets"),
+pub(super) const KINDS: [Kind; 7] = [
+    Kind::Deployment,
+    Kind::StatefulSet,
+    Kind::DaemonSet,
+    Kind::Rollout,
+    Kind::ReplicaSet,
+    Kind::ReplicationController,
+    Kind::CloneSet,
 ];
 
-const fn kind(name: &'static str, kind: &'static str, api_version: &'static str, plural: &'static str) -> WorkloadKind {
-    WorkloadKind { name, kind, api_version, plural }
+/// What configs call it.
+pub(super) fn type_of(kind: Kind) -> &'static str {
+    if kind == Kind::Rollout { "ArgoRollout" } else { kind.name() }
 }
 
-impl WorkloadKind {
-    /// Whether Flippy does not know it, so that configs say its API version.
-    pub(super) fn is_custom(&self) -> bool {
-        self.name == "CloneSet"
-    }
+/// Whether Flippy does not know it, so that configs say its API version.
+pub(super) fn is_custom(kind: Kind) -> bool {
+    kind == Kind::CloneSet
+}
 
-    /// The path of its list.
-    fn path(&self) -> String {
-        let root = if self.api_version.contains('/') { "apis" } else { "api" };
-        format!("/{root}/{}/{}", self.api_version, self.plural)
-    }
-
-    /// Whether its pods belong to a `ReplicaSet` that belongs to it.
-    fn has_replica_sets(&self) -> bool {
-        matches!(self.name, "Deployment" | "ArgoRollout")
-    }
+/// Whether its pods belong to a `ReplicaSet` that belongs to it.
+fn has_replica_sets(kind: Kind) -> bool {
+    matches!(kind, Kind::Deployment | Kind::Rollout)
 }
 
 /// How large it is.
@@ -59,7 +44,7 @@ pub(super) struct LargeMesh {
     /// Of each workload.
     pub(super) pods: usize,
     /// Each has its share of the workloads.
-    pub(super) kinds: &'static [WorkloadKind],
+    pub(super) kinds: &'static [Kind],
 }
 
 /// All objects of one resource, one by one: a page of them is made when it is needed.
@@ -82,27 +67,27 @@ impl LargeMesh {
             list("/apis/policy/v1/poddisruptionbudgets", 0, namespace),
             list("/api/v1/pods", self.pod_count(), move |number| self.pod(number)),
         ];
-        let of = |wanted: &dyn Fn(&WorkloadKind) -> bool| -> Vec<usize> {
+        let of = |wanted: &dyn Fn(Kind) -> bool| -> Vec<usize> {
             (0..self.workloads).filter(|number| wanted(self.kind(*number))).collect()
         };
         // Those that nobody owns are workloads; the others stand between a workload and its pods.
-        let sets = of(&|kind| kind.name == "ReplicaSet" || kind.has_replica_sets());
-        lists.push(list("/apis/apps/v1/replicasets", sets.len(), move |number| self.replica_set(sets[number])));
-        for kind in self.kinds.iter().filter(|kind| kind.name != "ReplicaSet") {
-            let workloads = of(&|of| of.name == kind.name);
-            lists.push(list(&kind.path(), workloads.len(), move |number| self.workload(workloads[number])));
+        let sets = of(&|kind| kind == Kind::ReplicaSet || has_replica_sets(kind));
+        lists.push(list(&path(Kind::ReplicaSet), sets.len(), move |number| self.replica_set(sets[number])));
+        for kind in self.kinds.iter().copied().filter(|kind| *kind != Kind::ReplicaSet) {
+            let workloads = of(&|of| of == kind);
+            lists.push(list(&path(kind), workloads.len(), move |number| self.workload(workloads[number])));
         }
         lists
     }
 
     pub(super) fn config(self) -> Value {
-        let restart_object = |kind: &WorkloadKind| {
+        let restart_object = |kind: &Kind| {
             let mut object = json!({
-                "Type": kind.name,
+                "Type": type_of(*kind),
                 "StatusCheckConfig": {"CheckStatus": true, "MaxRetry": 10, "RetryDuration": 30},
             });
-            if kind.is_custom() {
-                object["ApiVersion"] = json!(kind.api_version);
+            if is_custom(*kind) {
+                object["ApiVersion"] = json!(kind.api_resource().api_version);
             }
             object
         };
@@ -120,17 +105,30 @@ impl LargeMesh {
         })
     }
 
-    fn kind(self, number: usize) -> &'static WorkloadKind {
-        &self.kinds[number % self.kinds.len()]
+    fn kind(self, number: usize) -> Kind {
+        self.kinds[number % self.kinds.len()]
     }
 
     fn workload(self, number: usize) -> Value {
-        let (labels, replicas) = (json!({"app": format!("w{number}")}), self.pods);
-        let container = json!({"name": "app", "image": "example.com/app:1"});
         // Argo's is a text.
-        let observed = if self.kind(number).name == "ArgoRollout" { json!("1") } else { json!(1) };
+        let observed = if self.kind(number) == Kind::Rollout { json!("1") } else { json!(1) };
+        self.complete(number, &metadata(number, &workload(number)), &observed)
+    }
+
+    fn replica_set(self, number: usize) -> Value {
+        let kind = self.kind(number);
+        if !has_replica_sets(kind) {
+            return self.workload(number);
+        }
+        self.complete(number, &owned(number, &replica_set(number), kind, &workload(number)), &json!(1))
+    }
+
+    /// What makes pods, and has made all of them.
+    fn complete(self, number: usize, metadata: &Value, observed: &Value) -> Value {
+        let (labels, replicas) = (json!({"app": workload(number)}), self.pods);
+        let container = json!({"name": "app", "image": "example.com/app:1"});
         json!({
-            "metadata": metadata(number, &workload(number)),
+            "metadata": metadata,
             "spec": {
                 "replicas": replicas, "selector": {"matchLabels": labels},
                 "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
@@ -145,20 +143,11 @@ impl LargeMesh {
         })
     }
 
-    fn replica_set(self, number: usize) -> Value {
-        let (kind, mut object) = (self.kind(number), self.workload(number));
-        if kind.has_replica_sets() {
-            object["metadata"] = owned(number, &replica_set(number), kind.kind, &workload(number));
-            object["status"]["observedGeneration"] = json!(1);
-        }
-        object
-    }
-
     fn pod(self, number: usize) -> Value {
         let (of, image) = (number / self.pods, if number.is_multiple_of(2) { OLD } else { NEW });
         let kind = self.kind(of);
         let (owner_kind, owner) =
-            if kind.has_replica_sets() { ("ReplicaSet", replica_set(of)) } else { (kind.kind, workload(of)) };
+            if has_replica_sets(kind) { (Kind::ReplicaSet, replica_set(of)) } else { (kind, workload(of)) };
         json!({
             "metadata": owned(of, &format!("{owner}-{}", number % self.pods), owner_kind, &owner),
             "spec": {
@@ -179,6 +168,11 @@ impl LargeMesh {
 
 fn list(path: &str, count: usize, object: impl Fn(usize) -> Value + 'static) -> List {
     List { path: path.to_owned(), count, object: Box::new(object) }
+}
+
+/// Where all of a kind are listed.
+fn path(kind: Kind) -> String {
+    DynamicObject::url_path(&kind.api_resource(), None)
 }
 
 fn workload(number: usize) -> String {
@@ -212,12 +206,11 @@ fn uid(name: &str) -> String {
     format!("00000000-0000-0000-0000-{name:0>12}")
 }
 
-fn owned(number: usize, name: &str, kind: &str, owner: &str) -> Value {
+fn owned(number: usize, name: &str, kind: Kind, owner: &str) -> Value {
     let mut metadata = metadata(number, name);
-    let api_version = KINDS.iter().find(|known| known.kind == kind).map(|known| known.api_version);
     metadata["ownerReferences"] = json!([{
-        "apiVersion": api_version, "kind": kind, "name": owner, "uid": uid(owner), "controller": true,
-        "blockOwnerDeletion": true,
+        "apiVersion": kind.api_resource().api_version, "kind": kind.name(), "name": owner, "uid": uid(owner),
+        "controller": true, "blockOwnerDeletion": true,
     }]);
     metadata
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::process::Command;
 
 use super::canned::Canned;
-use super::large_mesh::{KINDS, LargeMesh};
+use super::large_mesh::{KINDS, LargeMesh, type_of};
 use super::{usage, watching};
 use crate::{command, workspace};
 
@@ -64,7 +64,9 @@ pub(crate) async fn run(arguments: &LookArguments) -> Result<()> {
     let binaries = workspace::target().join(if arguments.dev { "debug" } else { "release" });
     let list = binaries.join("examples/list");
     let flippy = arguments.flippy.clone().unwrap_or_else(|| binaries.join("flippy"));
-    let listed: Vec<&str> = kinds.iter().flat_map(|kind| [kind.name, kind.api_version]).collect();
+    let versions: Vec<String> = kinds.iter().map(|kind| kind.api_resource().api_version).collect();
+    let listed: Vec<&str> =
+        kinds.iter().zip(&versions).flat_map(|(kind, version)| [type_of(*kind), version.as_str()]).collect();
     let runs: [(&str, &Path, &[&str]); 3] = [
         ("list", &list, &listed),
         ("plan", &flippy, &["plan", "-o", "json"]),
