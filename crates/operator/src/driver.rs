@@ -25,8 +25,8 @@ use crate::figures::{self, Figures};
 use crate::gates::Gates;
 use crate::lease::Mandate;
 use crate::metrics::{EvictionLabels, Metrics, RestartLabels};
+use crate::next_pass::NextPass;
 use crate::operator::Clients;
-use crate::rest::Rest;
 use crate::serve::Health;
 use crate::source_feeds::SourceFeeds;
 use crate::sources;
@@ -81,16 +81,11 @@ impl Driver {
     pub(crate) async fn run(mut self, mut told: mpsc::Receiver<Told>, stop: CancellationToken) {
         let (answered_tx, mut answered) = mpsc::channel::<Answer>(BATCH);
         let mut batch = Vec::with_capacity(BATCH);
-        let mut pass_due: Option<Instant> = Some(Instant::now());
-        // Whether a restart may be waiting for the pass that is due.
-        let mut is_urgent = true;
-        let mut rest = Rest::after(Duration::ZERO);
-        let mut recheck_at = Instant::now() + self.resync;
+        let mut next_pass = NextPass::first();
         self.begin_term();
         loop {
             self.beat();
-            let next_pass = pass_due.map_or(recheck_at, |due| due.min(recheck_at)).max(rest.is_over_at(is_urgent));
-            let wake = next_pass.min(Instant::now() + HEARTBEAT);
+            let wake = next_pass.at().min(Instant::now() + HEARTBEAT);
             tokio::select! {
                 // In this order: a due pass must not starve under a stream of deltas, and the same events must always
                 // give the same history, or a simulation could not be replayed.
@@ -99,39 +94,34 @@ impl Driver {
                 // An error: there is no election, or the candidate has ended and its last word has been heard.
                 Ok(()) = self.leadership.changed() => {
                     self.begin_term();
-                    pass_due.get_or_insert_with(Instant::now);
+                    next_pass.at_once();
                 }
                 () = tokio::time::sleep_until(wake) => {
                     let now = Instant::now();
-                    if next_pass <= now {
-                        pass_due = None;
-                        is_urgent = false;
-                        recheck_at = self.pass(&answered_tx).unwrap_or(now + self.resync);
+                    if next_pass.at() <= now {
+                        let recheck_at = self.pass(&answered_tx).unwrap_or(now + self.resync);
                         let took = now.elapsed();
                         self.metrics.pass_seconds.observe(took.as_secs_f64());
-                        rest = Rest::after(took);
+                        next_pass = NextPass::after(took, recheck_at);
                     }
                 }
                 received = told.recv_many(&mut batch, BATCH) => {
                     if received == 0 {
                         break;
                     }
-                    let mut changed = false;
                     for told in batch.drain(..) {
-                        let completes = completes_rollout(&told.delta);
-                        let is_news = self.take(told);
-                        changed |= is_news;
-                        is_urgent |= is_news && completes;
-                    }
-                    // Most of what a large cluster tells, counters above all, decides nothing.
-                    if changed {
-                        pass_due.get_or_insert_with(Instant::now);
+                        let is_waited_for = is_waited_for(&told.delta);
+                        // Most of what a large cluster tells, counters above all, decides nothing.
+                        match self.take(told) {
+                            true if is_waited_for => next_pass.at_once(),
+                            true => next_pass.soon(),
+                            false => {}
+                        }
                     }
                 }
                 Some((start, outcome)) = answered.recv() => {
                     self.note(&start, outcome);
-                    is_urgent = true;
-                    pass_due.get_or_insert_with(Instant::now);
+                    next_pass.at_once();
                 }
                 Some(ended) = self.acting.ended() => {
                     // Answers are noted first: until then the workloads count as being sent.
@@ -143,27 +133,26 @@ impl Driver {
                         // A bug. What was sent is on the workloads: starting anew is safer than going on half-blind.
                         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
                     }
-                    is_urgent = true;
-                    pass_due.get_or_insert_with(Instant::now);
+                    next_pass.at_once();
                 }
                 (eviction, evicted) = self.evictions.answered() => {
                     self.note_eviction(&eviction, evicted);
-                    pass_due.get_or_insert_with(Instant::now);
+                    next_pass.soon();
                 }
                 answered = self.gates.answered() => {
                     self.world.answers.note(answered);
-                    pass_due.get_or_insert_with(Instant::now);
+                    next_pass.soon();
                 }
                 replied = self.term.asking.replied() => {
                     if self.term.asking.note(replied, &mut self.world.snapshot) {
-                        pass_due.get_or_insert_with(Instant::now);
+                        next_pass.soon();
                     }
                 }
                 () = self.term.notifier.ended() => {
-                    pass_due.get_or_insert_with(Instant::now);
+                    next_pass.soon();
                 }
                 () = self.term.reports.written() => {
-                    pass_due.get_or_insert_with(Instant::now);
+                    next_pass.soon();
                 }
             }
         }
@@ -468,9 +457,14 @@ impl Driver {
     }
 }
 
-/// Whether a rollout is seen to be complete: another restart may have waited for that.
-fn completes_rollout(delta: &Delta) -> bool {
-    matches!(delta, Delta::Workload(_, Item::Changed(workload)) if progress_of(workload) == Progress::Complete)
+/// Whether somebody may wait for what is decided now: another restart, until a rollout is complete; or a person, who has just
+/// edited a config, above all to suspend it.
+fn is_waited_for(delta: &Delta) -> bool {
+    match delta {
+        Delta::Workload(_, Item::Changed(workload)) => progress_of(workload) == Progress::Complete,
+        Delta::Config(_) => true,
+        _ => false,
+    }
 }
 
 fn until(at: Timestamp, now: Timestamp) -> Duration {
