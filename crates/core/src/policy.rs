@@ -35,7 +35,7 @@ impl fmt::Display for PolicyName {
 }
 
 /// What somebody wants, checked and with every default filled in.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
     /// Which config it was made from.
     pub name: PolicyName,

@@ -24,7 +24,7 @@ pub(crate) struct ConfigRecord {
 }
 
 /// Why a config is no policy, for people.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum NoPolicy {
     /// Its spec asks for something that cannot be.
     Invalid(String),
@@ -104,6 +104,13 @@ impl Configs {
 
     pub(crate) fn get(&self, name: &PolicyName) -> Option<&ConfigRecord> {
         self.records.get(name)
+    }
+
+    /// Whether a record of a config, as it is written, shows nothing that is not known, except perhaps its status.
+    pub(crate) fn knows_all_but_status(&self, config: &ConfigRecord) -> bool {
+        let Some(held) = self.records.get(&config.name).filter(|held| held.uid == config.uid) else { return false };
+        let as_written = self.with_sources.get(&config.name).map_or(held.policy.as_ref(), Ok);
+        held.generation == config.generation && as_written == config.policy.as_ref()
     }
 
     pub(crate) fn upsert(&mut self, mut config: ConfigRecord, sources: &Sources) {
@@ -188,6 +195,17 @@ mod tests {
         configs.upsert(config("1", &["a:1"], &remembered(&["a:1", "b:2"])), &Sources::default());
         configs.upsert(config("1", &["a:2"], &json!({})), &Sources::default());
         assert_eq!(hash(&configs), remembered(&["a:1", "b:2"])["imagesHash"]);
+    }
+
+    #[test]
+    fn all_but_the_status_of_a_config_is_known_until_it_is_edited_or_made_anew() {
+        let mut configs = Configs::default();
+        let first = config("1", &["a:1"], &json!({}));
+        assert!(!configs.knows_all_but_status(&first));
+        configs.upsert(first, &Sources::default());
+        assert!(configs.knows_all_but_status(&config("1", &["a:1"], &remembered(&["a:1"]))));
+        assert!(!configs.knows_all_but_status(&config("1", &["a:2"], &json!({}))));
+        assert!(!configs.knows_all_but_status(&config("2", &["a:1"], &json!({}))));
     }
 
     #[test]

@@ -151,8 +151,10 @@ impl Driver {
                 () = self.term.notifier.ended() => {
                     next_pass.soon();
                 }
-                () = self.term.reports.written() => {
-                    next_pass.soon();
+                is_outdated = self.term.reports.written() => {
+                    if is_outdated {
+                        next_pass.soon();
+                    }
                 }
             }
         }
@@ -393,7 +395,13 @@ impl Driver {
             }
         }
         self.watches.note(&delta);
-        self.world.apply(delta)
+        let is_own = matches!(&delta, Delta::Config(Item::Changed(config)) if self.is_own_status(config));
+        self.world.apply(delta) && !is_own
+    }
+
+    /// Whether a config shows nothing that is new but the status that was just written into it.
+    fn is_own_status(&mut self, config: &ConfigRecord) -> bool {
+        self.world.configs.knows_all_but_status(config) && self.term.reports.has_written(config)
     }
 
     /// Watches the kinds that configs name, no others, and disruption budgets if any config respects them.

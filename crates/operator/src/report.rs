@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::pending;
+use std::sync::Arc;
 use std::time::Duration;
 
 use flippy_api::{FlippyConfigStatus, Turn};
@@ -38,11 +39,14 @@ pub(crate) struct Reports {
 struct Report {
     uid: String,
     /// What the API server has, as far as we know.
-    written: Option<FlippyConfigStatus>,
+    written: Option<Arc<FlippyConfigStatus>>,
     /// As of which version of the object it has it.
     written_as_of: Option<u64>,
     not_before: Instant,
-    is_writing: bool,
+    /// What is on its way to it.
+    writing: Option<Arc<FlippyConfigStatus>>,
+    /// Whether there was more to say meanwhile.
+    is_outdated: bool,
     /// Whether this life has tried to write it. Until then what the watch shows is newer than what was seen first: the first
     /// list may have been an old one.
     is_own: bool,
@@ -57,7 +61,7 @@ struct Write {
     /// Of which object by that name.
     uid: String,
     /// What was written, or `None` if it failed.
-    status: Option<FlippyConfigStatus>,
+    status: Option<Arc<FlippyConfigStatus>>,
     /// The version of the object since.
     as_of: Option<u64>,
     /// The turns that it tells of, and when that was.
@@ -77,9 +81,9 @@ impl Reports {
         let status = config.status.as_deref();
         let known = self.by_config.get_mut(&config.name).filter(|report| *report.uid == *config.uid);
         if let Some(report) = known {
-            let differs = report.written.as_ref() != status;
+            let differs = report.written.as_deref() != status;
             if !report.is_own && differs {
-                report.written = status.cloned();
+                report.written = status.cloned().map(Arc::new);
             }
             // A write that was given up long ago, perhaps by a leader that is gone, may be carried out late.
             let is_later = config.version.zip(report.written_as_of).is_some_and(|(seen, written)| seen > written);
@@ -87,16 +91,26 @@ impl Reports {
         } else {
             let report = Report {
                 uid: config.uid.to_string(),
-                written: status.cloned(),
+                written: status.cloned().map(Arc::new),
                 written_as_of: None,
                 not_before: Instant::now(),
-                is_writing: false,
+                writing: None,
+                is_outdated: false,
                 is_own: false,
                 is_unsure: false,
                 backoff: Backoff::default(),
             };
             self.by_config.insert(config.name.clone(), report);
         }
+    }
+
+    /// Whether the status that a config shows is what was written, or is on its way: so it is no news.
+    pub(crate) fn has_written(&self, config: &ConfigRecord) -> bool {
+        let report = self.by_config.get(&config.name).filter(|report| report.is_own && *report.uid == *config.uid);
+        report.is_some_and(|report| {
+            let last = report.writing.as_ref().or(report.written.as_ref().filter(|_| !report.is_unsure));
+            last.is_some_and(|last| Some(&**last) == config.status.as_deref())
+        })
     }
 
     /// Forgets configs that do not exist any more.
@@ -107,7 +121,7 @@ impl Reports {
     /// Writes what was found, if it is news and not too soon. Returns when to come again if it is too soon.
     pub(crate) fn report(&mut self, decided: &Decided, ledger: Option<&Ledger>, now: Timestamp) -> Option<Instant> {
         let report = self.by_config.get_mut(&decided.name)?;
-        let mut status = status(report.written.as_ref(), decided, now);
+        let mut status = status(report.written.as_deref(), decided, now);
         if let Some(ledger) = ledger {
             status.notified = flippy_api::notified(ledger);
         }
@@ -115,19 +129,24 @@ impl Reports {
             return report.tell(person, &decided.name, status);
         }
         // Until it is written down, whoever takes over would tell it again.
-        let was_told = report.written.as_ref().map(|written| &written.notified) != Some(&status.notified);
-        let is_written = report.written.as_ref() == Some(&status) && !report.is_unsure;
-        if is_written || report.is_writing {
+        let was_told = report.written.as_deref().map(|written| &written.notified) != Some(&status.notified);
+        if let Some(writing) = &report.writing {
+            report.is_outdated = **writing != status;
             return None;
         }
-        let turn = flippy_api::turn_of(report.written.as_ref(), &status);
-        let waves = flippy_api::wave_turns(report.written.as_ref(), &status);
+        let written = report.written.as_deref();
+        if written == Some(&status) && !report.is_unsure {
+            return None;
+        }
+        let turn = flippy_api::turn_of(written, &status);
+        let waves = flippy_api::wave_turns(written, &status);
         let turns: Vec<Turn> = waves.into_iter().chain(turn).collect();
         let due = if turns.is_empty() && !was_told { report.not_before + PROGRESS_WAITS } else { report.not_before };
         if Instant::now() < due {
             return Some(due);
         }
-        report.is_writing = true;
+        let status = Arc::new(status);
+        report.writing = Some(status.clone());
         report.is_own = true;
         let fits_schema = !matches!(decided.findings, Findings::NoPolicy(NoPolicy::Undecodable(_)));
         self.writes.spawn(write(
@@ -142,8 +161,8 @@ impl Reports {
         None
     }
 
-    /// Waits until a write has ended; for ever while there is none.
-    pub(crate) async fn written(&mut self) {
+    /// Waits until a write has ended; for ever while there is none. Returns whether there is something to write still.
+    pub(crate) async fn written(&mut self) -> bool {
         match self.writes.join_next().await {
             Some(Ok(write)) => self.note(write),
             // A bug: starting anew is safer than a config whose status is never written again.
@@ -157,13 +176,15 @@ impl Reports {
         while self.writes.join_next().await.is_some() {}
     }
 
-    fn note(&mut self, write: Write) {
-        let Some(report) = self.by_config.get_mut(&write.name).filter(|report| report.uid == write.uid) else { return };
+    fn note(&mut self, write: Write) -> bool {
+        let Some(report) = self.by_config.get_mut(&write.name).filter(|report| report.uid == write.uid) else {
+            return false;
+        };
         if write.gone {
             self.by_config.remove(&write.name);
-            return;
+            return false;
         }
-        report.is_writing = false;
+        report.writing = None;
         report.is_unsure = write.status.is_none();
         // Told once it is written: a write that is tried again tells it once.
         if write.status.is_some() {
@@ -181,6 +202,7 @@ impl Reports {
             report.written_as_of = write.as_of;
         }
         report.written = write.status.or(report.written.take());
+        report.is_unsure || std::mem::take(&mut report.is_outdated)
     }
 }
 
@@ -197,7 +219,7 @@ impl Report {
     /// does not keep up.
     fn tell(&mut self, person: &mpsc::Sender<News>, name: &PolicyName, status: FlippyConfigStatus) -> Option<Instant> {
         // What was found in the config was not said to this person.
-        if self.is_own && self.written.as_ref() == Some(&status) {
+        if self.is_own && self.written.as_deref() == Some(&status) {
             return None;
         }
         self.is_own = true;
@@ -206,7 +228,7 @@ impl Report {
             Err(mpsc::error::TrySendError::Full(_)) => Some(Instant::now() + MIN_INTERVAL),
             // Nobody listens any more: it is over in a moment.
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {
-                self.written = Some(status);
+                self.written = Some(Arc::new(status));
                 None
             }
         }
@@ -227,7 +249,7 @@ async fn write(
     client: Client,
     name: PolicyName,
     uid: String,
-    status: FlippyConfigStatus,
+    status: Arc<FlippyConfigStatus>,
     fits_schema: bool,
     turns: Vec<Turn>,
     at: Timestamp,
@@ -259,3 +281,6 @@ async fn write(
     };
     Write { name, uid, status: written.then_some(status), as_of, turns, at, gone }
 }
+
+#[cfg(test)]
+mod tests;
