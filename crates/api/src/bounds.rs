@@ -53,6 +53,10 @@ pub(crate) const MAX_LISTED: usize = 50;
 
 /// The text on one line and cut to so many characters, the last of them an ellipsis.
 pub(crate) fn one_line(text: &str, max_length: usize) -> String {
+    // Nearly every text, in each pass.
+    if text.len() <= max_length && !text.chars().any(char::is_control) {
+        return text.to_owned();
+    }
     let mut characters = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     let mut line: String = characters.by_ref().take(max_length).collect();
     if characters.next().is_some() {

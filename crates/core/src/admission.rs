@@ -100,11 +100,10 @@ fn template_of<'a>(workload: &'a Workload, snapshot: &'a Snapshot) -> Option<&'a
 /// A restart annotates the template, and changes nothing that an injector looks at: asking anew after each would cost as
 /// many questions as restarts.
 fn same_but_ours(one: &Labels, another: &Labels) -> bool {
-    let others = |labels: &Labels| {
-        let pairs = labels.iter().filter(|(key, _)| !key.starts_with(annotation::PREFIX));
-        pairs.map(|(key, value)| (key.clone(), value.clone())).collect::<Vec<_>>()
-    };
-    one == another || others(one) == others(another)
+    fn others(labels: &Labels) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
+        labels.iter().filter(|(key, _)| !key.starts_with(annotation::PREFIX))
+    }
+    one == another || others(one).eq(others(another))
 }
 
 impl AdmissionAnswers {

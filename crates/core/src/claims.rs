@@ -41,13 +41,16 @@ impl<'a> Claims<'a> {
         let mut by_workload = HashMap::new();
         for workload in snapshot.workloads() {
             let named = &workload.id.named;
-            let (in_scope_of, others): (Vec<&Policy>, Vec<&Policy>) =
-                acting.iter().partition(|policy| policy.admits(workload, snapshot));
-            let restarted_first_by: Vec<&Policy> =
-                others.into_iter().filter(|policy| policy.restarts_first(named)).collect();
-            let claimants: Vec<&Policy> = in_scope_of.iter().chain(&restarted_first_by).copied().collect();
-            if !claimants.is_empty() {
-                let hash = combined_hash(&claimants, &wanted, workload);
+            let (mut in_scope_of, mut restarted_first_by) = (Vec::new(), Vec::new());
+            for policy in &acting {
+                if policy.admits(workload, snapshot) {
+                    in_scope_of.push(*policy);
+                } else if policy.restarts_first(named) {
+                    restarted_first_by.push(*policy);
+                }
+            }
+            if !in_scope_of.is_empty() || !restarted_first_by.is_empty() {
+                let hash = combined_hash(in_scope_of.iter().chain(&restarted_first_by), &wanted, workload);
                 by_workload.insert(named, Claim { in_scope_of, restarted_first_by, hash });
             }
         }
@@ -110,9 +113,13 @@ fn hash_of_wanted(wanted: &Wanted<'_, '_>) -> Option<Arc<str>> {
 }
 
 /// Those that do not know yet what they want have no say in it.
-fn combined_hash(policies: &[&Policy], wanted: &WantedImages<'_>, workload: &Workload) -> Arc<str> {
-    let hashes = policies.iter().filter_map(|policy| hash_of_wanted(&wanted.of(workload, policy)));
-    let mut hashes: Vec<Arc<str>> = hashes.collect();
+fn combined_hash<'a>(
+    policies: impl Iterator<Item = &'a &'a Policy>,
+    wanted: &WantedImages<'_>,
+    workload: &Workload,
+) -> Arc<str> {
+    let mut hashes: Vec<Arc<str>> =
+        policies.filter_map(|policy| hash_of_wanted(&wanted.of(workload, policy))).collect();
     hashes.sort_unstable();
     hashes.dedup();
     match hashes.as_slice() {
