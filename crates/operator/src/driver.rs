@@ -75,6 +75,8 @@ pub(crate) struct Driver {
     pub(crate) evictions: Evictions,
     pub(crate) figures: Figures,
     pub(crate) watches: Watches,
+    /// Whether other things may have to be watched than are, or a watch stands otherwise than was shown.
+    pub(crate) has_to_follow: bool,
 }
 
 impl Driver {
@@ -165,14 +167,16 @@ impl Driver {
     fn pass(&mut self, answered: &mpsc::Sender<Answer>) -> Option<Instant> {
         let _span = tracing::debug_span!("pass").entered();
         let now = self.clock.now();
-        self.follow_kinds();
-        self.follow_sources();
-        let not_ready = self.why_not_ready();
-        self.health.send_if_modified(|health| {
-            let changed = health.not_ready != not_ready;
-            health.not_ready.clone_from(&not_ready);
-            changed
-        });
+        if std::mem::take(&mut self.has_to_follow) {
+            self.follow_kinds();
+            self.follow_sources();
+            let not_ready = self.why_not_ready();
+            self.health.send_if_modified(|health| {
+                let changed = health.not_ready != not_ready;
+                health.not_ready.clone_from(&not_ready);
+                changed
+            });
+        }
         // Each config has its say, or claims would be judged without it. A follower knows as much as the leader, so that it
         // can take over at once; but it says and does nothing.
         if !self.world.is_synced(Feed::Configs) || !self.term.mandate.is_held() {
@@ -395,6 +399,7 @@ impl Driver {
             }
         }
         self.watches.note(&delta);
+        self.has_to_follow |= !is_of_an_object(&delta);
         let is_own = matches!(&delta, Delta::Config(Item::Changed(config)) if self.is_own_status(config));
         self.world.apply(delta) && !is_own
     }
@@ -472,6 +477,23 @@ fn is_waited_for(delta: &Delta) -> bool {
         Delta::Workload(_, Item::Changed(workload)) => progress_of(workload) == Progress::Complete,
         Delta::Config(_) => true,
         _ => false,
+    }
+}
+
+/// Whether it tells of the cluster alone: neither what is to be watched, nor how a watch stands, depends on that.
+fn is_of_an_object(delta: &Delta) -> bool {
+    match delta {
+        Delta::Namespace(_)
+        | Delta::Pod(_)
+        | Delta::ReplicaSet(_)
+        | Delta::Workload(..)
+        | Delta::DisruptionBudget(_) => true,
+        Delta::Config(_)
+        | Delta::Source(_)
+        | Delta::Signal(..)
+        | Delta::Found(..)
+        | Delta::Served(..)
+        | Delta::ServedUnknown(..) => false,
     }
 }
 

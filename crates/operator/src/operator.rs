@@ -197,6 +197,7 @@ impl Driver {
             leadership,
             figures: Figures::new(metrics.clone()),
             watches: Watches::new(metrics.clone()),
+            has_to_follow: true,
             metrics,
             health: parts.health,
             resync: parts.resync,

@@ -19,7 +19,7 @@ use crate::backoff::Backoff;
 use crate::configs::{self, ConfigRecord, NoPolicy};
 use crate::decide::{Decided, Findings};
 use crate::events::{Events, Severity};
-use crate::slim::SlimConfig;
+use crate::slim::WrittenConfig;
 
 /// A change of a condition is written at most this often.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
@@ -254,8 +254,7 @@ async fn write(
     turns: Vec<Turn>,
     at: Timestamp,
 ) -> Write {
-    // The answer may hold a spec that does not decode, which is then just what was reported.
-    let api = Api::<SlimConfig>::namespaced(client, &name.namespace);
+    let api = Api::<WrittenConfig>::namespaced(client, &name.namespace);
     let (params, patch) = if fits_schema {
         (PatchParams::apply(FIELD_MANAGER).force(), Patch::Apply(flippy_api::status_patch(&name, &status)))
     } else {

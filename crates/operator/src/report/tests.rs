@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::lease::Mandate;
 use crate::metrics::Metrics;
+use crate::slim::SlimConfig;
 
 const NAMESPACE: &str = "istio-system";
 const NAME: &str = "mesh";

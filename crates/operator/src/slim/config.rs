@@ -39,6 +39,14 @@ impl SlimConfig {
     }
 }
 
+/// A config as the answer to a write shows it: only its version is looked at then, and the rest may not even decode.
+#[derive(kube::Resource, Deserialize, Clone, Debug)]
+#[resource(inherit = "FlippyConfig")]
+pub(crate) struct WrittenConfig {
+    #[serde(deserialize_with = "slim_meta")]
+    metadata: ObjectMeta,
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

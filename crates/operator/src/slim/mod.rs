@@ -16,7 +16,7 @@ mod replicas;
 mod surge;
 mod workload;
 
-pub(crate) use config::SlimConfig;
+pub(crate) use config::{SlimConfig, WrittenConfig};
 pub(crate) use config_map::{Said, SlimConfigMap};
 pub(crate) use custom::SlimCustom;
 pub(crate) use disruption_budget::SlimDisruptionBudget;
