@@ -175,6 +175,11 @@ impl SimCluster {
         self.shared.with(|world| world.store.get(resource, &Key::new(namespace, name)).cloned())
     }
 
+    /// The revision of the last change.
+    pub fn revision(&self) -> u64 {
+        self.shared.with(|world| world.store.revision())
+    }
+
     /// All objects of a resource as they are now, in order of namespace and name.
     pub fn list(&self, resource: Resource) -> Vec<Arc<Value>> {
         self.shared.with(|world| world.store.range(resource, None, None).map(|(_, object)| object.clone()).collect())
