@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::record::{Record, Restart, WORKLOADS, is_live, owner, uid, version};
 use crate::scenario::Mood;
 
-/// How long a decision may take to arrive: the operator rests 20 ms between two passes, unless somebody waits for one.
+/// How long a decision may take to arrive: what is delivered meanwhile it cannot know of.
 pub(crate) const DECIDING: SignedDuration = SignedDuration::from_millis(60);
 /// Moments that are looked at for one decision; beyond, the latest count.
 const MAX_MOMENTS: usize = 1000;

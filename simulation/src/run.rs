@@ -117,9 +117,13 @@ async fn quiet(
 ) -> Result<(), Vec<Finding>> {
     let mut quiet_since: Option<Instant> = None;
     let mut turn_at = Timestamp::MIN;
+    let (mut revision, mut view) = (cluster.revision(), View::of(cluster, mood));
     loop {
         let now = Instant::now();
-        let view = View::of(cluster, mood);
+        // Mostly nothing has changed.
+        if cluster.revision() != revision {
+            (revision, view) = (cluster.revision(), View::of(cluster, mood));
+        }
         let refused = checker::still_refused(&view, cluster.now());
         if now >= tried_again && !refused.is_empty() {
             return Err(refused);

@@ -11,6 +11,8 @@ use crate::seeds::failed_on_a_long_day;
 
 /// On short days everything comes so many times as fast, but for the cluster and the operator themselves.
 const HASTE: u64 = 6;
+/// So many of a hundred days are long. Each takes as much time as five short ones, and hardly ever finds what those do not.
+const LONG_DAYS_PERCENT: u8 = 3;
 
 /// How long a day is, and how much happens on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +26,7 @@ pub(crate) enum Length {
 impl Length {
     /// Of a source of its own, so that long days stay what they were.
     pub(crate) fn of(seed: u64) -> Self {
-        let is_long = failed_on_a_long_day(seed) || percent(&mut Rng::with_seed(seed ^ 0x001e_9674), 10);
+        let is_long = failed_on_a_long_day(seed) || percent(&mut Rng::with_seed(seed ^ 0x001e_9674), LONG_DAYS_PERCENT);
         if is_long { Self::Long } else { Self::Short }
     }
 

@@ -84,7 +84,7 @@ impl Scenario {
         deeds::draw(&mut rng, &workloads, calm_at_seconds, length.most_deeds(), &mut deeds);
         let calm_at_seconds = trouble::draw(&mut rng, calm_at_seconds, length, &mut deeds);
         pace::draw(&mut Rng::with_seed(seed ^ 0x5eed_0f01), &mut deeds);
-        let replicas = replicas::draw(seed, calm_at_seconds, &mut deeds);
+        let replicas = replicas::draw(seed, length, calm_at_seconds, &mut deeds);
         let mut endings = crashes::draw(&mut rng);
         // What depends on the time is judged by one clock: two replicas have the server's.
         let clocks = match replicas {

@@ -8,6 +8,7 @@ use flippy_sim::Faults;
 
 use super::crashes::{self, Ending};
 use super::deeds::{Deed, Timed};
+use super::length::Length;
 use super::percent;
 
 /// What there is besides the first replica.
@@ -31,9 +32,11 @@ pub(crate) struct Cut {
 }
 
 /// Draws from numbers of its own, so that all else on the day of a seed stays as it was.
-pub(crate) fn draw(seed: u64, calm_at_seconds: u64, deeds: &mut Vec<Timed>) -> Option<Replicas> {
+pub(crate) fn draw(seed: u64, length: Length, calm_at_seconds: u64, deeds: &mut Vec<Timed>) -> Option<Replicas> {
     let mut rng = Rng::with_seed(seed ^ 0x1ea5_e000);
-    if percent(&mut rng, 80) {
+    // A lease doubles what a short day takes: most of its requests are renewals.
+    let is_spared = length == Length::Short && percent(&mut Rng::with_seed(seed ^ 0x5ba2_ed00), 60);
+    if percent(&mut rng, 80) || is_spared {
         return None;
     }
     let endings = crashes::draw(&mut rng);
