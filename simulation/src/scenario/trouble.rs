@@ -22,9 +22,11 @@ pub(crate) fn draw(rng: &mut Rng, calm_at_seconds: u64, length: Length, deeds: &
             calm_at_seconds
         }
         4 => {
-            // For up to an hour the server takes no change at all: whoever waits longer each time must come back.
+            // For up to an hour the server takes no change at all: whoever waits longer each time must come back. On short
+            // days mostly less, but who waits too long shows only when that takes long.
             let from = rng.u64(1_000..calm_at_seconds * 500);
-            let until_seconds = from / 1_000 + length.hasty(rng.u64(300..3_600));
+            let lasts = rng.u64(300..3_600);
+            let until_seconds = from / 1_000 + if lasts.is_multiple_of(3) { lasts } else { length.hasty(lasts) };
             let refuses = if percent(rng, 50) {
                 Faults { conflict: 1.0, ..Faults::none() }
             } else {
