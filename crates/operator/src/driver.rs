@@ -500,3 +500,6 @@ fn is_of_an_object(delta: &Delta) -> bool {
 fn until(at: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_until(at)).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;
