@@ -16,7 +16,8 @@ use serde_json::Value;
 use crate::record::{Record, Restart, WORKLOADS, is_live, owner, uid, version};
 use crate::scenario::Mood;
 
-/// How long a decision may take to arrive: what is delivered meanwhile it cannot know of.
+/// How long a decision may take to arrive. What speaks against it meanwhile recalls it with the next pass, which waits up to
+/// 50 ms for what else changes.
 pub(crate) const DECIDING: SignedDuration = SignedDuration::from_millis(60);
 /// Moments that are looked at for one decision; beyond, the latest count.
 const MAX_MOMENTS: usize = 1000;

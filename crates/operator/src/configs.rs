@@ -106,7 +106,8 @@ impl Configs {
         self.records.get(name)
     }
 
-    /// Whether a record of a config, as it is written, shows nothing that is not known, except perhaps its status.
+    /// Whether a record of a config, as it is written, shows nothing that is not known, except perhaps its status. Its generation
+    /// counts, too: equal policies may name a custom kind in two versions.
     pub(crate) fn knows_all_but_status(&self, config: &ConfigRecord) -> bool {
         let Some(held) = self.records.get(&config.name).filter(|held| held.uid == config.uid) else { return false };
         let as_written = self.with_sources.get(&config.name).map_or(held.policy.as_ref(), Ok);
@@ -206,6 +207,9 @@ mod tests {
         assert!(configs.knows_all_but_status(&config("1", &["a:1"], &remembered(&["a:1"]))));
         assert!(!configs.knows_all_but_status(&config("1", &["a:2"], &json!({}))));
         assert!(!configs.knows_all_but_status(&config("2", &["a:1"], &json!({}))));
+        let mut edited = config("1", &["a:1"], &json!({}));
+        edited.generation += 1;
+        assert!(!configs.knows_all_but_status(&edited));
     }
 
     #[test]

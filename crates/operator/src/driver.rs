@@ -112,7 +112,7 @@ impl Driver {
                         break;
                     }
                     for told in batch.drain(..) {
-                        let is_waited_for = is_waited_for(&told.delta);
+                        let is_waited_for = self.is_waited_for(&told.delta);
                         // Most of what a large cluster tells, counters above all, decides nothing.
                         match self.take(told) {
                             true if is_waited_for => next_pass.at_once(),
@@ -143,7 +143,8 @@ impl Driver {
                 }
                 answered = self.gates.answered() => {
                     self.world.answers.note(answered);
-                    next_pass.soon();
+                    // It may recall what is about to be sent.
+                    next_pass.at_once();
                 }
                 replied = self.term.asking.replied() => {
                     if self.term.asking.note(replied, &mut self.world.snapshot) {
@@ -399,13 +400,24 @@ impl Driver {
             }
         }
         self.watches.note(&delta);
-        self.has_to_follow |= !is_of_an_object(&delta);
         let is_own = matches!(&delta, Delta::Config(Item::Changed(config)) if self.is_own_status(config));
+        self.has_to_follow |= !is_own && !is_of_an_object(&delta);
         self.world.apply(delta) && !is_own
     }
 
+    /// Whether somebody may wait for what is decided now: another restart, until a rollout is complete; or a person, who has
+    /// just edited a config, above all to suspend it.
+    fn is_waited_for(&self, delta: &Delta) -> bool {
+        match delta {
+            Delta::Workload(_, Item::Changed(workload)) => progress_of(workload) == Progress::Complete,
+            Delta::Config(Item::Changed(config)) => !self.world.configs.knows_all_but_status(config),
+            Delta::Config(Item::Gone(_)) => true,
+            _ => false,
+        }
+    }
+
     /// Whether a config shows nothing that is new but the status that was just written into it.
-    fn is_own_status(&mut self, config: &ConfigRecord) -> bool {
+    fn is_own_status(&self, config: &ConfigRecord) -> bool {
         self.world.configs.knows_all_but_status(config) && self.term.reports.has_written(config)
     }
 
@@ -467,16 +479,6 @@ impl Driver {
         let Term { events, reports, notifier, sending_events, .. } = self.term;
         drop((events, reports, notifier));
         let _ = tokio::time::timeout(LAST_EVENTS, sending_events).await;
-    }
-}
-
-/// Whether somebody may wait for what is decided now: another restart, until a rollout is complete; or a person, who has just
-/// edited a config, above all to suspend it.
-fn is_waited_for(delta: &Delta) -> bool {
-    match delta {
-        Delta::Workload(_, Item::Changed(workload)) => progress_of(workload) == Progress::Complete,
-        Delta::Config(_) => true,
-        _ => false,
     }
 }
 

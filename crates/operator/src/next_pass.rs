@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Changes come in bursts: one restarted pod is a dozen events within a few milliseconds. One pass looks at all of it, unless
-/// somebody waits: a restart may start when a rollout is complete or an answer comes, and a person has just edited a config.
+/// somebody waits: a restart may start when a rollout is complete or another restart is answered, or must not when a gate
+/// shuts; and a person has just edited a config.
 const SETTLE: Duration = Duration::from_millis(50);
 /// After a pass the loop rests ten times as long as that took, at most this long: most of what a cluster tells changes
 /// nothing that matters, and must not keep a processor busy.

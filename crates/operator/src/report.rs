@@ -45,7 +45,7 @@ struct Report {
     not_before: Instant,
     /// What is on its way to it.
     writing: Option<Arc<FlippyConfigStatus>>,
-    /// Whether there was more to say meanwhile.
+    /// Whether there was more to say meanwhile, or somebody else's status was seen.
     is_outdated: bool,
     /// Whether this life has tried to write it. Until then what the watch shows is newer than what was seen first: the first
     /// list may have been an old one.
@@ -67,8 +67,6 @@ struct Write {
     /// The turns that it tells of, and when that was.
     turns: Vec<Turn>,
     at: Timestamp,
-    /// The config does not exist any more.
-    gone: bool,
 }
 
 impl Reports {
@@ -88,6 +86,9 @@ impl Reports {
             // A write that was given up long ago, perhaps by a leader that is gone, may be carried out late.
             let is_later = config.version.zip(report.written_as_of).is_some_and(|(seen, written)| seen > written);
             report.is_unsure |= report.is_own && differs && is_later;
+            // Which of the two was later, only the answer will tell.
+            let is_strange = |writing: &Arc<FlippyConfigStatus>| differs && Some(&**writing) != status;
+            report.is_outdated |= report.writing.as_ref().is_some_and(is_strange);
         } else {
             let report = Report {
                 uid: config.uid.to_string(),
@@ -108,7 +109,7 @@ impl Reports {
     pub(crate) fn has_written(&self, config: &ConfigRecord) -> bool {
         let report = self.by_config.get(&config.name).filter(|report| report.is_own && *report.uid == *config.uid);
         report.is_some_and(|report| {
-            let last = report.writing.as_ref().or(report.written.as_ref().filter(|_| !report.is_unsure));
+            let last = report.writing.as_ref().or(report.written.as_ref());
             last.is_some_and(|last| Some(&**last) == config.status.as_deref())
         })
     }
@@ -131,7 +132,7 @@ impl Reports {
         // Until it is written down, whoever takes over would tell it again.
         let was_told = report.written.as_deref().map(|written| &written.notified) != Some(&status.notified);
         if let Some(writing) = &report.writing {
-            report.is_outdated = **writing != status;
+            report.is_outdated |= **writing != status;
             return None;
         }
         let written = report.written.as_deref();
@@ -180,10 +181,6 @@ impl Reports {
         let Some(report) = self.by_config.get_mut(&write.name).filter(|report| report.uid == write.uid) else {
             return false;
         };
-        if write.gone {
-            self.by_config.remove(&write.name);
-            return false;
-        }
         report.writing = None;
         report.is_unsure = write.status.is_none();
         // Told once it is written: a write that is tried again tells it once.
@@ -263,22 +260,26 @@ async fn write(
     };
     let sent = tokio::time::timeout(TIME_OUT, api.patch_status(&name.name, &params, &patch)).await;
     let mut as_of = None;
-    let (written, gone) = match sent {
+    let written = match sent {
         Ok(Ok(config)) => {
             as_of = configs::version(&config);
-            (true, false)
+            true
         }
-        Ok(Err(kube::Error::Api(answer))) if answer.code == 404 => (false, true),
+        // Mostly it was deleted, as the watch will say. If not, it is tried again like any other.
+        Ok(Err(kube::Error::Api(answer))) if answer.code == 404 => {
+            tracing::debug!(config = %name, error = answer.message, "a status could not be written: there is no such config");
+            false
+        }
         Ok(Err(error)) => {
             tracing::warn!(config = %name, %error, "a status could not be written; trying again");
-            (false, false)
+            false
         }
         Err(_) => {
             tracing::warn!(config = %name, "a status could not be written in time; trying again");
-            (false, false)
+            false
         }
     };
-    Write { name, uid, status: written.then_some(status), as_of, turns, at, gone }
+    Write { name, uid, status: written.then_some(status), as_of, turns, at }
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ impl Watches {
         // Without configs nothing works, so that they are not served is worth to be seen.
         let watched: BTreeMap<Feed, bool> =
             feeds.running().chain([Feed::Configs]).map(|feed| (feed, world.is_synced(feed))).collect();
-        // So it is at nearly every pass.
+        // So it is mostly: a config has changed, but not what is to be watched.
         if watched == self.shown {
             return;
         }

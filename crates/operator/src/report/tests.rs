@@ -54,6 +54,13 @@ fn found(why: &str) -> Decided {
     }
 }
 
+/// Somebody else writes a status.
+async fn overwrite(cluster: &SimCluster) {
+    let somebody = Api::<SlimConfig>::namespaced(cluster.client("somebody"), NAMESPACE);
+    let patch = Patch::Merge(json!({"status": {"conditions": []}}));
+    somebody.patch_status(NAME, &PatchParams::default(), &patch).await.expect("they may");
+}
+
 fn report(cluster: &SimCluster, reports: &mut Reports, why: &str) -> Option<Instant> {
     reports.report(&found(why), None, cluster.now())
 }
@@ -72,9 +79,7 @@ fn a_status_is_no_news_once_it_is_on_its_way_and_until_somebody_else_writes_anot
         assert!(reports.has_written(&shown(&cluster)), "it is on its way");
         assert!(!reports.written().await);
         assert!(reports.has_written(&shown(&cluster)), "it is written");
-        let somebody = Api::<SlimConfig>::namespaced(cluster.client("somebody"), NAMESPACE);
-        let patch = Patch::Merge(json!({"status": {"conditions": []}}));
-        somebody.patch_status(NAME, &PatchParams::default(), &patch).await.expect("they may");
+        overwrite(&cluster).await;
         assert!(!reports.has_written(&shown(&cluster)), "it is not ours");
     });
 }
@@ -96,12 +101,59 @@ fn what_was_found_while_a_status_was_on_its_way_is_to_be_written_after_it() {
 }
 
 #[test]
-fn a_status_that_nobody_knows_to_be_written_is_written_again() {
+fn a_status_that_nobody_knows_to_be_written_is_news_and_written_again() {
     flippy_sim::run(async {
         let (cluster, mut reports) = cluster();
-        cluster.set_faults(Faults { unavailable: 1.0, ..Faults::none() });
+        cluster.set_faults(Faults { timeout_after: 1.0, ..Faults::none() });
         report(&cluster, &mut reports, "no pods");
         assert!(reports.written().await);
+        assert!(shown(&cluster).status.is_some(), "it was carried out all the same");
+        assert!(!reports.has_written(&shown(&cluster)), "but nobody knows");
+        cluster.set_faults(Faults::none());
+        let not_before = report(&cluster, &mut reports, "no pods").expect("it waits a while");
+        tokio::time::sleep_until(not_before).await;
+        report(&cluster, &mut reports, "no pods");
+        assert!(!reports.written().await);
+        assert!(reports.has_written(&shown(&cluster)));
+    });
+}
+
+#[test]
+fn what_somebody_else_wrote_while_a_status_was_on_its_way_is_looked_at_after_it() {
+    flippy_sim::run(async {
+        let (cluster, mut reports) = cluster();
+        // The answer takes longer than what it tells of.
+        cluster.set_faults(Faults { latency_milliseconds: 2_000, ..Faults::none() });
+        report(&cluster, &mut reports, "no pods");
+        while shown(&cluster).status.is_none() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        cluster.set_faults(Faults::none());
+        overwrite(&cluster).await;
+        reports.adopt(&shown(&cluster));
+        report(&cluster, &mut reports, "no pods");
+        assert!(reports.written().await);
+        reports.adopt(&shown(&cluster));
+        let not_before = report(&cluster, &mut reports, "no pods").expect("it is to be written again, a little later");
+        tokio::time::sleep_until(not_before).await;
+        report(&cluster, &mut reports, "no pods");
+        reports.written().await;
+        assert!(reports.has_written(&shown(&cluster)));
+    });
+}
+
+#[test]
+fn a_status_that_found_no_config_is_tried_again_as_long_as_there_is_one() {
+    flippy_sim::run(async {
+        let (cluster, mut reports) = cluster();
+        let config = shown(&cluster);
+        cluster.delete("somebody", Resource::FlippyConfigs, NAMESPACE, NAME).expect("they may");
+        report(&cluster, &mut reports, "no pods");
+        assert!(reports.written().await);
+        // As far as the watch has shown.
+        reports.adopt(&config);
         assert!(report(&cluster, &mut reports, "no pods").is_some(), "it waits a while");
+        reports.retain(|_| false);
+        assert_eq!(report(&cluster, &mut reports, "no pods"), None);
     });
 }
