@@ -182,6 +182,7 @@ impl Reports {
             return false;
         };
         report.writing = None;
+        let is_outdated = std::mem::take(&mut report.is_outdated);
         report.is_unsure = write.status.is_none();
         // Told once it is written: a write that is tried again tells it once.
         if write.status.is_some() {
@@ -199,7 +200,7 @@ impl Reports {
             report.written_as_of = write.as_of;
         }
         report.written = write.status.or(report.written.take());
-        report.is_unsure || std::mem::take(&mut report.is_outdated)
+        report.is_unsure || is_outdated
     }
 }
 
