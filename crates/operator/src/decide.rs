@@ -82,9 +82,10 @@ pub(crate) fn decide(
     let next_standstill = world.snapshot.next_standstill(now);
     let mut all = Vec::new();
     for config in world.configs.iter() {
+        let nothing = |findings| Decided::nothing(config.name.clone(), config.generation, findings);
         let policy = match &config.policy {
             Err(problem) => {
-                all.push(decided(config, Findings::NoPolicy(problem.clone())));
+                all.push(nothing(Findings::NoPolicy(problem.clone())));
                 continue;
             }
             Ok(policy) => policy,
@@ -92,7 +93,7 @@ pub(crate) fn decide(
         match missing_feed(policy, world) {
             Some(None) => continue,
             Some(Some(message)) => {
-                all.push(decided(config, Findings::NotWatched(message)));
+                all.push(nothing(Findings::NotWatched(message)));
                 continue;
             }
             None => {}
@@ -101,7 +102,7 @@ pub(crate) fn decide(
             continue;
         }
         if let Some(why) = policy.source_unavailable.as_ref().filter(|_| !policy.knows_images()) {
-            all.push(decided(config, Findings::ImagesUnknown(why.to_string())));
+            all.push(nothing(Findings::ImagesUnknown(why.to_string())));
             continue;
         }
         let plan = plan(policy, &claims, &world.snapshot, &pods, now);
@@ -140,7 +141,7 @@ pub(crate) fn decide(
                 plan.wanted.iter().map(ToString::to_string).collect(),
                 plan.wanted.hash().to_owned(),
             )),
-            ..decided(config, Findings::Facts(Box::new(facts)))
+            ..nothing(Findings::Facts(Box::new(facts)))
         });
     }
     all
@@ -151,6 +152,24 @@ pub(crate) const VERDICTS: [&str; 8] =
     ["Fresh", "Restart", "InFlight", "Converging", "Blocked", "Futile", "Idle", "Failed"];
 
 impl Decided {
+    /// Nothing is to be done, only to be said. What was decided before is not sent any more: a config that is no policy restarts
+    /// nothing.
+    pub(crate) fn nothing(name: PolicyName, generation: i64, findings: Findings) -> Self {
+        Self {
+            name,
+            generation,
+            starts: Vec::new(),
+            evictions: Vec::new(),
+            sent_at_once: 1,
+            revoked: true,
+            recheck_at: None,
+            asks_gates: false,
+            questions: Vec::new(),
+            findings,
+            desired_images: None,
+        }
+    }
+
     /// Workloads per verdict.
     pub(crate) fn counters(&self) -> Option<[(&'static str, usize); 8]> {
         let Findings::Facts(facts) = &self.findings else { return None };
@@ -166,23 +185,6 @@ impl Decided {
             counters.failed,
         ];
         Some(std::array::from_fn(|at| (VERDICTS[at], counts[at])))
-    }
-}
-
-fn decided(config: &ConfigRecord, findings: Findings) -> Decided {
-    Decided {
-        name: config.name.clone(),
-        generation: config.generation,
-        starts: Vec::new(),
-        evictions: Vec::new(),
-        sent_at_once: 1,
-        // A config that is no policy any more restarts nothing.
-        revoked: true,
-        recheck_at: None,
-        asks_gates: false,
-        questions: Vec::new(),
-        findings,
-        desired_images: None,
     }
 }
 

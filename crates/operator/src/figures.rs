@@ -151,19 +151,8 @@ mod tests {
     use crate::configs::NoPolicy;
 
     fn invalid(message: &str) -> Decided {
-        Decided {
-            name: PolicyName { namespace: "mesh".into(), name: "sidecars".into() },
-            generation: 1,
-            starts: Vec::new(),
-            evictions: Vec::new(),
-            sent_at_once: 1,
-            revoked: true,
-            recheck_at: None,
-            asks_gates: false,
-            questions: Vec::new(),
-            findings: Findings::NoPolicy(NoPolicy::Invalid(message.to_owned())),
-            desired_images: None,
-        }
+        let name = PolicyName { namespace: "mesh".into(), name: "sidecars".into() };
+        Decided::nothing(name, 1, Findings::NoPolicy(NoPolicy::Invalid(message.to_owned())))
     }
 
     fn unwatched() -> Decided {

@@ -23,18 +23,11 @@ fn question(number: usize) -> AdmissionQuestion {
 
 /// What a pass wants to know.
 fn decided(questions: impl IntoIterator<Item = usize>) -> [Decided; 1] {
+    let name = flippy_core::PolicyName { namespace: "mesh".into(), name: "mesh".into() };
     [Decided {
-        name: flippy_core::PolicyName { namespace: "mesh".into(), name: "mesh".into() },
-        generation: 1,
-        starts: Vec::new(),
-        evictions: Vec::new(),
-        sent_at_once: 1,
         revoked: false,
-        recheck_at: None,
-        asks_gates: false,
         questions: questions.into_iter().map(question).collect(),
-        findings: Findings::NotWatched(String::new()),
-        desired_images: None,
+        ..Decided::nothing(name, 1, Findings::NotWatched(String::new()))
     }]
 }
 

@@ -60,19 +60,8 @@ fn install(world: &mut World, policy: Policy) {
 }
 
 fn decided(policy: &Policy, asks_gates: bool) -> [Decided; 1] {
-    [Decided {
-        questions: Vec::new(),
-        name: policy.name.clone(),
-        generation: 1,
-        starts: Vec::new(),
-        evictions: Vec::new(),
-        sent_at_once: 1,
-        revoked: false,
-        recheck_at: None,
-        asks_gates,
-        findings: Findings::NotWatched(String::new()),
-        desired_images: None,
-    }]
+    let nothing = Decided::nothing(policy.name.clone(), 1, Findings::NotWatched(String::new()));
+    [Decided { revoked: false, asks_gates, ..nothing }]
 }
 
 /// How many tasks there are that could ask.

@@ -71,17 +71,9 @@ fn started(config: &ConfigRecord) -> Decided {
         ..StatusFacts::default()
     };
     Decided {
-        name: config.name.clone(),
-        generation: 1,
-        starts: Vec::new(),
-        evictions: Vec::new(),
-        sent_at_once: 1,
         revoked: false,
-        recheck_at: None,
-        asks_gates: false,
-        questions: Vec::new(),
-        findings: Findings::Facts(Box::new(facts)),
         desired_images: Some((Vec::new(), CAMPAIGN.to_owned())),
+        ..Decided::nothing(config.name.clone(), 1, Findings::Facts(Box::new(facts)))
     }
 }
 

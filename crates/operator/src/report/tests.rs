@@ -39,19 +39,8 @@ fn shown(cluster: &SimCluster) -> ConfigRecord {
 }
 
 fn found(why: &str) -> Decided {
-    Decided {
-        name: PolicyName { namespace: NAMESPACE.into(), name: NAME.into() },
-        generation: 1,
-        starts: Vec::new(),
-        evictions: Vec::new(),
-        sent_at_once: 1,
-        revoked: false,
-        recheck_at: None,
-        asks_gates: false,
-        questions: Vec::new(),
-        findings: Findings::NotWatched(why.to_owned()),
-        desired_images: None,
-    }
+    let name = PolicyName { namespace: NAMESPACE.into(), name: NAME.into() };
+    Decided { revoked: false, ..Decided::nothing(name, 1, Findings::NotWatched(why.to_owned())) }
 }
 
 /// Somebody else writes a status.
@@ -63,6 +52,13 @@ async fn overwrite(cluster: &SimCluster) {
 
 fn report(cluster: &SimCluster, reports: &mut Reports, why: &str) -> Option<Instant> {
     reports.report(&found(why), None, cluster.now())
+}
+
+/// It is too soon; reports again when it is not.
+async fn report_later(cluster: &SimCluster, reports: &mut Reports, why: &str) {
+    let not_before = report(cluster, reports, why).expect("it is to be written, a little later");
+    tokio::time::sleep_until(not_before).await;
+    report(cluster, reports, why);
 }
 
 #[test]
@@ -91,9 +87,7 @@ fn what_was_found_while_a_status_was_on_its_way_is_to_be_written_after_it() {
         report(&cluster, &mut reports, "no pods");
         report(&cluster, &mut reports, "no namespaces");
         assert!(reports.written().await);
-        let not_before = report(&cluster, &mut reports, "no namespaces").expect("it comes too soon");
-        tokio::time::sleep_until(not_before).await;
-        report(&cluster, &mut reports, "no namespaces");
+        report_later(&cluster, &mut reports, "no namespaces").await;
         assert!(!reports.written().await);
         assert_eq!(report(&cluster, &mut reports, "no namespaces"), None);
         assert!(reports.has_written(&shown(&cluster)));
@@ -110,9 +104,7 @@ fn a_status_that_nobody_knows_to_be_written_is_news_and_written_again() {
         assert!(shown(&cluster).status.is_some(), "it was carried out all the same");
         assert!(!reports.has_written(&shown(&cluster)), "but nobody knows");
         cluster.set_faults(Faults::none());
-        let not_before = report(&cluster, &mut reports, "no pods").expect("it waits a while");
-        tokio::time::sleep_until(not_before).await;
-        report(&cluster, &mut reports, "no pods");
+        report_later(&cluster, &mut reports, "no pods").await;
         assert!(!reports.written().await);
         assert!(reports.has_written(&shown(&cluster)));
     });
@@ -134,9 +126,7 @@ fn what_somebody_else_wrote_while_a_status_was_on_its_way_is_looked_at_after_it(
         report(&cluster, &mut reports, "no pods");
         assert!(reports.written().await);
         reports.adopt(&shown(&cluster));
-        let not_before = report(&cluster, &mut reports, "no pods").expect("it is to be written again, a little later");
-        tokio::time::sleep_until(not_before).await;
-        report(&cluster, &mut reports, "no pods");
+        report_later(&cluster, &mut reports, "no pods").await;
         reports.written().await;
         assert!(reports.has_written(&shown(&cluster)));
     });
