@@ -9,9 +9,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use flippy_sim::Json;
 use flippy_sim::{Delivery, Key, Outcome, PINNED_IMAGE, Resource, SimCluster};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 
 use crate::record::{Record, Restart, WORKLOADS, is_live, owner, uid, version};
 use crate::scenario::Mood;
@@ -24,14 +24,14 @@ const MAX_MOMENTS: usize = 1000;
 
 /// The cluster as somebody knows it.
 pub(crate) struct View {
-    pub(crate) namespaces: BTreeMap<Arc<str>, Arc<Value>>,
-    pub(crate) workloads: BTreeMap<(Resource, Key), Arc<Value>>,
-    pub(crate) configs: BTreeMap<Key, Arc<Value>>,
+    pub(crate) namespaces: BTreeMap<Arc<str>, Json>,
+    pub(crate) workloads: BTreeMap<(Resource, Key), Json>,
+    pub(crate) configs: BTreeMap<Key, Json>,
     /// `PodDisruptionBudget`s.
-    pub(crate) budgets: BTreeMap<Key, Arc<Value>>,
+    pub(crate) budgets: BTreeMap<Key, Json>,
     /// `ConfigMap`s: the operator knows only the one that configs name.
-    pub(crate) config_maps: BTreeMap<Key, Arc<Value>>,
-    pods: HashMap<String, Vec<Arc<Value>>>,
+    pub(crate) config_maps: BTreeMap<Key, Json>,
+    pods: HashMap<String, Vec<Json>>,
     /// What is refused, whoever asks, if that is known.
     pub(crate) refused: Option<(Resource, Key)>,
     /// How the Prometheus server feels from now on, if that is known.
@@ -73,7 +73,7 @@ impl View {
         let all = |resource: Resource| record.all(resource, revision(resource));
         let owned = |resource: Resource| all(resource).map(|(key, object)| (key.clone(), object.clone()));
         let at = told.last().map_or(Timestamp::MIN, |delivery| delivery.at).min(answered_by);
-        let mut workloads: BTreeMap<(Resource, Key), Arc<Value>> = BTreeMap::new();
+        let mut workloads: BTreeMap<(Resource, Key), Json> = BTreeMap::new();
         for resource in WORKLOADS {
             let sets_by = sets_by.filter(|_| resource == Resource::ReplicaSets);
             let of = || of(resource).filter(|delivery| sets_by.is_none_or(|watch| delivery.request == watch));
@@ -112,12 +112,12 @@ impl View {
     }
 
     fn new(
-        namespaces: BTreeMap<Key, Arc<Value>>,
-        workloads: BTreeMap<(Resource, Key), Arc<Value>>,
-        configs: BTreeMap<Key, Arc<Value>>,
-        budgets: BTreeMap<Key, Arc<Value>>,
-        replica_sets: impl Iterator<Item = Arc<Value>>,
-        pods: impl Iterator<Item = Arc<Value>>,
+        namespaces: BTreeMap<Key, Json>,
+        workloads: BTreeMap<(Resource, Key), Json>,
+        configs: BTreeMap<Key, Json>,
+        budgets: BTreeMap<Key, Json>,
+        replica_sets: impl Iterator<Item = Json>,
+        pods: impl Iterator<Item = Json>,
     ) -> Self {
         let mut roots: HashMap<String, String> = HashMap::new();
         for set in replica_sets {
@@ -125,11 +125,11 @@ impl View {
                 roots.insert(uid(&set).to_owned(), owner.to_owned());
             }
         }
-        let mut by_workload: HashMap<String, Vec<Arc<Value>>> = HashMap::new();
+        let mut by_workload: HashMap<String, Vec<Json>> = HashMap::new();
         let mut workloads = workloads;
         // One that somebody owns is a part of that.
         workloads.retain(|(resource, _), workload| *resource != Resource::ReplicaSets || owner(workload).is_none());
-        for pod in pods.filter(|pod| is_live(pod)) {
+        for pod in pods.filter(is_live) {
             let Some(owner) = owner(&pod) else { continue };
             let root = roots.get(owner).map_or(owner, String::as_str).to_owned();
             by_workload.entry(root).or_default().push(pod);
@@ -149,7 +149,7 @@ impl View {
     }
 
     /// The sidecar's image of a new pod of a workload. Only where everything is known.
-    pub(crate) fn image_of_a_new_pod(&self, workload: &Value) -> String {
+    pub(crate) fn image_of_a_new_pod(&self, workload: &Json) -> String {
         let pinned = workload["spec"]["template"]["metadata"]["annotations"][PINNED_IMAGE].as_str();
         let handed_out = self.config_maps.get(&Key::new("istio-system", "sidecar"));
         let handed_out = handed_out.and_then(|injector| injector["data"]["image"].as_str());
@@ -158,11 +158,11 @@ impl View {
 
     /// Whether any pod that counts has no node.
     pub(crate) fn has_pods_without_node(&self) -> bool {
-        self.pods.values().flatten().any(|pod| has_no_node(pod))
+        self.pods.values().flatten().any(has_no_node)
     }
 
     /// The pods of a workload that count: neither being deleted nor finished.
-    pub(crate) fn pods(&self, workload: &Value) -> &[Arc<Value>] {
+    pub(crate) fn pods(&self, workload: &Json) -> &[Json] {
         self.pods.get(uid(workload)).map_or(&[], Vec::as_slice)
     }
 }
@@ -210,7 +210,7 @@ pub(crate) fn batch_began(record: &Record<'_>, restart: &Restart<'_>) -> Timesta
 }
 
 /// Whether the scheduler has said that it finds no node for a pod.
-pub(crate) fn has_no_node(pod: &Value) -> bool {
+pub(crate) fn has_no_node(pod: &Json) -> bool {
     let mut conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
     conditions.any(|one| one["type"] == "PodScheduled" && one["status"] == "False")
 }
@@ -221,7 +221,7 @@ fn was_answered(restart: &Restart<'_>, user: &Arc<str>, at: Timestamp) -> bool {
         && restart.request.answered_at.is_some_and(|answered| answered <= at)
 }
 
-fn key(object: &Value) -> Key {
+fn key(object: &Json) -> Key {
     let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default();
     Key::new(text("namespace"), text("name"))
 }

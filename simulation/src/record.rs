@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use flippy_sim::Json;
 use flippy_sim::{Delivery, History, Key, Mutation, Part, RequestRecord, Resource, Verb};
 use jiff::Timestamp;
-use serde_json::Value;
 
 use crate::life::{is_operator, life_of};
 use crate::prometheus::Asked;
@@ -33,7 +33,7 @@ pub(crate) struct Version {
     pub(crate) revision: u64,
     pub(crate) at: Timestamp,
     /// None: it is gone.
-    pub(crate) object: Option<Arc<Value>>,
+    pub(crate) object: Option<Json>,
 }
 
 /// Every version of every object, and what led to them.
@@ -59,8 +59,8 @@ pub(crate) struct Restart<'a> {
     pub(crate) request: &'a RequestRecord,
     /// The place of that request among all.
     pub(crate) index: usize,
-    pub(crate) before: &'a Arc<Value>,
-    pub(crate) after: &'a Arc<Value>,
+    pub(crate) before: &'a Json,
+    pub(crate) after: &'a Json,
 }
 
 impl<'a> Record<'a> {
@@ -122,28 +122,24 @@ impl<'a> Record<'a> {
     }
 
     /// An object as of a revision.
-    pub(crate) fn at(&self, resource: Resource, key: &Key, revision: u64) -> Option<&Arc<Value>> {
+    pub(crate) fn at(&self, resource: Resource, key: &Key, revision: u64) -> Option<&Json> {
         last_at(self.versions.get(&resource)?.get(key)?, revision)
     }
 
     /// Everything that an object was, in order.
-    pub(crate) fn versions(&self, resource: Resource, key: &Key) -> impl Iterator<Item = &Arc<Value>> {
+    pub(crate) fn versions(&self, resource: Resource, key: &Key) -> impl Iterator<Item = &Json> {
         let versions = self.versions.get(&resource).and_then(|versions| versions.get(key));
         versions.into_iter().flatten().filter_map(|version| version.object.as_ref())
     }
 
     /// The same, and since when it was so.
-    pub(crate) fn timed_versions(
-        &self,
-        resource: Resource,
-        key: &Key,
-    ) -> impl Iterator<Item = (Timestamp, &Arc<Value>)> {
+    pub(crate) fn timed_versions(&self, resource: Resource, key: &Key) -> impl Iterator<Item = (Timestamp, &Json)> {
         let versions = self.versions.get(&resource).and_then(|versions| versions.get(key));
         versions.into_iter().flatten().filter_map(|version| Some((version.at, version.object.as_ref()?)))
     }
 
     /// All objects of a resource as of a revision.
-    pub(crate) fn all(&self, resource: Resource, revision: u64) -> impl Iterator<Item = (&Key, &Arc<Value>)> {
+    pub(crate) fn all(&self, resource: Resource, revision: u64) -> impl Iterator<Item = (&Key, &Json)> {
         let versions = self.versions.get(&resource).into_iter().flatten();
         versions.filter_map(move |(key, versions)| Some((key, last_at(versions, revision)?)))
     }
@@ -160,13 +156,13 @@ impl<'a> Record<'a> {
     }
 
     /// The live pods of a workload as of a revision.
-    pub(crate) fn pods_of(&self, workload: &Value, revision: u64) -> Vec<&Arc<Value>> {
+    pub(crate) fn pods_of(&self, workload: &Json, revision: u64) -> Vec<&Json> {
         let sets: Vec<&str> = self
             .all(Resource::ReplicaSets, revision)
             .filter(|(_, set)| owner(set) == Some(uid(workload)))
             .map(|(_, set)| uid(set))
             .collect();
-        let is_own = |pod: &Value| owner(pod).is_some_and(|owner| owner == uid(workload) || sets.contains(&owner));
+        let is_own = |pod: &Json| owner(pod).is_some_and(|owner| owner == uid(workload) || sets.contains(&owner));
         let pods = self.all(Resource::Pods, revision).map(|(_, pod)| pod);
         pods.filter(|pod| is_live(pod) && is_own(pod)).collect()
     }
@@ -216,7 +212,7 @@ impl<'a> Mark<'a> {
 }
 
 /// The mark on a workload: on its pod template, for a Rollout and for what is evicted on itself.
-pub(crate) fn mark(resource: Resource, workload: &Value) -> Option<Mark<'_>> {
+pub(crate) fn mark(resource: Resource, workload: &Json) -> Option<Mark<'_>> {
     let own = &workload["metadata"]["annotations"];
     if resource == Resource::Rollouts {
         return mark_in(own);
@@ -228,36 +224,36 @@ pub(crate) fn mark(resource: Resource, workload: &Value) -> Option<Mark<'_>> {
     evicted().or_else(|| mark_in(&workload["spec"]["template"]["metadata"]["annotations"]))
 }
 
-fn mark_in(annotations: &Value) -> Option<Mark<'_>> {
+fn mark_in(annotations: &Json) -> Option<Mark<'_>> {
     let token = annotations[RESTARTED_FOR].as_str()?;
     let at = annotations[RESTARTED_AT].as_str()?.parse().ok()?;
     Some(Mark { token, at, unhealthy_before: annotations[UNHEALTHY_BEFORE] == token, evicts_until: None })
 }
 
 /// How new an object is: its resource version.
-pub(crate) fn version(object: &Value) -> u64 {
+pub(crate) fn version(object: &Json) -> u64 {
     object["metadata"]["resourceVersion"].as_str().and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
-pub(crate) fn uid(object: &Value) -> &str {
+pub(crate) fn uid(object: &Json) -> &str {
     object["metadata"]["uid"].as_str().unwrap_or_default()
 }
 
-pub(crate) fn generation(object: &Value) -> i64 {
+pub(crate) fn generation(object: &Json) -> i64 {
     object["metadata"]["generation"].as_i64().unwrap_or_default()
 }
 
-pub(crate) fn owner(object: &Value) -> Option<&str> {
+pub(crate) fn owner(object: &Json) -> Option<&str> {
     let owners = object["metadata"]["ownerReferences"].as_array()?;
     owners.iter().find(|owner| owner["controller"] == true)?["uid"].as_str()
 }
 
-pub(crate) fn is_live(pod: &Value) -> bool {
+pub(crate) fn is_live(pod: &Json) -> bool {
     pod["metadata"]["deletionTimestamp"].is_null()
         && !matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
 }
 
-fn last_at(versions: &[Version], revision: u64) -> Option<&Arc<Value>> {
+fn last_at(versions: &[Version], revision: u64) -> Option<&Json> {
     let after = versions.partition_point(|version| version.revision <= revision);
     versions[..after].last()?.object.as_ref()
 }

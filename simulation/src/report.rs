@@ -44,7 +44,7 @@ pub fn about(run: &Run, name: &str) -> String {
             mutation.resource == Resource::Pods && mutation.key.name.starts_with(&format!("{name}-"));
         if *mutation.key.name == *name || is_one_of_its_pods {
             let object = mutation.after.as_ref().map_or_else(String::new, ToString::to_string);
-            let generation = mutation.after.as_ref().map_or(0, |after| crate::record::generation(after));
+            let generation = mutation.after.as_ref().map_or(0, crate::record::generation);
             let _ = writeln!(text, "{} {mutation} generation {generation} {object}", since(run, mutation.at));
         }
     }
@@ -145,6 +145,6 @@ fn brief(line: &str) -> &str {
     line.split('?').next().unwrap_or(line)
 }
 
-fn text(value: &serde_json::Value) -> &str {
+fn text(value: &flippy_sim::Json) -> &str {
     value.as_str().unwrap_or_default()
 }

@@ -86,7 +86,7 @@ fn set_up(cluster: &SimCluster, scenario: &Scenario) {
     cluster.set_nodes(2);
     cluster.flip_sidecar(OLD);
     let is_there =
-        |object: &&serde_json::Value| object["metadata"]["name"] != "istio-system" || object["kind"] != "Namespace";
+        |object: &&flippy_sim::Json| object["metadata"]["name"] != "istio-system" || object["kind"] != "Namespace";
     cluster.create_settled(scenario.objects.iter().filter(is_there).cloned()).expect(expectation);
 }
 

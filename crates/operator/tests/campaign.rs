@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use flippy_api::{ConversionOptions, FlippyConfig, FlippyConfigStatus};
 use flippy_operator::{Campaign, Clients, Clock, Dialer, News};
 use flippy_sim::{Faults, Resource, SimCluster, Verb, fixtures};
-use serde_json::{Value, json};
+use flippy_sim::{Json, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -25,9 +25,9 @@ fn cluster() -> SimCluster {
     cluster
 }
 
-fn config(strategy: &Value) -> FlippyConfig {
+fn config(strategy: &Json) -> FlippyConfig {
     let check = json!({"CheckStatus": true, "MaxRetry": 10, "RetryDuration": 30});
-    serde_json::from_value(json!({
+    serde_json::from_value(serde_json::json!({
         "metadata": {"namespace": "istio-system", "name": "mesh"},
         "spec": {
             "ImageList": [NEW],

@@ -3,7 +3,7 @@
 //! Pods of the namespaces that [`Injector`] names get a container `istio-proxy` with the image named by its `ConfigMap` (key `image`),
 //! unless labelled `sidecar.istio.io/inject: "false"`. Without that `ConfigMap` nothing is injected.
 
-use serde_json::{Value, json};
+use crate::{Json, json};
 
 use crate::error::ApiError;
 use crate::object::{self, Key};
@@ -39,7 +39,7 @@ impl Default for Injector {
 }
 
 /// What every created pod goes through, dry runs included.
-pub(crate) fn admit(world: &World, pod: &mut Value) -> Result<(), ApiError> {
+pub(crate) fn admit(world: &World, pod: &mut Json) -> Result<(), ApiError> {
     if !pod["spec"]["containers"].is_array() {
         return Err(ApiError::invalid(Resource::Pods, object::name(pod), "spec.containers: Required value"));
     }
@@ -64,12 +64,12 @@ pub(crate) fn admit(world: &World, pod: &mut Value) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn has_sidecar(pod: &Value) -> bool {
+fn has_sidecar(pod: &Json) -> bool {
     let lists = [&pod["spec"]["containers"], &pod["spec"]["initContainers"]];
-    lists.into_iter().filter_map(Value::as_array).flatten().any(|container| container["name"] == SIDECAR)
+    lists.into_iter().filter_map(Json::as_array).flatten().any(|container| container["name"] == SIDECAR)
 }
 
-fn wanted_image(world: &World, pod: &Value) -> Option<String> {
+fn wanted_image(world: &World, pod: &Json) -> Option<String> {
     if let Some(pinned) = object::annotation(pod, PINNED_IMAGE) {
         return Some(pinned.to_owned());
     }

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use crate::{Json, json};
 
 use crate::cluster::{Rejected, SimCluster};
 use crate::controllers::{self, Controller, template};
@@ -33,7 +33,8 @@ impl SimCluster {
     ///
     /// # Errors
     /// When an object's kind is unknown.
-    pub fn adopt(&self, mut objects: Vec<Value>) -> Result<(), Rejected> {
+    pub fn adopt(&self, objects: impl IntoIterator<Item: Into<Json>>) -> Result<(), Rejected> {
+        let mut objects: Vec<Json> = objects.into_iter().map(Into::into).collect();
         for object in &mut objects {
             if let Some(resource) = object["kind"].as_str().and_then(Resource::of_kind) {
                 // A file may lack what a server would have filled in, and nobody could change the object later.
@@ -67,7 +68,7 @@ fn wake_all(world: &mut World, controller: Controller) {
 
 /// Objects, and where to find those that are about a workload.
 struct Adopted {
-    objects: Vec<Value>,
+    objects: Vec<Json>,
     /// Owner uid to the places of what it controls.
     owned: HashMap<String, Vec<usize>>,
     deployments: HashMap<Key, usize>,
@@ -75,7 +76,7 @@ struct Adopted {
 }
 
 impl Adopted {
-    fn of(objects: Vec<Value>) -> Self {
+    fn of(objects: Vec<Json>) -> Self {
         let mut owned: HashMap<String, Vec<usize>> = HashMap::new();
         let mut deployments = HashMap::new();
         for (at, object) in objects.iter().enumerate() {
@@ -140,7 +141,7 @@ impl Adopted {
         }
     }
 
-    fn rollout_template(&self, at: usize) -> Option<Value> {
+    fn rollout_template(&self, at: usize) -> Option<Json> {
         let rollout = &self.objects[at];
         if rollout["spec"]["template"].is_object() {
             return Some(controllers::rollout_template(&rollout["spec"]["template"]));
@@ -186,18 +187,18 @@ impl Adopted {
     }
 
     /// The hash that pods of the present template carry.
-    fn current_daemon_hash(&self, at: usize, pods: &[usize]) -> Value {
+    fn current_daemon_hash(&self, at: usize, pods: &[usize]) -> Json {
         let generation = object::annotation(&self.objects[at], DAEMON_GENERATION);
         let of_generation =
             |pod: &&usize| generation.is_some() && object::label(&self.objects[**pod], POD_GENERATION) == generation;
         let youngest = |pod: &&usize| self.objects[**pod]["metadata"]["creationTimestamp"].as_str().map(str::to_owned);
         let found = pods.iter().find(of_generation).or_else(|| pods.iter().max_by_key(youngest));
-        found.map_or(Value::Null, |pod| self.objects[*pod]["metadata"]["labels"][CONTROLLER_HASH].clone())
+        found.map_or(Json::Null, |pod| self.objects[*pod]["metadata"]["labels"][CONTROLLER_HASH].clone())
     }
 }
 
 /// Whether its controller has something left to do.
-fn is_rolling(object: &Value) -> Option<(Controller, Key)> {
+fn is_rolling(object: &Json) -> Option<(Controller, Key)> {
     let resource = Resource::of_kind(object["kind"].as_str()?)?;
     let controller = Controller::of(resource)?;
     let status = &object["status"];

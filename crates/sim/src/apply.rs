@@ -2,7 +2,7 @@
 //!
 //! Only managers that apply are recorded; fields set by updates and other patches have no owner here, so they never conflict.
 
-use serde_json::{Map, Value, json};
+use crate::{Json, Map, SmolStr, json};
 
 use crate::error::ApiError;
 use crate::merge_keys;
@@ -16,13 +16,13 @@ pub(crate) struct Apply<'a> {
     pub(crate) force: bool,
     /// The status subresource: recorded apart from the same manager's other fields.
     pub(crate) status: bool,
-    pub(crate) config: &'a Value,
-    pub(crate) time: Value,
+    pub(crate) config: &'a Json,
+    pub(crate) time: Json,
 }
 
 impl Apply<'_> {
     /// What `live` becomes. A `null` live object is one to be created.
-    pub(crate) fn to(&self, live: &Value) -> Result<Value, ApiError> {
+    pub(crate) fn to(&self, live: &Json) -> Result<Json, ApiError> {
         let custom = self.resource.traits().custom;
         let mut config = self.config.clone();
         if !config["metadata"]["managedFields"].is_null() {
@@ -30,7 +30,7 @@ impl Apply<'_> {
         }
         strip_identity(&mut config);
         let wanted = fields_of(&config, custom);
-        let mut managers: Vec<Value> = live["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
+        let mut managers: Vec<Json> = live["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
         let mine = managers.iter().position(|entry| self.is_mine(entry)).map(|at| managers.remove(at));
         self.settle_conflicts(live, &config, &wanted, &mut managers)?;
 
@@ -39,7 +39,7 @@ impl Apply<'_> {
             applied = json!({"metadata": {}});
         }
         if let Some(mine) = mine {
-            let others: Vec<&Value> = managers.iter().map(|entry| &entry["fieldsV1"]).collect();
+            let others: Vec<&Json> = managers.iter().map(|entry| &entry["fieldsV1"]).collect();
             remove_abandoned(&mut applied, &mine["fieldsV1"], &wanted, &others);
         }
         for field in ["kind", "apiVersion"] {
@@ -56,18 +56,18 @@ impl Apply<'_> {
         // Applying the same again changes nothing, not even the time on the record.
         let unchanged = same_but_records(live, &applied) && same_records(&live["metadata"]["managedFields"], &managers);
         if !unchanged {
-            applied["metadata"]["managedFields"] = Value::Array(managers);
+            applied["metadata"]["managedFields"] = managers.into();
         }
         Ok(applied)
     }
 
-    fn is_mine(&self, entry: &Value) -> bool {
+    fn is_mine(&self, entry: &Json) -> bool {
         entry["manager"] == self.manager
             && entry["operation"] == "Apply"
             && (entry["subresource"] == "status") == self.status
     }
 
-    fn entry(&self, fields: &Value, live: &Value) -> Value {
+    fn entry(&self, fields: &Json, live: &Json) -> Json {
         let old = live["metadata"]["managedFields"].as_array().into_iter().flatten().find(|entry| self.is_mine(entry));
         let time =
             old.filter(|old| old["fieldsV1"] == *fields).map_or_else(|| self.time.clone(), |old| old["time"].clone());
@@ -84,10 +84,10 @@ impl Apply<'_> {
     /// Refuses to change what others applied, or (forced) takes it from them.
     fn settle_conflicts(
         &self,
-        live: &Value,
-        config: &Value,
-        wanted: &Value,
-        managers: &mut Vec<Value>,
+        live: &Json,
+        config: &Json,
+        wanted: &Json,
+        managers: &mut Vec<Json>,
     ) -> Result<(), ApiError> {
         for entry in managers.iter_mut() {
             let mut contested = Vec::new();
@@ -116,8 +116,8 @@ impl Apply<'_> {
     }
 }
 
-fn same_but_records(live: &Value, applied: &Value) -> bool {
-    fn fields<'a>(object: &'a Value, apart: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
+fn same_but_records(live: &Json, applied: &Json) -> bool {
+    fn fields<'a>(object: &'a Json, apart: &str) -> impl Iterator<Item = (&'a SmolStr, &'a Json)> {
         object.as_object().into_iter().flatten().filter(move |(field, _)| *field != apart)
     }
     // In one order in both: that of their names.
@@ -125,17 +125,17 @@ fn same_but_records(live: &Value, applied: &Value) -> bool {
     same(live, applied, "metadata") && same(&live["metadata"], &applied["metadata"], "managedFields")
 }
 
-fn same_records(known: &Value, recorded: &[Value]) -> bool {
+fn same_records(known: &Json, recorded: &[Json]) -> bool {
     let known = known.as_array().map_or(&[][..], Vec::as_slice);
     known.len() == recorded.len() && recorded.iter().all(|one| known.contains(one))
 }
 
 /// Identity is not a field one owns.
-fn strip_identity(config: &mut Value) {
+fn strip_identity(config: &mut Json) {
     let Some(fields) = config.as_object_mut() else { return };
     fields.remove("kind");
     fields.remove("apiVersion");
-    if let Some(metadata) = fields.get_mut("metadata").and_then(Value::as_object_mut) {
+    if let Some(metadata) = fields.get_mut("metadata").and_then(Json::as_object_mut) {
         for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp", "managedFields", "generation"]
         {
             metadata.remove(field);
@@ -147,56 +147,55 @@ fn strip_identity(config: &mut Value) {
 }
 
 /// The field set of a value, as `FieldsV1` writes it: `f:name` for fields, `k:{...}` for items of keyed lists.
-fn fields_of(value: &Value, custom: bool) -> Value {
+fn fields_of(value: &Json, custom: bool) -> Json {
     let mut set = Map::new();
     for (field, value) in value.as_object().into_iter().flatten() {
         let inner = match (value, merge_keys::of(field, custom)) {
-            (Value::Object(fields), _) if !fields.is_empty() => fields_of(value, custom),
-            (Value::Array(items), Some(keys)) => {
-                items.iter().map(|item| (item_step(item, keys), fields_of(item, custom))).collect::<Map<_, _>>().into()
+            (Json::Object(fields), _) if !fields.is_empty() => fields_of(value, custom),
+            (Json::Array(items), Some(keys)) => {
+                items.iter().map(|item| (item_step(item, keys), fields_of(item, custom))).collect::<Map>().into()
             }
             _ => json!({}),
         };
         set.insert(format!("f:{field}"), inner);
     }
-    Value::Object(set)
+    Json::Object(set)
 }
 
-fn item_step(item: &Value, keys: &[&str]) -> String {
-    let key: Map<String, Value> =
-        keys.iter().filter(|key| !item[**key].is_null()).map(|key| ((*key).to_owned(), item[*key].clone())).collect();
-    format!("k:{}", Value::Object(key))
+fn item_step(item: &Json, keys: &[&str]) -> String {
+    let key: Map = keys.iter().filter(|key| !item[**key].is_null()).map(|key| (*key, item[*key].clone())).collect();
+    format!("k:{}", Json::Object(key))
 }
 
 /// The value at one step of a field set.
-fn at<'a>(value: &'a Value, step: &str) -> &'a Value {
+fn at<'a>(value: &'a Json, step: &str) -> &'a Json {
     match step.split_at(2) {
         ("f:", field) => &value[field],
-        (_, key) => find_item(value, key).map_or(&Value::Null, |at| &value[at]),
+        (_, key) => find_item(value, key).map_or(&Json::Null, |at| &value[at]),
     }
 }
 
-fn find_item(list: &Value, key: &str) -> Option<usize> {
-    let key: Value = serde_json::from_str(key).ok()?;
-    let matches = |item: &Value| key.as_object().into_iter().flatten().all(|(field, value)| item[field] == *value);
+fn find_item(list: &Json, key: &str) -> Option<usize> {
+    let key: Json = serde_json::from_str(key).ok()?;
+    let matches = |item: &Json| key.as_object().into_iter().flatten().all(|(field, value)| item[field] == *value);
     list.as_array()?.iter().position(matches)
 }
 
-fn is_leaf(fields: &Value) -> bool {
+fn is_leaf(fields: &Json) -> bool {
     fields.as_object().is_none_or(Map::is_empty)
 }
 
 fn conflicts(
-    live: &Value,
-    config: &Value,
-    wanted: &Value,
-    theirs: &Value,
+    live: &Json,
+    config: &Json,
+    wanted: &Json,
+    theirs: &Json,
     path: &mut Vec<String>,
     found: &mut Vec<Vec<String>>,
 ) {
     for (step, inner) in wanted.as_object().into_iter().flatten() {
         let Some(their_inner) = theirs.get(step) else { continue };
-        path.push(step.clone());
+        path.push(step.to_string());
         let (live, config) = (at(live, step), at(config, step));
         // An empty map asks for nothing that could differ.
         if is_leaf(inner) && is_leaf(config) && config.is_object() && live.is_object() {
@@ -214,7 +213,7 @@ fn conflicts(
     }
 }
 
-fn remove_path(fields: &mut Value, path: &[String]) {
+fn remove_path(fields: &mut Json, path: &[String]) {
     let (Some((step, rest)), Some(map)) = (path.split_first(), fields.as_object_mut()) else { return };
     if rest.is_empty() {
         map.remove(step);
@@ -227,21 +226,21 @@ fn remove_path(fields: &mut Value, path: &[String]) {
 }
 
 /// Takes away what this manager once set and now leaves out, unless somebody else wants it too.
-fn remove_abandoned(value: &mut Value, mine: &Value, wanted: &Value, others: &[&Value]) {
+fn remove_abandoned(value: &mut Json, mine: &Json, wanted: &Json, others: &[&Json]) {
     for (step, inner) in mine.as_object().into_iter().flatten() {
-        let others: Vec<&Value> = others.iter().filter_map(|theirs| theirs.get(step)).collect();
+        let others: Vec<&Json> = others.iter().filter_map(|theirs| theirs.get(step)).collect();
         let still_wanted = wanted.get(step);
         if still_wanted.is_none() && others.is_empty() {
             remove_step(value, step);
         } else if !is_leaf(inner)
             && let Some(child) = child_mut(value, step)
         {
-            remove_abandoned(child, inner, still_wanted.unwrap_or(&Value::Null), &others);
+            remove_abandoned(child, inner, still_wanted.unwrap_or(&Json::Null), &others);
         }
     }
 }
 
-fn remove_step(value: &mut Value, step: &str) {
+fn remove_step(value: &mut Json, step: &str) {
     match step.split_at(2) {
         ("f:", field) => {
             if let Some(fields) = value.as_object_mut() {
@@ -258,7 +257,7 @@ fn remove_step(value: &mut Value, step: &str) {
     }
 }
 
-fn child_mut<'a>(value: &'a mut Value, step: &str) -> Option<&'a mut Value> {
+fn child_mut<'a>(value: &'a mut Json, step: &str) -> Option<&'a mut Json> {
     match step.split_at(2) {
         ("f:", field) => value.get_mut(field),
         (_, key) => find_item(value, key).and_then(|at| value.get_mut(at)),
@@ -266,19 +265,19 @@ fn child_mut<'a>(value: &'a mut Value, step: &str) -> Option<&'a mut Value> {
 }
 
 /// Lays the applied values over the live ones.
-fn overlay(live: &mut Value, config: &Value, custom: bool) {
+fn overlay(live: &mut Json, config: &Json, custom: bool) {
     let Some(fields) = config.as_object() else { return };
     if !live.is_object() {
         *live = json!({});
     }
     for (field, value) in fields {
         match (value, merge_keys::of(field, custom)) {
-            (Value::Object(_), _) => overlay(&mut live[field], value, custom),
-            (Value::Array(items), Some(keys)) => {
+            (Json::Object(_), _) => overlay(&mut live[field], value, custom),
+            (Json::Array(items), Some(keys)) => {
                 if !live[field].is_array() {
                     live[field] = json!([]);
                 }
-                for item in items {
+                for item in items.iter() {
                     let Some(list) = live[field].as_array_mut() else { continue };
                     match list.iter_mut().find(|existing| merge_keys::same_item(keys, existing, item)) {
                         Some(existing) => overlay(existing, item, custom),

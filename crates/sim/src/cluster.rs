@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::{Json, json};
 use jiff::Timestamp;
 use kube::Client;
-use serde_json::{Value, json};
 
 use crate::controllers::{actors, scaler};
 use crate::error::ApiError;
@@ -128,7 +128,8 @@ impl SimCluster {
     ///
     /// # Errors
     /// What the API server would say.
-    pub fn create(&self, object: Value) -> Result<(), Rejected> {
+    pub fn create(&self, object: impl Into<Json>) -> Result<(), Rejected> {
+        let object = object.into();
         self.shared.with(|world| create(world, object))
     }
 
@@ -137,10 +138,10 @@ impl SimCluster {
     ///
     /// # Errors
     /// What the API server would say to the first object that it refuses; the ones before are there.
-    pub fn create_settled(&self, objects: impl IntoIterator<Item = Value>) -> Result<(), Rejected> {
+    pub fn create_settled(&self, objects: impl IntoIterator<Item: Into<Json>>) -> Result<(), Rejected> {
         self.shared.with(|world| {
             world.instant = true;
-            let created = objects.into_iter().try_for_each(|object| create(world, object));
+            let created = objects.into_iter().try_for_each(|object| create(world, object.into()));
             world.advance(world.now);
             world.instant = false;
             created
@@ -152,9 +153,10 @@ impl SimCluster {
     ///
     /// # Errors
     /// When an object's kind is unknown; the ones before it are there.
-    pub fn load(&self, objects: impl IntoIterator<Item = Value>) -> Result<(), Rejected> {
+    pub fn load(&self, objects: impl IntoIterator<Item: Into<Json>>) -> Result<(), Rejected> {
         self.shared.with(|world| {
-            for mut object in objects {
+            for object in objects {
+                let mut object: Json = object.into();
                 let resource = resource_of(&object)?;
                 object["apiVersion"] = json!(resource.api_version());
                 let (now, uid) = (world.stamp(), world.rng.uid());
@@ -171,7 +173,7 @@ impl SimCluster {
     }
 
     /// An object as it is now.
-    pub fn get(&self, resource: Resource, namespace: &str, name: &str) -> Option<Arc<Value>> {
+    pub fn get(&self, resource: Resource, namespace: &str, name: &str) -> Option<Json> {
         self.shared.with(|world| world.store.get(resource, &Key::new(namespace, name)).cloned())
     }
 
@@ -181,7 +183,7 @@ impl SimCluster {
     }
 
     /// All objects of a resource as they are now, in order of namespace and name.
-    pub fn list(&self, resource: Resource) -> Vec<Arc<Value>> {
+    pub fn list(&self, resource: Resource) -> Vec<Json> {
         self.shared.with(|world| world.store.range(resource, None, None).map(|(_, object)| object.clone()).collect())
     }
 
@@ -195,7 +197,7 @@ impl SimCluster {
         resource: Resource,
         namespace: &str,
         name: &str,
-        change: impl FnOnce(&mut Value),
+        change: impl FnOnce(&mut Json),
     ) -> Result<(), Rejected> {
         let key = Key::new(namespace, name);
         let edited = self.shared.with(|world| {
@@ -341,9 +343,9 @@ impl SimCluster {
     /// The images of all running pods' containers with this name (init containers included), by pod `namespace/name`.
     pub fn images(&self, container: &str) -> BTreeMap<String, String> {
         let pods = self.list(Resource::Pods);
-        let image_of = |pod: &Value| {
+        let image_of = |pod: &Json| {
             let lists = [&pod["spec"]["containers"], &pod["spec"]["initContainers"]];
-            let mut all = lists.into_iter().filter_map(Value::as_array).flatten();
+            let mut all = lists.into_iter().filter_map(Json::as_array).flatten();
             all.find(|found| found["name"] == container).and_then(|found| found["image"].as_str().map(str::to_owned))
         };
         pods.iter()
@@ -353,13 +355,13 @@ impl SimCluster {
     }
 }
 
-fn resource_of(object: &Value) -> Result<Resource, Rejected> {
+fn resource_of(object: &Json) -> Result<Resource, Rejected> {
     let kind = object["kind"].as_str().unwrap_or_default();
     Resource::of_kind(kind)
         .ok_or_else(|| Rejected(format!("{} {}: no resource of this kind is simulated", kind, object::name(object))))
 }
 
-fn create(world: &mut World, object: Value) -> Result<(), Rejected> {
+fn create(world: &mut World, object: Json) -> Result<(), Rejected> {
     let resource = resource_of(&object)?;
     if !world.is_served(resource) {
         return Err(Rejected(format!(

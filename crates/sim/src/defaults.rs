@@ -1,11 +1,11 @@
 //! The defaults a real server fills in, as far as anything here reads them.
 
-use serde_json::{Value, json};
+use crate::{Json, json};
 
 use crate::resources::Resource;
 
 /// Fills in what the creator left out.
-pub(crate) fn fill(resource: Resource, object: &mut Value) {
+pub(crate) fn fill(resource: Resource, object: &mut Json) {
     match resource {
         Resource::Deployments => {
             let spec = &mut object["spec"];
@@ -59,7 +59,7 @@ pub(crate) fn fill(resource: Resource, object: &mut Value) {
     }
 }
 
-fn default(parent: &mut Value, field: &str, value: Value) {
+fn default(parent: &mut Json, field: &str, value: Json) {
     if parent[field].is_null() {
         parent[field] = value;
     }

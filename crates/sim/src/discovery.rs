@@ -1,6 +1,6 @@
 //! Which groups, versions and resources there are.
 
-use serde_json::{Value, json};
+use crate::{Json, json};
 
 use crate::error::ApiError;
 use crate::resources::{TABLE, Traits};
@@ -9,7 +9,7 @@ use crate::world::World;
 const VERBS: [&str; 7] = ["create", "delete", "get", "list", "patch", "update", "watch"];
 
 /// Answers a discovery path (without the leading slash).
-pub(crate) fn answer(world: &World, path: &str, aggregated: bool) -> Result<Value, ApiError> {
+pub(crate) fn answer(world: &World, path: &str, aggregated: bool) -> Result<Json, ApiError> {
     if aggregated && matches!(path, "api" | "apis") {
         return Ok(everything(world, path == "api"));
     }
@@ -39,8 +39,8 @@ fn served(world: &World) -> impl Iterator<Item = &'static Traits> {
 }
 
 /// The core group, or all others, with their resources (`apidiscovery.k8s.io/v2`). Each group has one version here.
-fn everything(world: &World, core: bool) -> Value {
-    let mut items: Vec<Value> = Vec::new();
+fn everything(world: &World, core: bool) -> Json {
+    let mut items: Vec<Json> = Vec::new();
     for traits in served(world).filter(|traits| traits.group.is_empty() == core) {
         let Traits { group, version, plural, kind, .. } = traits;
         let described = json!({
@@ -58,8 +58,8 @@ fn everything(world: &World, core: bool) -> Value {
     json!({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items})
 }
 
-fn groups(world: &World) -> Vec<Value> {
-    let mut groups: Vec<Value> = Vec::new();
+fn groups(world: &World) -> Vec<Json> {
+    let mut groups: Vec<Json> = Vec::new();
     for Traits { group, version, .. } in served(world).filter(|traits| !traits.group.is_empty()) {
         if groups.iter().all(|known| known["name"] != *group) {
             let version = json!({"groupVersion": format!("{group}/{version}"), "version": version});
@@ -69,10 +69,10 @@ fn groups(world: &World) -> Vec<Value> {
     groups
 }
 
-fn resources(world: &World, group: &str, version: &str) -> Value {
+fn resources(world: &World, group: &str, version: &str) -> Json {
     let mut resources = Vec::new();
     for traits in served(world).filter(|traits| traits.group == group && traits.version == version) {
-        let describe = |name: String, verbs: Value| json!({"name": name, "singularName": traits.kind.to_lowercase(), "namespaced": traits.namespaced, "kind": traits.kind, "verbs": verbs});
+        let describe = |name: String, verbs: Json| json!({"name": name, "singularName": traits.kind.to_lowercase(), "namespaced": traits.namespaced, "kind": traits.kind, "verbs": verbs});
         resources.push(describe(traits.plural.to_owned(), json!(VERBS)));
         if traits.status {
             resources.push(describe(format!("{}/status", traits.plural), json!(["get", "patch", "update"])));

@@ -1,6 +1,6 @@
 //! Refusals, in the words of the API server.
 
-use serde_json::{Value, json};
+use crate::{Json, json};
 
 use crate::resources::Resource;
 
@@ -10,13 +10,13 @@ pub(crate) struct ApiError {
     pub(crate) code: u16,
     pub(crate) reason: &'static str,
     pub(crate) message: String,
-    pub(crate) details: Value,
+    pub(crate) details: Json,
     pub(crate) retry_after_seconds: Option<u64>,
 }
 
 impl ApiError {
     fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into(), details: Value::Null, retry_after_seconds: None }
+        Self { code, reason, message: message.into(), details: Json::Null, retry_after_seconds: None }
     }
 
     fn about(mut self, resource: Resource, name: &str) -> Self {
@@ -127,7 +127,7 @@ impl ApiError {
             .cause("ResourceVersionTooLarge", "Too large resource version")
     }
 
-    pub(crate) fn status(&self) -> Value {
+    pub(crate) fn status(&self) -> Json {
         let mut status = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
             "message": self.message, "reason": self.reason, "code": self.code,

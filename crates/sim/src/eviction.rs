@@ -1,6 +1,6 @@
 //! Evicting pods under disruption budgets (k/k pkg/registry/core/pod/storage/eviction.go).
 
-use serde_json::{Value, json};
+use crate::{Json, json};
 
 use crate::error::ApiError;
 use crate::history::Author;
@@ -40,7 +40,7 @@ impl World {
         self.delete(author, Resource::Pods, key, &deletion).map(drop)
     }
 
-    fn budgets_of(&self, pod: &Value) -> Vec<Key> {
+    fn budgets_of(&self, pod: &Json) -> Vec<Key> {
         let budgets = self.store.range(Resource::PodDisruptionBudgets, Some(object::namespace(pod)), None);
         let matching = budgets.filter(|(_, budget)| {
             LabelSelector::of_spec(&budget["spec"]["selector"]).is_some_and(|selector| selector.matches(pod))
@@ -49,7 +49,7 @@ impl World {
     }
 
     /// Takes one disruption out of the budget, or refuses.
-    fn spend(&mut self, key: &Key, pod: &Value, dry_run: bool) -> Result<(), ApiError> {
+    fn spend(&mut self, key: &Key, pod: &Json, dry_run: bool) -> Result<(), ApiError> {
         let Some(budget) = self.store.get(Resource::PodDisruptionBudgets, key).cloned() else { return Ok(()) };
         let status = &budget["status"];
         let number = |field: &str| status[field].as_i64().unwrap_or_default();
@@ -112,6 +112,6 @@ impl World {
 }
 
 /// Pods that are not running yet, or no longer, disrupt nobody.
-fn may_ignore_budgets(pod: &Value) -> bool {
+fn may_ignore_budgets(pod: &Json) -> bool {
     !object::is_active_pod(pod) || pod["status"]["phase"] == "Pending"
 }

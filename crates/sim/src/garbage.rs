@@ -1,7 +1,5 @@
 //! What goes when its owner or its namespace goes.
 
-use serde_json::Value;
-
 use crate::history::Author;
 use crate::object::{self, Key};
 use crate::queue::Work;
@@ -46,7 +44,7 @@ impl World {
     pub(crate) fn orphan_dependents(&mut self, author: &Author, owner: &str) {
         for (resource, key) in self.store.dependents(owner) {
             let Some(dependent) = self.store.get(resource, &key) else { continue };
-            let mut freed = Value::clone(dependent);
+            let mut freed = dependent.clone();
             if let Some(owners) = freed["metadata"]["ownerReferences"].as_array_mut() {
                 owners.retain(|reference| reference["uid"] != owner);
             }

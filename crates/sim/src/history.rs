@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::Json;
 use bytes::Bytes;
 use jiff::Timestamp;
-use serde_json::Value;
 
 use crate::faults::Fault;
 use crate::object::Key;
@@ -47,9 +47,9 @@ pub struct Mutation {
     /// Through which side of the object.
     pub part: Part,
     /// The object before; None when it was created.
-    pub before: Option<Arc<Value>>,
+    pub before: Option<Json>,
     /// The object after; None when it was removed.
-    pub after: Option<Arc<Value>>,
+    pub after: Option<Json>,
 }
 
 /// What became of a request.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::Json;
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::error::ApiError;
 use crate::object::{Key, Object};
@@ -35,7 +35,7 @@ impl Selection {
         })
     }
 
-    pub(crate) fn matches(&self, object: &Value) -> bool {
+    pub(crate) fn matches(&self, object: &Json) -> bool {
         self.labels.matches(object)
             && self.fields.matches(object)
             && self.name.as_deref().is_none_or(|name| crate::object::name(object) == name)

@@ -1,6 +1,6 @@
 //! Which lists are maps in disguise.
 
-use serde_json::Value;
+use crate::Json;
 
 /// The fields by which the items of a list are told apart; None for lists that are replaced as a whole.
 /// Custom resources declare theirs in their schema; here only `conditions` is taken for a map.
@@ -18,7 +18,7 @@ pub(crate) fn of(field: &str, custom: bool) -> Option<&'static [&'static str]> {
     }
 }
 
-pub(crate) fn same_item(keys: &[&str], one: &Value, other: &Value) -> bool {
+pub(crate) fn same_item(keys: &[&str], one: &Json, other: &Json) -> bool {
     keys.iter()
         .all(|key| one[key] == other[key] || (*key == "protocol" && (one[key].is_null() || other[key].is_null())))
 }

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::{Json, Map, json};
+
 use crate::error::ApiError;
 use crate::merge_keys;
 
@@ -27,10 +29,10 @@ impl PatchKind {
 }
 
 /// RFC 6902. A failed `test`, or any other operation that does not fit, is 422.
-pub(crate) fn json(object: &Value, body: &[u8]) -> Result<Value, ApiError> {
+pub(crate) fn json(object: &Json, body: &[u8]) -> Result<Json, ApiError> {
     let patch: json_patch::Patch = serde_json::from_slice(body)
         .map_err(|error| ApiError::bad_request(format!("error decoding patch: {error}")))?;
-    let mut patched = object.clone();
+    let mut patched = Value::from(object);
     for mut operation in patch.0 {
         if tests_for_absence(&patched, &operation) {
             continue;
@@ -44,7 +46,7 @@ pub(crate) fn json(object: &Value, body: &[u8]) -> Result<Value, ApiError> {
         }
         json_patch::patch(&mut patched, &[operation]).map_err(|_| ApiError::unprocessable_patch())?;
     }
-    Ok(patched)
+    Ok(patched.into())
 }
 
 /// To the API server a member that is not there equals null (evanphx/json-patch `Patch.test`), as long as its parent exists.
@@ -59,27 +61,27 @@ fn is_absent_member(object: &Value, path: &str) -> bool {
 }
 
 /// RFC 7386.
-pub(crate) fn merge(object: &mut Value, patch: &Value) {
+pub(crate) fn merge(object: &mut Json, patch: &Json) {
     let Some(fields) = patch.as_object() else {
         *object = patch.clone();
         return;
     };
     if !object.is_object() {
-        *object = Value::Object(serde_json::Map::new());
+        *object = Json::Object(Map::new());
     }
     let Some(object) = object.as_object_mut() else { return };
     for (field, value) in fields {
         if value.is_null() {
             object.remove(field);
         } else {
-            merge(object.entry(field.clone()).or_insert(Value::Null), value);
+            merge(object.get_or_null(field), value);
         }
     }
 }
 
 /// Strategic merge for built-in kinds: maps merge, keyed lists merge by key, other lists are replaced.
 /// Of the directives, `$patch: delete` and `$patch: replace` are known, and the order hints of kubectl are ignored.
-pub(crate) fn strategic(object: &mut Value, patch: &Value) -> Result<(), ApiError> {
+pub(crate) fn strategic(object: &mut Json, patch: &Json) -> Result<(), ApiError> {
     let Some(fields) = patch.as_object() else {
         *object = patch.clone();
         return Ok(());
@@ -98,7 +100,7 @@ pub(crate) fn strategic(object: &mut Value, patch: &Value) -> Result<(), ApiErro
         _ => {}
     }
     if !object.is_object() {
-        *object = Value::Object(serde_json::Map::new());
+        *object = Json::Object(Map::new());
     }
     let Some(object) = object.as_object_mut() else { return Ok(()) };
     for (field, value) in fields {
@@ -109,13 +111,13 @@ pub(crate) fn strategic(object: &mut Value, patch: &Value) -> Result<(), ApiErro
             return Err(ApiError::not_simulated(format_args!("strategic merge directive {field}")));
         }
         match (value, merge_keys::of(field, false)) {
-            (Value::Null, _) => {
+            (Json::Null, _) => {
                 object.remove(field);
             }
-            (Value::Array(items), Some(keys)) => {
-                strategic_list(object.entry(field.clone()).or_insert(Value::Null), items, keys)?;
+            (Json::Array(items), Some(keys)) => {
+                strategic_list(object.get_or_null(field), items, keys)?;
             }
-            (Value::Object(_), _) => strategic(object.entry(field.clone()).or_insert(Value::Null), value)?,
+            (Json::Object(_), _) => strategic(object.get_or_null(field), value)?,
             _ => {
                 object.insert(field.clone(), value.clone());
             }
@@ -124,9 +126,9 @@ pub(crate) fn strategic(object: &mut Value, patch: &Value) -> Result<(), ApiErro
     Ok(())
 }
 
-fn strategic_list(list: &mut Value, items: &[Value], keys: &[&str]) -> Result<(), ApiError> {
+fn strategic_list(list: &mut Json, items: &[Json], keys: &[&str]) -> Result<(), ApiError> {
     if !list.is_array() {
-        *list = Value::Array(Vec::new());
+        *list = json!([]);
     }
     let Some(list) = list.as_array_mut() else { return Ok(()) };
     if items.iter().any(|item| item["$patch"] == "replace") {

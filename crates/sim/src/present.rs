@@ -1,8 +1,8 @@
 //! How objects look on the wire.
 
+use crate::{Json, Map, json};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
-use serde_json::{Value, json};
 
 use crate::request::Show;
 use crate::resources::Resource;
@@ -25,7 +25,7 @@ impl Form {
 
 /// An object in that form. Borrows: large lists are written without copying any object.
 pub(crate) struct Presented<'a> {
-    pub(crate) object: &'a Value,
+    pub(crate) object: &'a Json,
     pub(crate) form: Form,
     /// Items of lists of built-in kinds carry no type.
     pub(crate) typeless: bool,
@@ -91,18 +91,18 @@ const EVENT_FIELDS: [(&str, &str); 7] = [
     ("reportingComponent", "reportingController"),
 ];
 
-pub(crate) fn to_new_event(event: &Value) -> Value {
+pub(crate) fn to_new_event(event: &Json) -> Json {
     rename(event, "events.k8s.io/v1", |field| EVENT_FIELDS.iter().find(|(old, _)| *old == field).map(|(_, new)| *new))
 }
 
-pub(crate) fn from_new_event(event: &Value) -> Value {
+pub(crate) fn from_new_event(event: &Json) -> Json {
     rename(event, "v1", |field| EVENT_FIELDS.iter().find(|(_, new)| *new == field).map(|(old, _)| *old))
 }
 
-fn rename(event: &Value, api_version: &str, name: impl Fn(&str) -> Option<&'static str>) -> Value {
+fn rename(event: &Json, api_version: &str, name: impl Fn(&str) -> Option<&'static str>) -> Json {
     let fields = event.as_object().into_iter().flatten();
-    let mut renamed: Value =
-        fields.map(|(field, value)| (name(field).unwrap_or(field).to_owned(), value.clone())).collect();
+    let renamed: Map = fields.map(|(field, value)| (name(field).unwrap_or(field), value.clone())).collect();
+    let mut renamed = Json::Object(renamed);
     renamed["apiVersion"] = json!(api_version);
     renamed
 }
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn an_object_looks_the_same_with_and_without_a_text_at_hand() {
-        let typed = |resource: Resource, fields: &Value| {
+        let typed = |resource: Resource, fields: &Json| {
             let mut object = json!({"apiVersion": resource.api_version(), "kind": resource.kind()});
             for (field, value) in fields.as_object().into_iter().flatten() {
                 object[field] = value.clone();

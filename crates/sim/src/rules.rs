@@ -1,6 +1,6 @@
 //! What the API server holds writes to: whose fields are whose, what may change, what bumps the generation.
 
-use serde_json::{Value, json};
+use crate::{Json, json};
 
 use crate::error::ApiError;
 use crate::object::{self, Key};
@@ -13,8 +13,8 @@ const SERVER_SET: [&str; 5] =
     ["uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds"];
 
 /// Refuses what is not an object of this resource, and fills in its type and namespace.
-pub(crate) fn check_shape(resource: Resource, namespace: &str, object: &mut Value) -> Result<(), ApiError> {
-    let is_map = |value: &Value| value.is_object() || value.is_null();
+pub(crate) fn check_shape(resource: Resource, namespace: &str, object: &mut Json) -> Result<(), ApiError> {
+    let is_map = |value: &Json| value.is_object() || value.is_null();
     let well_formed = object.is_object()
         && ["metadata", "spec", "status"].iter().all(|part| is_map(&object[part]))
         && ["annotations", "labels"].iter().all(|part| is_map(&object["metadata"][part]));
@@ -50,7 +50,7 @@ pub(crate) fn check_shape(resource: Resource, namespace: &str, object: &mut Valu
 }
 
 /// Gives a field this text, which it usually has.
-fn set(object: &mut Value, field: &str, text: &str) {
+fn set(object: &mut Json, field: &str, text: &str) {
     if object[field] != text {
         object[field] = json!(text);
     }
@@ -58,14 +58,14 @@ fn set(object: &mut Value, field: &str, text: &str) {
 
 /// Maps of labels and annotations that are empty are not stored. (In the template of a Rollout it is Argo's controller
 /// that leaves them out, with its first update. That of a `CloneSet` stays as it was written.)
-pub(crate) fn drop_empty_maps(object: &mut Value) {
+pub(crate) fn drop_empty_maps(object: &mut Json) {
     let template: &[&str] = &["spec", "template", "metadata"];
     let is_kept = object["kind"] == Resource::CloneSets.kind();
     for path in [&["metadata"][..], template].into_iter().take(if is_kept { 1 } else { 2 }) {
         let metadata = path.iter().try_fold(&mut *object, |object, field| object.get_mut(field));
-        let Some(metadata) = metadata.and_then(Value::as_object_mut) else { continue };
+        let Some(metadata) = metadata.and_then(Json::as_object_mut) else { continue };
         for map in ["labels", "annotations"] {
-            let is_empty = |map: &Value| map.is_null() || map.as_object().is_some_and(serde_json::Map::is_empty);
+            let is_empty = |map: &Json| map.is_null() || map.as_object().is_some_and(crate::Map::is_empty);
             if metadata.get(map).is_some_and(is_empty) {
                 metadata.remove(map);
             }
@@ -73,7 +73,7 @@ pub(crate) fn drop_empty_maps(object: &mut Value) {
     }
 }
 
-pub(crate) fn check_identity(resource: Resource, key: &Key, old: &Value, new: &mut Value) -> Result<(), ApiError> {
+pub(crate) fn check_identity(resource: Resource, key: &Key, old: &Json, new: &mut Json) -> Result<(), ApiError> {
     let metadata = &mut new["metadata"];
     if metadata["name"].as_str().is_some_and(|name| *name != *key.name) {
         return Err(ApiError::bad_request(format!(
@@ -109,7 +109,7 @@ pub(crate) fn check_identity(resource: Resource, key: &Key, old: &Value, new: &m
 }
 
 /// Gives `new` the field of `old`.
-pub(crate) fn keep(old: &Value, new: &mut Value, field: &str) {
+pub(crate) fn keep(old: &Json, new: &mut Json, field: &str) {
     let unchanged = old.get(field) == new.get(field);
     let Some(new) = new.as_object_mut().filter(|_| !unchanged) else { return };
     match old.get(field) {
@@ -120,7 +120,7 @@ pub(crate) fn keep(old: &Value, new: &mut Value, field: &str) {
 
 /// A status write changes nothing but the status; built-in kinds let metadata through (Deployments all but labels, as their strategy does:
 /// that is how the deployment controller sets its revision annotation without a new generation).
-pub(crate) fn keep_all_but_status(resource: Resource, old: &Value, new: &mut Value) {
+pub(crate) fn keep_all_but_status(resource: Resource, old: &Json, new: &mut Json) {
     keep(old, new, "spec");
     if resource == Resource::Deployments {
         keep(&old["metadata"], &mut new["metadata"], "labels");
@@ -136,12 +136,12 @@ pub(crate) fn keep_all_but_status(resource: Resource, old: &Value, new: &mut Val
 
 /// Spec changes bump the generation; on Deployments, changes of annotations do too (k/k pkg/registry/apps/deployment/strategy.go).
 /// On custom resources everything but metadata and status counts.
-pub(crate) fn bump_generation(resource: Resource, old: &Value, new: &mut Value) {
+pub(crate) fn bump_generation(resource: Resource, old: &Json, new: &mut Json) {
     if !resource.traits().generation {
         return;
     }
     let changed = if resource.traits().custom {
-        let counted = |object: &Value| {
+        let counted = |object: &Json| {
             object.as_object().map(|object| {
                 object.iter().filter(|(field, _)| !matches!(field.as_str(), "metadata" | "status")).count()
             })
@@ -161,7 +161,7 @@ pub(crate) fn bump_generation(resource: Resource, old: &Value, new: &mut Value) 
     }
 }
 
-pub(crate) fn check_immutable(resource: Resource, key: &Key, old: &Value, new: &Value) -> Result<(), ApiError> {
+pub(crate) fn check_immutable(resource: Resource, key: &Key, old: &Json, new: &Json) -> Result<(), ApiError> {
     let selects = matches!(
         resource,
         Resource::Deployments | Resource::ReplicaSets | Resource::StatefulSets | Resource::DaemonSets
@@ -179,7 +179,7 @@ pub(crate) fn check_immutable(resource: Resource, key: &Key, old: &Value, new: &
             "minReadySeconds",
             "revisionHistoryLimit",
         ];
-        let frozen = |spec: &Value, field: &str| !MUTABLE.contains(&field) && old["spec"].get(field) != spec.get(field);
+        let frozen = |spec: &Json, field: &str| !MUTABLE.contains(&field) && old["spec"].get(field) != spec.get(field);
         if new["spec"].as_object().is_some_and(|spec| spec.keys().any(|field| frozen(&new["spec"], field))) {
             return Err(ApiError::invalid(
                 resource,
@@ -198,15 +198,15 @@ pub(crate) fn check_immutable(resource: Resource, key: &Key, old: &Value, new: &
     Ok(())
 }
 
-fn same_but_images(old: &Value, new: &Value) -> bool {
+fn same_but_images(old: &Json, new: &Json) -> bool {
     if old == new {
         return true;
     }
-    let without_images = |spec: &Value| {
+    let without_images = |spec: &Json| {
         let mut spec = spec.clone();
         for list in ["containers", "initContainers"] {
             for container in spec[list].as_array_mut().into_iter().flatten() {
-                container["image"] = Value::Null;
+                container["image"] = Json::Null;
             }
         }
         spec
@@ -217,7 +217,7 @@ fn same_but_images(old: &Value, new: &Value) -> bool {
 pub(crate) fn check_preconditions(
     resource: Resource,
     key: &Key,
-    old: &Value,
+    old: &Json,
     deletion: &Deletion,
 ) -> Result<(), ApiError> {
     if let Some(uid) = deletion.uid.as_deref().filter(|uid| *uid != object::uid(old)) {

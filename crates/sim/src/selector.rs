@@ -1,6 +1,6 @@
 //! Label and field selectors.
 
-use serde_json::Value;
+use crate::Json;
 
 use crate::error::ApiError;
 use crate::resources::Resource;
@@ -25,10 +25,10 @@ impl LabelSelector {
     }
 
     /// The form of specs: `matchLabels` and `matchExpressions`. None where it names an unknown operator.
-    pub(crate) fn of_spec(selector: &Value) -> Option<Self> {
+    pub(crate) fn of_spec(selector: &Json) -> Option<Self> {
         let mut all = Vec::new();
         for (key, value) in selector["matchLabels"].as_object().into_iter().flatten() {
-            all.push(Requirement::In(key.clone(), vec![value.as_str()?.to_owned()]));
+            all.push(Requirement::In(key.to_string(), vec![value.as_str()?.to_owned()]));
         }
         for expression in selector["matchExpressions"].as_array().into_iter().flatten() {
             let key = expression["key"].as_str()?.to_owned();
@@ -55,7 +55,7 @@ impl LabelSelector {
         self.0.is_empty()
     }
 
-    pub(crate) fn matches(&self, object: &Value) -> bool {
+    pub(crate) fn matches(&self, object: &Json) -> bool {
         let labels = &object["metadata"]["labels"];
         self.0.iter().all(|requirement| match requirement {
             Requirement::In(key, values) => {
@@ -146,7 +146,7 @@ impl FieldSelector {
         self.0.is_empty()
     }
 
-    pub(crate) fn matches(&self, object: &Value) -> bool {
+    pub(crate) fn matches(&self, object: &Json) -> bool {
         self.0.iter().all(|(path, equal, wanted)| {
             let found = path.iter().fold(object, |value, field| &value[field]);
             (found.as_str().unwrap_or_default() == wanted) == *equal

@@ -1,6 +1,6 @@
 //! Carrying out one request against the world.
 
-use serde_json::{Value, json};
+use crate::{Json, json};
 
 use crate::apply::Apply;
 use crate::error::ApiError;
@@ -60,12 +60,12 @@ pub(crate) fn serve(world: &mut World, author: &Author, request: &ApiRequest, fa
             Ok(show(world, 201, &object::key(&created), &created, form))
         }
         (Verb::Create, Part::Eviction) => {
-            let eviction: Value = parse(&request.body)?;
+            let eviction: Json = parse(&request.body)?;
             if object::name(&eviction) != &*key.name {
                 return Err(ApiError::bad_request("name in URL does not match name in Eviction object"));
             }
             world.evict(author, &key, &deletion(request, &eviction["deleteOptions"])?)?;
-            Ok(success(201, Value::Null))
+            Ok(success(201, Json::Null))
         }
         (Verb::Update, Part::Main | Part::Status) => {
             let object = body(request)?;
@@ -75,7 +75,7 @@ pub(crate) fn serve(world: &mut World, author: &Author, request: &ApiRequest, fa
         }
         (Verb::Patch, Part::Main | Part::Status) => patch(world, author, request, &key, form),
         (Verb::Delete, Part::Main) => {
-            let options: Value = if request.body.is_empty() { Value::Null } else { parse(&request.body)? };
+            let options: Json = if request.body.is_empty() { Json::Null } else { parse(&request.body)? };
             let (last, gone) = world.delete(author, request.resource, &key, &deletion(request, &options)?)?;
             let details = json!({"name": *key.name, "group": request.resource.traits().group, "kind": request.resource.plural(), "uid": object::uid(&last)});
             Ok(if gone && request.resource != Resource::Pods {
@@ -104,7 +104,7 @@ fn patch(world: &mut World, author: &Author, request: &ApiRequest, key: &Key, fo
         ));
     }
     let updated = world.update(author, resource, key, request.part, query.dry_run, |old| {
-        let mut shown = if request.new_events { present::to_new_event(old) } else { Value::Null };
+        let mut shown = if request.new_events { present::to_new_event(old) } else { Json::Null };
         let old = if request.new_events { &shown } else { old };
         let patched = match kind {
             PatchKind::Json => patch::json(old, &request.body)?,
@@ -149,29 +149,29 @@ fn apply(world: &mut World, author: &Author, request: &ApiRequest, key: &Key, fo
                 "uid mismatch: the provided object specified a uid, and no existing object was found",
             ));
         }
-        let created = world.create(author, resource, &key.namespace, apply.to(&Value::Null)?, query.dry_run)?;
+        let created = world.create(author, resource, &key.namespace, apply.to(&Json::Null)?, query.dry_run)?;
         return Ok(show(world, 201, key, &created, form));
     }
     let updated = world.update(author, resource, key, request.part, query.dry_run, |old| apply.to(old))?;
     Ok(show(world, 200, key, &updated, form))
 }
 
-fn body(request: &ApiRequest) -> Result<Value, ApiError> {
-    let object: Value = parse(&request.body)?;
+fn body(request: &ApiRequest) -> Result<Json, ApiError> {
+    let object: Json = parse(&request.body)?;
     if !object.is_object() {
         return Err(ApiError::bad_request("the body is not an object"));
     }
     Ok(if request.new_events { present::from_new_event(&object) } else { object })
 }
 
-fn parse(bytes: &[u8]) -> Result<Value, ApiError> {
+fn parse(bytes: &[u8]) -> Result<Json, ApiError> {
     serde_json::from_slice(bytes).map_err(|error| {
         ApiError::bad_request(format!("the body is not JSON, the only format simulated here: {error}"))
     })
 }
 
-fn deletion(request: &ApiRequest, options: &Value) -> Result<Deletion, ApiError> {
-    let text = |value: &Value| value.as_str().map(str::to_owned);
+fn deletion(request: &ApiRequest, options: &Json) -> Result<Deletion, ApiError> {
+    let text = |value: &Json| value.as_str().map(str::to_owned);
     let propagation = request.query.propagation.clone().or_else(|| text(&options["propagationPolicy"]));
     if propagation.as_deref() == Some("Foreground") {
         return Err(ApiError::not_simulated("foreground deletion"));
@@ -192,7 +192,7 @@ fn show(world: &World, code: u16, key: &Key, object: &Object, form: Form) -> Rep
     Reply::Json(code, json)
 }
 
-fn success(code: u16, details: Value) -> Reply {
+fn success(code: u16, details: Json) -> Reply {
     let mut status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"});
     if code == 201 {
         status["code"] = json!(code);

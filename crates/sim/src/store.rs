@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use serde_json::Value;
+use crate::{Json, json};
 
 use crate::log::{Change, ChangeLog};
 use crate::object::{self, Key, Object};
@@ -61,7 +61,7 @@ impl Store {
     /// The text of an object that `get` or `range` gave.
     pub(crate) fn text(&self, resource: Resource, key: &Key, object: &Object) -> Option<&Text> {
         let stored = self.collections[resource as usize].objects.get(key)?;
-        Arc::ptr_eq(&stored.object, object).then_some(&stored.text)
+        stored.object.is_copy_of(object).then_some(&stored.text)
     }
 
     pub(crate) fn len(&self, resource: Resource) -> usize {
@@ -103,10 +103,9 @@ impl Store {
     }
 
     /// Stores the object under a new revision.
-    pub(crate) fn put(&mut self, resource: Resource, key: &Key, mut object: Value) -> Object {
+    pub(crate) fn put(&mut self, resource: Resource, key: &Key, mut object: Json) -> Object {
         self.revision += 1;
-        object["metadata"]["resourceVersion"] = Value::String(self.revision.to_string());
-        let object = Arc::new(object);
+        object["metadata"]["resourceVersion"] = json!(self.revision.to_string());
         let text = Text::default();
         let before = self.insert(resource, key, &object, text.clone());
         let change =
@@ -120,19 +119,18 @@ impl Store {
         let before = self.collections[resource as usize].objects.remove(key)?.object;
         self.unindex(resource, key, &before);
         self.revision += 1;
-        let mut last = Value::clone(&before);
-        last["metadata"]["resourceVersion"] = Value::String(self.revision.to_string());
-        let object = Arc::new(last);
+        let mut last = before.clone();
+        last["metadata"]["resourceVersion"] = json!(self.revision.to_string());
         let change = Change {
             revision: self.revision,
             key: key.clone(),
             before: Some(before),
-            object: object.clone(),
+            object: last.clone(),
             text: Text::default(),
             deleted: true,
         };
         self.publish(resource, change);
-        Some(object)
+        Some(last)
     }
 
     /// Lets the watches of a resource look again although nothing in it changed.
@@ -141,10 +139,10 @@ impl Store {
     }
 
     /// Stores objects that were there before anyone looked: no change is logged, so nobody can resume from before.
-    pub(crate) fn preload(&mut self, resource: Resource, key: &Key, mut object: Value) {
+    pub(crate) fn preload(&mut self, resource: Resource, key: &Key, mut object: Json) {
         self.revision += 1;
-        object["metadata"]["resourceVersion"] = Value::String(self.revision.to_string());
-        self.insert(resource, key, &Arc::new(object), Text::default());
+        object["metadata"]["resourceVersion"] = json!(self.revision.to_string());
+        self.insert(resource, key, &object, Text::default());
         self.collections[resource as usize].log.compact(self.revision);
     }
 
@@ -179,7 +177,7 @@ impl Store {
         before
     }
 
-    fn unindex(&mut self, resource: Resource, key: &Key, object: &Value) {
+    fn unindex(&mut self, resource: Resource, key: &Key, object: &Json) {
         for uid in owner_uids(object) {
             if let Some(owned) = self.owned.get_mut(uid) {
                 owned.remove(&(resource, key.clone()));
@@ -198,17 +196,17 @@ impl Store {
 }
 
 /// The uids of all owners, controlling or not.
-pub(crate) fn owner_uids(object: &Value) -> impl Iterator<Item = &str> {
+pub(crate) fn owner_uids(object: &Json) -> impl Iterator<Item = &str> {
     object["metadata"]["ownerReferences"].as_array().into_iter().flatten().filter_map(|owner| owner["uid"].as_str())
 }
 
 /// The revision written on an object.
-pub(crate) fn revision_of(object: &Value) -> u64 {
+pub(crate) fn revision_of(object: &Json) -> u64 {
     object["metadata"]["resourceVersion"].as_str().and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
 /// True when a write would change nothing but the revision.
-pub(crate) fn is_same(before: &Value, after: &Value) -> bool {
+pub(crate) fn is_same(before: &Json, after: &Json) -> bool {
     debug_assert_eq!(object::uid(before), object::uid(after));
     before == after
 }

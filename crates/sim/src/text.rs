@@ -3,7 +3,10 @@
 
 use std::sync::{Arc, OnceLock};
 
-use serde_json::Value;
+use crate::Json;
+
+/// Most objects are shorter, in bytes.
+const USUAL_LENGTH: usize = 2048;
 
 /// The text of an object that does not change any more.
 #[derive(Debug, Clone, Default)]
@@ -11,7 +14,11 @@ pub(crate) struct Text(Arc<OnceLock<Vec<u8>>>);
 
 impl Text {
     /// The text; always to be asked with the object that it belongs to.
-    pub(crate) fn of(&self, object: &Value) -> &[u8] {
-        self.0.get_or_init(|| serde_json::to_vec(object).expect("JSON values always serialise into memory"))
+    pub(crate) fn of(&self, object: &Json) -> &[u8] {
+        self.0.get_or_init(|| {
+            let mut text = Vec::with_capacity(USUAL_LENGTH);
+            object.write(&mut text);
+            text
+        })
     }
 }

@@ -4,11 +4,11 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::{Json, json};
 use bytes::Bytes;
 use futures::Stream;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, StreamBody};
-use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::error::ApiError;
@@ -260,8 +260,8 @@ impl Watch {
 
     /// Objects come into and fall out of a selection; to the watcher that is creation and deletion.
     fn write_change(&self, lines: &mut Vec<u8>, change: &Change) {
-        let before = change.before.as_deref().filter(|before| self.selection.matches(before));
-        let after = Some(&*change.object).filter(|after| !change.deleted && self.selection.matches(after));
+        let before = change.before.as_ref().filter(|before| self.selection.matches(before));
+        let after = Some(&change.object).filter(|after| !change.deleted && self.selection.matches(after));
         let text = Some(&change.text);
         match (before, after) {
             (None, None) => {}
@@ -277,7 +277,7 @@ impl Watch {
     }
 }
 
-fn write_event(lines: &mut Vec<u8>, kind: &str, object: &Value, text: Option<&Text>, form: Form) {
+fn write_event(lines: &mut Vec<u8>, kind: &str, object: &Json, text: Option<&Text>, form: Form) {
     lines.extend_from_slice(b"{\"type\":\"");
     lines.extend_from_slice(kind.as_bytes());
     lines.extend_from_slice(b"\",\"object\":");

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::Json;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 
 use crate::admission::Injector;
 use crate::controllers::actors::Actor;
@@ -84,13 +84,13 @@ impl World {
     }
 
     /// Now, as objects carry it: whole seconds.
-    pub(crate) fn stamp(&self) -> Value {
+    pub(crate) fn stamp(&self) -> Json {
         self.stamp_after(0)
     }
 
-    pub(crate) fn stamp_after(&self, seconds: i64) -> Value {
+    pub(crate) fn stamp_after(&self, seconds: i64) -> Json {
         let at = Timestamp::from_second(self.time().as_second() + seconds).unwrap_or(Timestamp::MAX);
-        Value::String(at.to_string())
+        Json::String(at.to_string().into())
     }
 
     /// Milliseconds from now until `at`; 0 when it has passed.
@@ -135,7 +135,7 @@ impl World {
         resource: Resource,
         key: &Key,
         part: Part,
-        object: Value,
+        object: Json,
     ) -> Object {
         let before = self.store.get(resource, key).cloned();
         let after = self.store.put(resource, key, object);

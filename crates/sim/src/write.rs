@@ -1,6 +1,6 @@
 //! Creating, changing and deleting objects, by the rules of the API server.
 
-use serde_json::{Value, json};
+use crate::{Json, json};
 
 use crate::admission;
 use crate::defaults;
@@ -33,7 +33,7 @@ impl World {
         author: &Author,
         resource: Resource,
         namespace: &str,
-        mut object: Value,
+        mut object: Json,
         dry_run: bool,
     ) -> Result<Object, ApiError> {
         check_shape(resource, namespace, &mut object)?;
@@ -77,7 +77,7 @@ impl World {
             }
         }
         if dry_run {
-            return Ok(object.into());
+            return Ok(object);
         }
         Ok(self.commit(author, resource, &key, Part::Main, object))
     }
@@ -90,7 +90,7 @@ impl World {
         key: &Key,
         part: Part,
         dry_run: bool,
-        change: impl FnOnce(&Value) -> Result<Value, ApiError>,
+        change: impl FnOnce(&Json) -> Result<Json, ApiError>,
     ) -> Result<Object, ApiError> {
         let old = self.store.get(resource, key).cloned().ok_or_else(|| ApiError::not_found(resource, &key.name))?;
         let mut new = change(&old)?;
@@ -112,7 +112,7 @@ impl World {
             return Ok(old);
         }
         if dry_run {
-            return Ok(new.into());
+            return Ok(new);
         }
         // A terminating object whose last finalizer goes, goes with it.
         if object::is_terminating(&new) && !has_finalizers(&new) && has_finalizers(&old) && resource != Resource::Pods {
@@ -152,7 +152,7 @@ impl World {
         if object::is_terminating(&old) {
             return Ok((old, false));
         }
-        let mut new = Value::clone(&old);
+        let mut new = old.clone();
         new["metadata"]["deletionTimestamp"] = self.stamp_after(grace);
         new["metadata"]["deletionGracePeriodSeconds"] = json!(grace);
         if resource.traits().generation {
@@ -182,12 +182,12 @@ impl World {
     }
 }
 
-fn has_finalizers(object: &Value) -> bool {
+fn has_finalizers(object: &Json) -> bool {
     object["metadata"]["finalizers"].as_array().is_some_and(|finalizers| !finalizers.is_empty())
 }
 
 /// Only pods that were scheduled and have not finished get time to stop.
-fn grace_seconds(resource: Resource, old: &Value, deletion: &Deletion) -> i64 {
+fn grace_seconds(resource: Resource, old: &Json, deletion: &Deletion) -> i64 {
     if resource != Resource::Pods || old["spec"]["nodeName"].is_null() || object::is_finished_pod(old) {
         return 0;
     }

@@ -1,13 +1,12 @@
 //! Objects of a real cluster, taken over.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use flippy_sim::{Faults, Resource, SimCluster, fixtures, run};
-use serde_json::{Value, json};
+use flippy_sim::{Json, json};
 
 /// Everything on a cluster with one workload of each kind, with revisions named as a real cluster might.
-fn renamed(real: &str) -> Vec<Value> {
+fn renamed(real: &str) -> Vec<Json> {
     run(async {
         let cluster = SimCluster::new(1, Faults::none());
         cluster.serve_kind("Rollout").expect("it is not served yet");
@@ -31,12 +30,12 @@ fn renamed(real: &str) -> Vec<Value> {
         let objects = kinds
             .into_iter()
             .flat_map(|resource| cluster.list(resource).into_iter().map(move |object| (resource, object)));
-        let all: Vec<(Resource, Arc<Value>)> = objects.collect();
+        let all: Vec<(Resource, Json)> = objects.collect();
         all.into_iter().map(|(resource, object)| rename(resource, &object, real)).collect()
     })
 }
 
-fn rename(resource: Resource, object: &Value, real: &str) -> Value {
+fn rename(resource: Resource, object: &Json, real: &str) -> Json {
     let mut object = object.clone();
     object["kind"] = json!(resource.kind());
     for label in ["pod-template-hash", "rollouts-pod-template-hash"] {
@@ -105,9 +104,9 @@ fn a_restart_replaces_the_pods_of_its_workload_and_no_others() {
         let cluster = SimCluster::new(2, Faults::none());
         cluster.serve_kind("Rollout").expect("it is not served yet");
         cluster.adopt(objects).expect("they are valid");
-        let uids = |prefix: &str| -> Vec<Value> {
+        let uids = |prefix: &str| -> Vec<Json> {
             let pods = cluster.list(Resource::Pods);
-            let of = |pod: &&Arc<Value>| pod["metadata"]["name"].as_str().is_some_and(|name| name.starts_with(prefix));
+            let of = |pod: &&Json| pod["metadata"]["name"].as_str().is_some_and(|name| name.starts_with(prefix));
             pods.iter().filter(of).map(|pod| pod["metadata"]["uid"].clone()).collect()
         };
         let (agents, others) = (uids("agent-"), [uids("cart-"), uids("db-"), uids("till-")].concat());

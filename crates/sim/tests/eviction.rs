@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use flippy_sim::json;
 use flippy_sim::{Faults, Resource, SimCluster, fixtures, run};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, EvictParams, PostParams};
-use serde_json::json;
 
 /// Two pods behind a budget that wants this many available.
 async fn cluster(min_available: u64) -> SimCluster {

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use flippy_sim::json;
 use flippy_sim::{Actor, CutPoint, Fault, Faults, Key, LinkState, Resource, Scaler, SimCluster, fixtures, run};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{Config, watcher};
-use serde_json::json;
 
 fn cluster(seed: u64, faults: Faults) -> SimCluster {
     let cluster = SimCluster::new(seed, faults);
@@ -22,7 +22,7 @@ fn cluster(seed: u64, faults: Faults) -> SimCluster {
 }
 
 fn config_map() -> ConfigMap {
-    serde_json::from_value(json!({"metadata": {"name": "one"}})).unwrap()
+    serde_json::from_value(serde_json::json!({"metadata": {"name": "one"}})).unwrap()
 }
 
 /// A client that watches, lists and restarts for ten minutes; the trace of all that happened.

@@ -177,7 +177,7 @@ fn what_is_not_simulated_is_refused_by_name() {
 fn a_hundred_thousand_pods_can_be_listed_in_pages() {
     run(async {
         let cluster = cluster_with_pods(0);
-        let pod = |number| serde_json::json!({"kind": "Pod", "metadata": {"namespace": "shop", "name": format!("pod-{number}")}});
+        let pod = |number| flippy_sim::json!({"kind": "Pod", "metadata": {"namespace": "shop", "name": format!("pod-{number}")}});
         cluster.load((0..100_000).map(pod)).unwrap();
         let api: Api<PartialObjectMeta<Pod>> = Api::all(cluster.client("test"));
         let mut params = ListParams::default().limit(5_000);

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use flippy_sim::{Faults, Resource, SIDECAR, SimCluster, fixtures, run};
-use serde_json::{Value, json};
+use flippy_sim::{Json, json};
 
 const OLD: &str = "docker.io/istio/proxyv2:1.30.3";
 const NEW: &str = "docker.io/istio/proxyv2:1.30.4";
 
-fn cluster(objects: impl IntoIterator<Item = Value>) -> SimCluster {
+fn cluster(objects: impl IntoIterator<Item = Json>) -> SimCluster {
     let cluster = SimCluster::new(7, Faults::none());
     cluster.serve_kind("Rollout").unwrap();
     cluster.create(fixtures::namespace("shop", true)).unwrap();
@@ -18,11 +18,11 @@ fn cluster(objects: impl IntoIterator<Item = Value>) -> SimCluster {
     cluster
 }
 
-fn rollout(cluster: &SimCluster) -> std::sync::Arc<Value> {
+fn rollout(cluster: &SimCluster) -> Json {
     cluster.get(Resource::Rollouts, "shop", "web").unwrap()
 }
 
-fn edit(cluster: &SimCluster, change: impl FnOnce(&mut Value)) {
+fn edit(cluster: &SimCluster, change: impl FnOnce(&mut Json)) {
     cluster.edit("test", Resource::Rollouts, "shop", "web", change).unwrap();
 }
 

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use flippy_sim::{Faults, Resource, SimCluster, fixtures, run};
+use flippy_sim::{Json, json};
 use futures::{Stream, StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod};
 use kube::api::{Api, ListParams, PartialObjectMeta, VersionMatch, WatchEvent, WatchParams};
 use kube::runtime::watcher::{Config, Event, watcher};
-use serde_json::json;
 
 fn cluster() -> SimCluster {
     let cluster = SimCluster::new(1, Faults::none());
@@ -15,7 +15,7 @@ fn cluster() -> SimCluster {
     cluster
 }
 
-fn config_map(name: &str) -> serde_json::Value {
+fn config_map(name: &str) -> Json {
     json!({"kind": "ConfigMap", "metadata": {"namespace": "shop", "name": name}, "data": {"key": "1"}})
 }
 

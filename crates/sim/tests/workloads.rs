@@ -5,12 +5,12 @@ use std::time::Duration;
 use flippy_sim::{
     Actor, Faults, Key, NATIVE_SIDECAR, PINNED_IMAGE, Resource, SIDECAR, Scaler, SimCluster, fixtures, run,
 };
-use serde_json::{Value, json};
+use flippy_sim::{Json, json};
 
 const OLD: &str = "docker.io/istio/proxyv2:1.30.3";
 const NEW: &str = "docker.io/istio/proxyv2:1.30.4";
 
-fn cluster(workload: Value) -> SimCluster {
+fn cluster(workload: Json) -> SimCluster {
     let cluster = SimCluster::new(7, Faults::none());
     cluster.serve_kind("Rollout").unwrap();
     cluster.create(fixtures::namespace("shop", true)).unwrap();
@@ -26,7 +26,7 @@ fn restart(cluster: &SimCluster, resource: Resource) {
         .unwrap();
 }
 
-fn status(cluster: &SimCluster, resource: Resource) -> Value {
+fn status(cluster: &SimCluster, resource: Resource) -> Json {
     cluster.get(resource, "shop", "web").unwrap()["status"].clone()
 }
 
@@ -35,7 +35,7 @@ fn all_run(cluster: &SimCluster, image: &str, count: usize) -> bool {
     images.len() == count && images.values().all(|found| found == image)
 }
 
-fn progress(status: &Value) -> (Value, Value) {
+fn progress(status: &Json) -> (Json, Json) {
     let condition =
         status["conditions"].as_array().unwrap().iter().find(|condition| condition["type"] == "Progressing").unwrap();
     (condition["status"].clone(), condition["reason"].clone())
@@ -276,7 +276,7 @@ fn a_crash_loop_counts_its_restarts_and_is_never_ready() {
         tokio::time::sleep(Duration::from_mins(2)).await;
         let pod = cluster.list(Resource::Pods)[0].clone();
         assert!(pod["status"]["containerStatuses"][0]["restartCount"].as_u64().unwrap() >= 2);
-        assert_eq!(status(&cluster, Resource::Deployments)["availableReplicas"], Value::Null);
+        assert_eq!(status(&cluster, Resource::Deployments)["availableReplicas"], Json::Null);
     });
 }
 

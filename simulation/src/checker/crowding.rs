@@ -13,7 +13,7 @@ pub(super) fn objection(case: &Case<'_>) -> Option<Objection> {
     for busy in under_way(case) {
         let workload = case.view.workloads.get(&(busy.resource, busy.key.clone()))?;
         // One that was unhealthy before may have had such pods already.
-        let counts = |pod: &serde_json::Value| {
+        let counts = |pod: &flippy_sim::Json| {
             let created: Option<Timestamp> =
                 pod["metadata"]["creationTimestamp"].as_str().and_then(|at| at.parse().ok());
             has_no_node(pod) && created.is_some_and(|at| case.now.duration_since(at) >= PODS_MAY_WAIT)

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use flippy_sim::Json;
 use flippy_sim::{Key, Part, Resource};
 use jiff::SignedDuration;
-use serde_json::Value;
 
 use super::facts::complete_by;
 use super::wish::{Wish, resource_of};
@@ -65,7 +65,7 @@ pub(super) fn check(record: &Record<'_>) -> Vec<Finding> {
     findings
 }
 
-fn place(listed: &Value) -> Option<(Resource, Key)> {
+fn place(listed: &Json) -> Option<(Resource, Key)> {
     let (kind, key) = listed["workload"].as_str()?.split_once(' ')?;
     let (namespace, name) = key.split_once('/')?;
     Some((resource_of(kind)?, Key::new(namespace, name)))

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
+use flippy_sim::Json;
 use flippy_sim::{Key, Resource};
 use jiff::SignedDuration;
-use serde_json::Value;
 
 use super::facts::{Rollout, has_landed, is_vain, name, rollout_of};
 use super::selector::selects;
@@ -43,7 +43,7 @@ pub(super) fn in_the_way(
     waits: Waits,
     resource: Resource,
     key: &Key,
-    workload: &Value,
+    workload: &Json,
 ) -> Option<String> {
     let shared = respected_by(case, resource, key, workload);
     if shared.is_empty() {
@@ -85,7 +85,7 @@ pub(super) fn sharing<'a>(
     case: &'a Case<'_>,
     resource: Resource,
     key: &'a Key,
-    workload: &Value,
+    workload: &Json,
 ) -> impl Iterator<Item = (Resource, &'a Key)> {
     let shared = respected_by(case, resource, key, workload);
     case.view.workloads.iter().filter_map(move |((other, other_key), other_workload)| {
@@ -96,12 +96,12 @@ pub(super) fn sharing<'a>(
 }
 
 /// Whether a workload shares anything, be it with nobody.
-pub(super) fn shares_anything(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value) -> bool {
+pub(super) fn shares_anything(case: &Case<'_>, resource: Resource, key: &Key, workload: &Json) -> bool {
     !respected_by(case, resource, key, workload).is_empty()
 }
 
 /// Names of what a workload shares with others, or would, as far as its config makes it wait for them.
-fn respected_by(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value) -> BTreeSet<String> {
+fn respected_by(case: &Case<'_>, resource: Resource, key: &Key, workload: &Json) -> BTreeSet<String> {
     let mut shared = shared_by(case.view, resource, key, workload);
     if case.wish.ignores_budgets && !case.wish.evicts(resource, workload) {
         shared.retain(|what| !what.starts_with(BUDGET));
@@ -110,7 +110,7 @@ fn respected_by(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value
 }
 
 /// Names of what a workload shares with others, or would: whoever ignores a budget has others wait for it all the same.
-fn shared_by(view: &View, resource: Resource, key: &Key, workload: &Value) -> BTreeSet<String> {
+fn shared_by(view: &View, resource: Resource, key: &Key, workload: &Json) -> BTreeSet<String> {
     let labels = template_labels(view, key, workload);
     let budgets = view.budgets.iter().filter(|(place, budget)| covers(budget, place, key, labels));
     let mut shared: BTreeSet<String> = budgets.map(|(place, _)| format!("{BUDGET} {place}")).collect();
@@ -125,28 +125,28 @@ fn shared_by(view: &View, resource: Resource, key: &Key, workload: &Value) -> BT
     shared
 }
 
-fn template_labels<'a>(view: &'a View, key: &Key, workload: &'a Value) -> &'a Value {
+fn template_labels<'a>(view: &'a View, key: &Key, workload: &'a Json) -> &'a Json {
     let holder = workload["spec"]["workloadRef"]["name"]
         .as_str()
         .and_then(|name| view.workloads.get(&(Resource::Deployments, Key::new(&key.namespace, name))));
-    let holder = holder.map_or(workload, |holder| &**holder);
+    let holder = holder.unwrap_or(workload);
     &holder["spec"]["template"]["metadata"]["labels"]
 }
 
 /// Whether a budget covers pods with these labels (k8s.io/api policy/v1 `PodDisruptionBudgetSpec`).
-fn covers(budget: &Value, place: &Key, key: &Key, labels: &Value) -> bool {
+fn covers(budget: &Json, place: &Key, key: &Key, labels: &Json) -> bool {
     let selector = &budget["spec"]["selector"];
     place.namespace == key.namespace && selector.is_object() && selects(selector, labels)
 }
 
-fn allows(budget: &Value) -> bool {
+fn allows(budget: &Json) -> bool {
     let status = &budget["status"];
     status["observedGeneration"].as_i64() >= budget["metadata"]["generation"].as_i64()
         && status["disruptionsAllowed"].as_i64().unwrap_or(0) > 0
 }
 
 /// Whether an update takes away no pod before there is another one, for the strategies that are drawn here.
-pub(super) fn surges(resource: Resource, workload: &Value) -> bool {
+pub(super) fn surges(resource: Resource, workload: &Json) -> bool {
     let spec = &workload["spec"];
     match resource {
         Resource::Deployments => {
@@ -165,7 +165,7 @@ pub(super) fn surges(resource: Resource, workload: &Value) -> bool {
     }
 }
 
-fn is_under_way(case: &Case<'_>, waits: Waits, resource: Resource, key: &Key, workload: &Value) -> bool {
+fn is_under_way(case: &Case<'_>, waits: Waits, resource: Resource, key: &Key, workload: &Json) -> bool {
     if !workload["metadata"]["deletionTimestamp"].is_null() || !is_watched(case, resource) {
         return false;
     }
@@ -192,7 +192,7 @@ fn is_under_way(case: &Case<'_>, waits: Waits, resource: Resource, key: &Key, wo
 }
 
 /// Whether this life has restarted it and was told of nothing later yet, whichever config it did so for.
-fn was_just_sent(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value) -> bool {
+fn was_just_sent(case: &Case<'_>, resource: Resource, key: &Key, workload: &Json) -> bool {
     case.record.restarts.iter().any(|own| {
         own.index < case.restart.index
             && own.request.user == case.restart.request.user

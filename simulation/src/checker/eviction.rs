@@ -2,10 +2,9 @@
 //! first is replaced. Judged by what the server did, not by what anybody decided.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 
+use flippy_sim::Json;
 use flippy_sim::{Key, Mutation, Part, RequestRecord, Resource, Verb};
-use serde_json::Value;
 
 use super::facts::{created_at, is_ready, is_whole};
 use super::wish::Wish;
@@ -19,7 +18,7 @@ struct Evicted<'a> {
     mutation: &'a Mutation,
     request: &'a RequestRecord,
     index: usize,
-    pod: &'a Arc<Value>,
+    pod: &'a Json,
 }
 
 pub(super) fn check(record: &Record<'_>) -> Vec<Finding> {
@@ -81,13 +80,13 @@ fn evictions<'a>(record: &'a Record<'_>) -> Vec<Evicted<'a>> {
 /// What its body should name and does not.
 fn unguarded(request: &RequestRecord) -> Option<&'static str> {
     let is_eviction = matches!(&request.target, Some((Verb::Create, Resource::Pods, Part::Eviction, _)));
-    let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+    let body: Json = serde_json::from_slice(&request.body).unwrap_or_default();
     let preconditions = &body["deleteOptions"]["preconditions"];
     ["uid", "resourceVersion"].into_iter().find(|field| !is_eviction || !preconditions[field].is_string())
 }
 
 /// The workload at the end of a pod's owner chain.
-fn workload_of<'a>(record: &'a Record<'_>, pod: &Value, revision: u64) -> Option<(Resource, &'a Key, &'a Arc<Value>)> {
+fn workload_of<'a>(record: &'a Record<'_>, pod: &Json, revision: u64) -> Option<(Resource, &'a Key, &'a Json)> {
     let by_uid = |wanted: &str| {
         WORKLOADS.into_iter().find_map(|resource| {
             let mut all = record.all(resource, revision);
@@ -103,7 +102,7 @@ fn workload_of<'a>(record: &'a Record<'_>, pod: &Value, revision: u64) -> Option
 fn is_wished(record: &Record<'_>, evicted: &Evicted<'_>, resource: Resource, key: &Key) -> bool {
     let configs = told_lately(record, evicted, Resource::FlippyConfigs);
     let sources = told_lately(record, evicted, Resource::ConfigMaps);
-    let sources: Vec<BTreeMap<Key, Arc<Value>>> = if sources.is_empty() {
+    let sources: Vec<BTreeMap<Key, Json>> = if sources.is_empty() {
         vec![BTreeMap::new()]
     } else {
         let all = |revision| record.all(Resource::ConfigMaps, revision);

@@ -1,8 +1,8 @@
 //! What objects say of themselves: the rules of `kubectl rollout status`, written down a second time.
 
+use flippy_sim::Json;
 use flippy_sim::{Key, Resource};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 
 use super::wish::Wish;
 use crate::knowledge::View;
@@ -20,7 +20,7 @@ pub(crate) enum Rollout {
     Held,
 }
 
-pub(crate) fn rollout_of(resource: Resource, workload: &Value) -> Rollout {
+pub(crate) fn rollout_of(resource: Resource, workload: &Json) -> Rollout {
     let (spec, status) = (&workload["spec"], &workload["status"]);
     let count = |field: &str| status[field].as_i64().unwrap_or(0);
     let wanted = spec["replicas"].as_i64().unwrap_or(1);
@@ -29,7 +29,7 @@ pub(crate) fn rollout_of(resource: Resource, workload: &Value) -> Rollout {
         return Rollout::Held;
     }
     let observed = match &status["observedGeneration"] {
-        Value::String(text) => text.parse().unwrap_or(0),
+        Json::String(text) => text.parse().unwrap_or(0),
         number => number.as_i64().unwrap_or(0),
     };
     if observed < generation {
@@ -74,7 +74,7 @@ pub(crate) fn rollout_of(resource: Resource, workload: &Value) -> Rollout {
         }
         Resource::ReplicaSets | Resource::ReplicationControllers => complete_if(count("availableReplicas") >= wanted),
         _ => {
-            let time = |value: &Value| value.as_str().and_then(|text| text.parse::<Timestamp>().ok());
+            let time = |value: &Json| value.as_str().and_then(|text| text.parse::<Timestamp>().ok());
             if time(&spec["restartAt"]) > time(&status["restartedAt"]) {
                 Rollout::UnderWay
             } else if status["phase"] == "Paused" {
@@ -95,13 +95,13 @@ fn complete_if(complete: bool) -> Rollout {
 }
 
 /// Whether restarting it would do nothing, or come at the wrong moment.
-pub(crate) fn is_held(wish: &Wish, resource: Resource, workload: &Value) -> bool {
+pub(crate) fn is_held(wish: &Wish, resource: Resource, workload: &Json) -> bool {
     rollout_of(resource, workload) == Rollout::Held
         || (!wish.evicts(resource, workload) && !replaces_all_by_template(resource, workload))
 }
 
 /// Whether a changed template makes its controller replace every pod.
-pub(crate) fn replaces_all_by_template(resource: Resource, workload: &Value) -> bool {
+pub(crate) fn replaces_all_by_template(resource: Resource, workload: &Json) -> bool {
     let strategy = &workload["spec"]["updateStrategy"];
     let partition = strategy["rollingUpdate"]["partition"].as_i64().unwrap_or(0);
     match resource {
@@ -114,7 +114,7 @@ pub(crate) fn replaces_all_by_template(resource: Resource, workload: &Value) -> 
 }
 
 /// Whether a pod is from before a restart.
-pub(crate) fn predates(resource: Resource, pod: &Value, mark: &Mark<'_>) -> bool {
+pub(crate) fn predates(resource: Resource, pod: &Json, mark: &Mark<'_>) -> bool {
     if let Some(until) = mark.evicts_until {
         created_at(pod).is_some_and(|at| at <= until)
     } else if resource == Resource::Rollouts {
@@ -126,7 +126,7 @@ pub(crate) fn predates(resource: Resource, pod: &Value, mark: &Mark<'_>) -> bool
 
 /// Whether a pod is still to be replaced by a restart: who evicts leaves alone what is fresh already, unless the workload goes
 /// before all others whatever it runs.
-pub(crate) fn is_left(wish: &Wish, resource: Resource, key: &Key, pod: &Value, mark: &Mark<'_>) -> bool {
+pub(crate) fn is_left(wish: &Wish, resource: Resource, key: &Key, pod: &Json, mark: &Mark<'_>) -> bool {
     let counts = mark.evicts_until.is_none() || wish.goes_first(resource, key) || wish.is_fresh(pod) == Some(false);
     counts && predates(resource, pod, mark)
 }
@@ -138,7 +138,7 @@ pub(crate) fn has_landed(
     view: &View,
     resource: Resource,
     key: &Key,
-    workload: &Value,
+    workload: &Json,
     mark: &Mark<'_>,
 ) -> bool {
     let pods = view.pods(workload);
@@ -151,15 +151,15 @@ pub(crate) fn has_landed(
 }
 
 /// Whether an eviction has ended itself: its replacements are stale again, and ready.
-pub(crate) fn is_vain<P: AsRef<Value>>(
+pub(crate) fn is_vain<P: AsRef<Json>>(
     wish: &Wish,
     resource: Resource,
     key: &Key,
-    workload: &Value,
+    workload: &Json,
     pods: &[P],
     mark: &Mark<'_>,
 ) -> bool {
-    let since: Vec<&Value> = pods.iter().map(AsRef::as_ref).filter(|pod| !predates(resource, pod, mark)).collect();
+    let since: Vec<&Json> = pods.iter().map(AsRef::as_ref).filter(|pod| !predates(resource, pod, mark)).collect();
     let came = |fresh: bool| since.iter().any(|pod| wish.is_fresh(pod) == Some(fresh));
     mark.evicts_until.is_some()
         && !wish.goes_first(resource, key)
@@ -169,7 +169,7 @@ pub(crate) fn is_vain<P: AsRef<Value>>(
 }
 
 /// Whether as many pods as there should be are there, all of them ready.
-pub(crate) fn is_whole<P: AsRef<Value>>(resource: Resource, workload: &Value, pods: &[P]) -> bool {
+pub(crate) fn is_whole<P: AsRef<Json>>(resource: Resource, workload: &Json, pods: &[P]) -> bool {
     let wanted = match resource {
         Resource::DaemonSets => workload["status"]["desiredNumberScheduled"].as_u64().unwrap_or(0),
         _ => workload["spec"]["replicas"].as_u64().unwrap_or(1),
@@ -177,13 +177,13 @@ pub(crate) fn is_whole<P: AsRef<Value>>(resource: Resource, workload: &Value, po
     pods.len() as u64 >= wanted && pods.iter().all(|pod| is_ready(pod.as_ref()))
 }
 
-pub(crate) fn is_ready(pod: &Value) -> bool {
+pub(crate) fn is_ready(pod: &Json) -> bool {
     let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
     conditions.into_iter().any(|one| one["type"] == "Ready" && one["status"] == "True")
 }
 
 /// Until when a restart counts as under way. Who evicts has that time for each pod: from its mark, or the last replacement.
-pub(crate) fn complete_by<P: AsRef<Value>>(
+pub(crate) fn complete_by<P: AsRef<Json>>(
     resource: Resource,
     pods: &[P],
     mark: &Mark<'_>,
@@ -194,7 +194,7 @@ pub(crate) fn complete_by<P: AsRef<Value>>(
     last.map_or(mark.at, |last| last.max(mark.at)).saturating_add(window).unwrap_or(Timestamp::MAX)
 }
 
-pub(crate) fn created_at(object: &Value) -> Option<Timestamp> {
+pub(crate) fn created_at(object: &Json) -> Option<Timestamp> {
     object["metadata"]["creationTimestamp"].as_str()?.parse().ok()
 }
 

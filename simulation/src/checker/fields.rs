@@ -1,7 +1,7 @@
 //! A restart changes nothing of a workload but its marks, and for a Rollout the time of its restart.
 
+use flippy_sim::Json;
 use flippy_sim::Resource;
-use serde_json::Value;
 
 use super::{Finding, Invariant};
 use crate::record::{EVICTS_UNTIL, RESTARTED_AT, RESTARTED_FOR, Record, Restart, UNHEALTHY_BEFORE, mark};
@@ -25,13 +25,13 @@ pub(super) fn check(record: &Record<'_>) -> Vec<Finding> {
 }
 
 /// A workload without what a restart may change, and without what the server keeps.
-fn stripped(restart: &Restart<'_>, workload: &Value) -> Value {
+fn stripped(restart: &Restart<'_>, workload: &Json) -> Json {
     let mut left = workload.clone();
     for kept in ["generation", "resourceVersion", "managedFields"] {
-        left["metadata"][kept] = Value::Null;
+        left["metadata"][kept] = Json::Null;
     }
     let marked = if restart.mutation.resource == Resource::Rollouts {
-        left["spec"]["restartAt"] = Value::Null;
+        left["spec"]["restartAt"] = Json::Null;
         &mut left["metadata"]["annotations"]
     } else if is_by_eviction(restart) {
         &mut left["metadata"]["annotations"]
@@ -48,12 +48,12 @@ fn is_by_eviction(restart: &Restart<'_>) -> bool {
     mark(restart.mutation.resource, restart.after).is_some_and(|mark| mark.evicts_until.is_some())
 }
 
-fn strip(annotations: &mut Value) {
+fn strip(annotations: &mut Json) {
     const MARKS: [&str; 4] = [RESTARTED_FOR, RESTARTED_AT, UNHEALTHY_BEFORE, EVICTS_UNTIL];
     if let Some(all) = annotations.as_object_mut() {
-        all.retain(|key, _| !MARKS.contains(&key.as_str()));
+        all.retain(|key, _| !MARKS.contains(&key));
         if all.is_empty() {
-            *annotations = Value::Null;
+            *annotations = Json::Null;
         }
     }
 }

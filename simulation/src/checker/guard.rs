@@ -1,6 +1,6 @@
 //! Every restart carries `test`s on the uid and the generation that it was decided on.
 
-use serde_json::Value;
+use flippy_sim::Json;
 
 use super::{Finding, Invariant};
 use crate::record::Record;
@@ -9,7 +9,7 @@ pub(super) fn check(record: &Record<'_>) -> Vec<Finding> {
     let requests = record.history.requests.iter().filter(|request| Record::is_restart_request(request));
     requests
         .filter_map(|request| {
-            let patch: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+            let patch: Json = serde_json::from_slice(&request.body).unwrap_or_default();
             let tests = |path: &str| {
                 let mut operations = patch.as_array().into_iter().flatten();
                 operations.any(|one| one["op"] == "test" && one["path"] == path && !one["value"].is_null())

@@ -3,9 +3,9 @@
 //! Failures are counted from marks and pods, with care for what cannot be known: for an objection only those count that
 //! have failed without any doubt, for an explanation all those that may have.
 
+use flippy_sim::Json;
 use flippy_sim::{Key, Resource};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 
 use super::budget::most;
 use super::facts::{Rollout, has_landed, is_left, predates, rollout_of};
@@ -30,7 +30,7 @@ fn objection_in(case: &Case<'_>, wave: usize) -> Option<Objection> {
     let limit = case.wish.tolerated(wave)?;
     let restart = mark(case.restart.mutation.resource, case.restart.after)?;
     let (hash, _) = restart.parts()?;
-    let in_charge = |resource: Resource, key: &Key, workload: &Value| -> Vec<&Key> {
+    let in_charge = |resource: Resource, key: &Key, workload: &Json| -> Vec<&Key> {
         let wishes = case.wishes.iter().filter(|wish| !wish.dry_run);
         let reaching =
             wishes.filter(|wish| wish.goes_first(resource, key) || wish.admits(case.view, resource, key, workload));
@@ -71,7 +71,7 @@ fn has_failed(
     view: &View,
     resource: Resource,
     key: &Key,
-    workload: &Value,
+    workload: &Json,
     mark: &Mark<'_>,
     now: Timestamp,
 ) -> bool {
@@ -104,7 +104,7 @@ fn is_news(wish: &Wish, failed_at: Timestamp, now: Timestamp) -> bool {
     resumed_at.is_none_or(|resumed_at| failed_at > resumed_at)
 }
 
-fn unready_since(pod: &Value) -> Option<Timestamp> {
+fn unready_since(pod: &Json) -> Option<Timestamp> {
     let ready = pod["status"]["conditions"].as_array()?.iter().find(|one| one["type"] == "Ready")?;
     (ready["status"] != "True").then(|| ready["lastTransitionTime"].as_str()?.parse().ok())?
 }

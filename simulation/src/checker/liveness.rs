@@ -1,8 +1,8 @@
 //! When trouble is over, everything in scope becomes fresh or is explained, and `Ready` tells the truth about it.
 
+use flippy_sim::Json;
 use flippy_sim::{Key, Resource};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 
 use super::facts::{Rollout, is_held, name, predates, rollout_of};
 use super::single::is_single;
@@ -49,7 +49,7 @@ pub(crate) fn still_refused(view: &View, now: Timestamp) -> Vec<Finding> {
     for (key, config) in &view.configs {
         let blocked = config["status"]["blocked"].as_array().into_iter().flatten();
         let by_webhook = view.refused.as_ref().map(|(resource, key)| name(*resource, key));
-        let wrongly = |one: &&Value| one["reason"] == "Refused" && one["workload"].as_str() != by_webhook.as_deref();
+        let wrongly = |one: &&Json| one["reason"] == "Refused" && one["workload"].as_str() != by_webhook.as_deref();
         findings.extend(blocked.filter(wrongly).map(|one| Finding {
             at: now,
             invariant: Invariant::Liveness,
@@ -63,7 +63,7 @@ pub(crate) fn still_refused(view: &View, now: Timestamp) -> Vec<Finding> {
     findings
 }
 
-fn problems(wish: &Wish, wishes: &[Wish], view: &View, config: &Value, now: Timestamp) -> Vec<String> {
+fn problems(wish: &Wish, wishes: &[Wish], view: &View, config: &Json, now: Timestamp) -> Vec<String> {
     let status = &config["status"];
     if status["observedGeneration"] != config["metadata"]["generation"] {
         return vec![format!("its status speaks of generation {}", status["observedGeneration"])];
@@ -86,7 +86,7 @@ fn problems(wish: &Wish, wishes: &[Wish], view: &View, config: &Value, now: Time
     if is_said {
         problems.push("a source of images is said to be missing, but is there".to_owned());
     }
-    let all: Vec<(Resource, &Key, &Value, Standing)> = wish.in_scope(view).collect();
+    let all: Vec<(Resource, &Key, &Json, Standing)> = wish.in_scope(view).collect();
     let counters = &status["workloads"];
     let count = |field: &str| counters[field].as_u64().unwrap_or(0);
     // Which config's pods have no container of interest changes while they come and go; what is settled must agree.
@@ -136,8 +136,8 @@ fn problems(wish: &Wish, wishes: &[Wish], view: &View, config: &Value, now: Time
 fn explanation_for_all(
     wish: &Wish,
     view: &View,
-    allowed: &Value,
-    stalled: &Value,
+    allowed: &Json,
+    stalled: &Json,
     now: Timestamp,
 ) -> Option<&'static str> {
     if allowed["status"] == "False" {
@@ -178,7 +178,7 @@ fn explanation_for_all(
 
 /// Whether a gate was not asked before, and is given the time that it has to stay open. It is asked when something becomes due,
 /// such as another try, which may be a moment before the end.
-fn is_pending(wish: &Wish, allowed: &Value, now: Timestamp) -> bool {
+fn is_pending(wish: &Wish, allowed: &Json, now: Timestamp) -> bool {
     let since: Option<Timestamp> = allowed["lastTransitionTime"].as_str().and_then(|at| at.parse().ok());
     since.is_some_and(|since| wish.gates.iter().any(|gate| gate.may_open_after(now.duration_since(since))))
 }
@@ -209,7 +209,7 @@ fn any_unmet(wish: &Wish, view: &View) -> bool {
     })
 }
 
-fn is_listed(status: &Value, name: &str, is_refused: bool) -> bool {
+fn is_listed(status: &Json, name: &str, is_refused: bool) -> bool {
     let lists = ["blocked", "failed"].into_iter().filter_map(|list| status[list].as_array());
     // When trouble is over, only a webhook still refuses anything: of all others that is no explanation.
     lists.flatten().any(|one| one["workload"] == name && (is_refused || one["reason"] != "Refused"))
@@ -218,11 +218,11 @@ fn is_listed(status: &Value, name: &str, is_refused: bool) -> bool {
 /// What is said of a workload, when it is not true.
 #[allow(clippy::too_many_arguments, reason = "all of it is read once, here")]
 fn untrue(
-    status: &Value,
+    status: &Json,
     name: &str,
     resource: Resource,
     key: &Key,
-    workload: &Value,
+    workload: &Json,
     wish: &Wish,
     wishes: &[Wish],
     view: &View,

@@ -1,9 +1,9 @@
 //! What goes first goes first; then healthy workloads, kind by kind as the config lists them, by namespace and name; then
 //! those that were unhealthy before.
 
+use flippy_sim::Json;
 use flippy_sim::{Key, Resource};
 use jiff::SignedDuration;
-use serde_json::Value;
 
 use super::budget::may_be_full;
 use super::disruption;
@@ -74,12 +74,12 @@ fn is_due_first(case: &Case<'_>, resource: Resource, key: &Key) -> bool {
 }
 
 /// A healthy one that nobody has restarted yet, and that nothing is in the way of.
-fn waits_to_start(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value) -> bool {
+fn waits_to_start(case: &Case<'_>, resource: Resource, key: &Key, workload: &Json) -> bool {
     is_left_to_start(case, resource, key, workload) && !may_be_full(case, &key.namespace)
 }
 
 /// The same, whether or not there is room for it.
-pub(super) fn is_left_to_start(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value) -> bool {
+pub(super) fn is_left_to_start(case: &Case<'_>, resource: Resource, key: &Key, workload: &Json) -> bool {
     rollout_of(resource, workload) == Rollout::Complete
         && mark(resource, workload).is_none()
         && !is_held(case.wish, resource, workload)
@@ -93,14 +93,14 @@ pub(super) fn is_left_to_start(case: &Case<'_>, resource: Resource, key: &Key, w
 }
 
 /// Whether it may be on its way for another config, in whose batch it comes late, or has been left out after a refusal.
-fn may_be_sent_for_another(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value) -> bool {
+fn may_be_sent_for_another(case: &Case<'_>, resource: Resource, key: &Key, workload: &Json) -> bool {
     let others = case.wishes.iter().filter(|wish| wish.key != case.wish.key && !wish.dry_run && !wish.suspended);
     others.into_iter().any(|wish| wish.goes_first(resource, key) || wish.admits(case.view, resource, key, workload))
 }
 
 /// Whether something that it shares with others keeps it from starting: also while nobody knows whether one of those was
 /// restarted.
-fn may_wait_for_others(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value) -> bool {
+fn may_wait_for_others(case: &Case<'_>, resource: Resource, key: &Key, workload: &Json) -> bool {
     disruption::in_the_way(case, disruption::Waits::May, resource, key, workload).is_some()
         || disruption::sharing(case, resource, key, workload).any(|(other, key)| was_tried(case, other, key))
 }

@@ -1,8 +1,8 @@
 //! Nothing starts while a gate that asks Prometheus is shut, by what that server says it was asked and answered; nor while
 //! nobody has asked it, or not for long enough, or its last answer is old.
 
+use flippy_sim::Json;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 
 use super::strategy::duration;
 use super::{Case, Invariant, Objection};
@@ -22,10 +22,10 @@ pub(crate) struct QueryGate {
 }
 
 impl QueryGate {
-    pub(crate) fn read(spec: &Value) -> Self {
+    pub(crate) fn read(spec: &Json) -> Self {
         let prometheus = &spec["Prometheus"];
         let or =
-            |text: &Value, seconds| if text.is_null() { SignedDuration::from_secs(seconds) } else { duration(text) };
+            |text: &Json, seconds| if text.is_null() { SignedDuration::from_secs(seconds) } else { duration(text) };
         let url = prometheus["URL"].as_str().unwrap_or_default();
         let interval = or(&prometheus["Interval"], 30);
         let timeout = prometheus["TimeoutSeconds"].as_i64().map(SignedDuration::from_secs);

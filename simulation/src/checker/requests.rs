@@ -3,9 +3,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use flippy_sim::Json;
 use flippy_sim::{Key, Outcome, Part, RequestRecord, Resource, Verb};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 
 use super::{Finding, Invariant};
 use crate::life::is_operator;
@@ -105,7 +105,7 @@ fn names(request: &RequestRecord, name: &str) -> bool {
 
 /// Another generation is another question.
 pub(super) fn tested_generation(request: &RequestRecord) -> i64 {
-    let patch: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+    let patch: Json = serde_json::from_slice(&request.body).unwrap_or_default();
     let mut tests = patch.as_array().into_iter().flatten();
     let test = tests.find(|one| one["op"] == "test" && one["path"] == "/metadata/generation");
     test.and_then(|test| test["value"].as_i64()).unwrap_or(0)

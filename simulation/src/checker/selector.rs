@@ -1,9 +1,9 @@
 //! Label selectors, as Kubernetes means them (apimachinery `LabelSelector`), written down a second time.
 
-use serde_json::Value;
+use flippy_sim::Json;
 
 /// Whether labels match; an absent or empty selector matches everything.
-pub(super) fn selects(selector: &Value, labels: &Value) -> bool {
+pub(super) fn selects(selector: &Json, labels: &Json) -> bool {
     let wanted = selector["matchLabels"].as_object();
     let expressions = selector["matchExpressions"].as_array();
     wanted.into_iter().flatten().all(|(label, value)| labels[label] == *value)

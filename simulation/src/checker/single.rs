@@ -1,7 +1,7 @@
 //! A workload whose only replica would be away is left alone, where the config says so.
 
+use flippy_sim::Json;
 use flippy_sim::Resource;
-use serde_json::Value;
 
 use super::disruption::surges;
 use super::wish::Wish;
@@ -21,7 +21,7 @@ pub(super) fn objection(case: &Case<'_>) -> Option<Objection> {
 }
 
 /// Whether a restart takes the only replica away before the next one is there.
-pub(super) fn is_single(wish: &Wish, resource: Resource, workload: &Value) -> bool {
+pub(super) fn is_single(wish: &Wish, resource: Resource, workload: &Json) -> bool {
     let spec = &workload["spec"];
     let is_one = spec["replicas"].as_i64().unwrap_or(1) == 1;
     match resource {

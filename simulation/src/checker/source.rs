@@ -1,10 +1,9 @@
 //! Nothing starts while a source of wanted images is missing or broken: that is no empty list.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
+use flippy_sim::Json;
 use flippy_sim::Key;
-use serde_json::Value;
 
 use super::{Case, Invariant, Objection, facts};
 
@@ -14,7 +13,7 @@ pub(super) fn objection(case: &Case<'_>) -> Option<Objection> {
 }
 
 /// The images that the sources of a spec name, in full form. None when one of them does not say.
-pub(super) fn images(spec: &Value, config_maps: &BTreeMap<Key, Arc<Value>>) -> Option<Vec<String>> {
+pub(super) fn images(spec: &Json, config_maps: &BTreeMap<Key, Json>) -> Option<Vec<String>> {
     let mut images = Vec::new();
     for source in spec["ImageSources"].as_array().into_iter().flatten() {
         let text = |field: &str| source["ConfigMap"][field].as_str().unwrap_or_default();

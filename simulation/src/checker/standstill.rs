@@ -1,8 +1,8 @@
 //! A rollout of somebody else that makes no progress is waited for no longer than ten minutes, by what the server knew of it.
 
+use flippy_sim::Json;
 use flippy_sim::{Key, Resource};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 
 use super::Case;
 use crate::record::{generation, uid};
@@ -10,14 +10,14 @@ use crate::record::{generation, uid};
 const DEADLINE: SignedDuration = SignedDuration::from_mins(10);
 
 /// Whether nobody has to wait for a rollout any more. A life that began later, or was told later, has to wait longer.
-pub(super) fn stands_still(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value) -> bool {
+pub(super) fn stands_still(case: &Case<'_>, resource: Resource, key: &Key, workload: &Json) -> bool {
     // Others have a deadline of their own.
     let is_seen = workload["status"]["observedGeneration"].as_i64().unwrap_or(0) >= generation(workload);
     if is_seen && !matches!(resource, Resource::StatefulSets | Resource::DaemonSets | Resource::CloneSets) {
         return false;
     }
-    let count = |version: &Value, field: &str| version["status"][field].as_i64().unwrap_or(0);
-    let done = |version: &Value| {
+    let count = |version: &Json, field: &str| version["status"][field].as_i64().unwrap_or(0);
+    let done = |version: &Json| {
         let updated = count(version, "updatedReplicas").max(count(version, "updatedNumberScheduled"));
         (updated, count(version, "readyReplicas").max(count(version, "numberAvailable")))
     };
@@ -41,6 +41,6 @@ pub(super) fn stands_still(case: &Case<'_>, resource: Resource, key: &Key, workl
     })
 }
 
-fn revision(object: &Value) -> u64 {
+fn revision(object: &Json) -> u64 {
     object["metadata"]["resourceVersion"].as_str().and_then(|revision| revision.parse().ok()).unwrap_or_default()
 }

@@ -1,7 +1,7 @@
 //! A `Strategy`, read anew: not with the eyes of the product.
 
+use flippy_sim::Json;
 use jiff::SignedDuration;
-use serde_json::Value;
 
 /// How carefully a config asks to go.
 pub(crate) struct Strategy {
@@ -26,7 +26,7 @@ pub(crate) enum Limit {
 }
 
 impl Strategy {
-    pub(crate) fn read(spec: &Value) -> Self {
+    pub(crate) fn read(spec: &Json) -> Self {
         let tolerated = match (spec["OnFailure"].as_str(), Limit::read(&spec["MaxFailures"])) {
             (Some("Continue"), _) => None,
             (Some("Halt"), None) => Some(Limit::Number(0)),
@@ -45,7 +45,7 @@ impl Strategy {
 }
 
 impl Limit {
-    pub(crate) fn read(value: &Value) -> Option<Self> {
+    pub(crate) fn read(value: &Json) -> Option<Self> {
         let percent = value.as_str().and_then(|text| text.strip_suffix('%')?.parse().ok()).map(Self::Percent);
         let number = value.as_u64().and_then(|number| usize::try_from(number).ok()).map(Self::Number);
         percent.or(number)
@@ -62,7 +62,7 @@ impl Limit {
 }
 
 /// A duration as those drawn here are written: `90s`, `1m30s`, `2h`.
-pub(super) fn duration(text: &Value) -> SignedDuration {
+pub(super) fn duration(text: &Json) -> SignedDuration {
     let mut seconds = 0;
     let mut number = 0;
     for character in text.as_str().unwrap_or_default().chars() {

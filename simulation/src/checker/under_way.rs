@@ -3,9 +3,9 @@
 //! What a life sent itself it knows of from then on, whatever became of the answer: a request without an answer may have
 //! taken effect, and then two would be under way at once. What its predecessors did it knows when it is told.
 
+use flippy_sim::Json;
 use flippy_sim::{Key, Resource};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 
 use super::Case;
 use super::facts::{complete_by, has_landed, is_left, is_vain};
@@ -33,7 +33,7 @@ pub(super) fn under_way<'a>(case: &'a Case<'a>) -> impl Iterator<Item = UnderWay
     })
 }
 
-fn one<'a>(case: &'a Case<'a>, resource: Resource, key: &'a Key, workload: &'a Value) -> Option<UnderWay<'a>> {
+fn one<'a>(case: &'a Case<'a>, resource: Resource, key: &'a Key, workload: &'a Json) -> Option<UnderWay<'a>> {
     let goes_first = case.wish.goes_first(resource, key);
     let mark = last_mark(case, resource, key, workload)?;
     // What goes first does so once; another attempt is like that of any other workload.
@@ -49,7 +49,7 @@ fn one<'a>(case: &'a Case<'a>, resource: Resource, key: &'a Key, workload: &'a V
     })
 }
 
-fn is_on(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value, mark: &Mark<'_>, check: Check) -> bool {
+fn is_on(case: &Case<'_>, resource: Resource, key: &Key, workload: &Json, mark: &Mark<'_>, check: Check) -> bool {
     let complete_by = complete_by(resource, case.view.pods(workload), mark, check.window());
     if is_vain(case.wish, resource, key, workload, case.view.pods(workload), mark) {
         return false;
@@ -63,7 +63,7 @@ fn is_on(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value, mark:
     }
     // It has to stay complete for a while, which begins anew with every pod that is replaced meanwhile.
     let pods = case.view.pods(workload).iter().filter(|pod| !is_left(case.wish, resource, key, pod, mark));
-    let ready: Vec<Option<Timestamp>> = pods.map(|pod| ready_since(pod)).collect();
+    let ready: Vec<Option<Timestamp>> = pods.map(ready_since).collect();
     match ready.iter().min() {
         None => false,
         Some(None) => case.now < complete_by,
@@ -74,19 +74,14 @@ fn is_on(case: &Case<'_>, resource: Resource, key: &Key, workload: &Value, mark:
 }
 
 /// Since when a pod is ready, if it is.
-pub(super) fn ready_since(pod: &Value) -> Option<Timestamp> {
+pub(super) fn ready_since(pod: &Json) -> Option<Timestamp> {
     let ready = pod["status"]["conditions"].as_array()?.iter().find(|one| one["type"] == "Ready")?;
     (ready["status"] == "True").then(|| ready["lastTransitionTime"].as_str()?.parse().ok())?
 }
 
 /// The mark of a workload that a config has something to do with: of the restart that this life made last of it, or else
 /// the one that it was told of.
-pub(super) fn last_mark<'a>(
-    case: &'a Case<'_>,
-    resource: Resource,
-    key: &Key,
-    workload: &'a Value,
-) -> Option<Mark<'a>> {
+pub(super) fn last_mark<'a>(case: &'a Case<'_>, resource: Resource, key: &Key, workload: &'a Json) -> Option<Mark<'a>> {
     let reaches =
         |wish: &super::wish::Wish| wish.goes_first(resource, key) || wish.admits(case.view, resource, key, workload);
     if !reaches(case.wish) {

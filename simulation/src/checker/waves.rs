@@ -3,9 +3,9 @@
 //! What the operator remembers of waves stands in a status that it writes itself. None of that is believed here: when a
 //! wave was done is read from the restarts in it, and who approved it from what people wrote.
 
+use flippy_sim::Json;
 use flippy_sim::{Key, Resource};
 use jiff::SignedDuration;
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::facts::{Rollout, is_held, name, rollout_of};
@@ -23,8 +23,8 @@ const APPROVE: &str = "flippy.keikoproj.io/approve-";
 /// One of a config's waves.
 pub(crate) struct Wave {
     name: String,
-    namespaces: Value,
-    workloads: Value,
+    namespaces: Json,
+    workloads: Json,
     percent: Option<u64>,
     pub(crate) most: Option<Limit>,
     pub(crate) most_in_namespace: Option<Limit>,
@@ -34,7 +34,7 @@ pub(crate) struct Wave {
 }
 
 impl Wave {
-    pub(crate) fn read(spec: &Value) -> Self {
+    pub(crate) fn read(spec: &Json) -> Self {
         Self {
             name: spec["Name"].as_str().unwrap_or_default().to_owned(),
             namespaces: spec["NamespaceSelector"].clone(),
@@ -48,7 +48,7 @@ impl Wave {
         }
     }
 
-    fn takes(&self, view: &View, key: &Key, workload: &Value) -> bool {
+    fn takes(&self, view: &View, key: &Key, workload: &Json) -> bool {
         let labels = view.namespaces.get(&key.namespace).map(|namespace| &namespace["metadata"]["labels"]);
         labels.is_some_and(|labels| selects(&self.namespaces, labels))
             && selects(&self.workloads, &workload["metadata"]["labels"])
@@ -63,7 +63,7 @@ fn hundredth(uid: &str) -> u64 {
 }
 
 /// The position of a workload's wave; what none takes is in the last one, which nobody writes down.
-pub(super) fn wave_of(wish: &Wish, view: &View, key: &Key, workload: &Value) -> usize {
+pub(super) fn wave_of(wish: &Wish, view: &View, key: &Key, workload: &Json) -> usize {
     wish.waves.iter().position(|wave| wave.takes(view, key, workload)).unwrap_or(wish.waves.len())
 }
 
@@ -104,24 +104,24 @@ fn not_approved(case: &Case<'_>, position: usize) -> Option<String> {
     (!is_right).then(|| format!("nobody has approved it for {:?}, but for {others:?}", campaigns.first()))
 }
 
-fn revision(object: &Value) -> u64 {
+fn revision(object: &Json) -> u64 {
     object["metadata"]["resourceVersion"].as_str().and_then(|revision| revision.parse().ok()).unwrap_or_default()
 }
 
-fn approval<'a>(config: &'a Value, wave: &Wave) -> Option<&'a str> {
+fn approval<'a>(config: &'a Json, wave: &Wave) -> Option<&'a str> {
     let said = config["metadata"]["annotations"][format!("{APPROVE}{}", wave.name)].as_str()?;
     Some(said.split(' ').next().unwrap_or(said))
 }
 
 /// Whether a config waits for a person.
-pub(super) fn waits_for_approval(wish: &Wish, config: &Value) -> bool {
+pub(super) fn waits_for_approval(wish: &Wish, config: &Json) -> bool {
     let campaign = config["status"]["campaign"].as_str();
     wish.waves.iter().any(|wave| wave.is_manual && (campaign.is_none() || approval(config, wave) != campaign))
 }
 
 /// Whether something in a wave may never get fresh by itself, and is waited for all the same: a rollout of somebody else
 /// that is not complete, or what is kept back for the sake of others.
-pub(super) fn waits_for_earlier(wish: &Wish, view: &View, config: &Value) -> bool {
+pub(super) fn waits_for_earlier(wish: &Wish, view: &View, config: &Json) -> bool {
     wish.in_scope(view).any(|(resource, key, workload, standing)| {
         let name = name(resource, key);
         let mut blocked = config["status"]["blocked"].as_array().into_iter().flatten();
@@ -135,7 +135,7 @@ pub(super) fn waits_for_earlier(wish: &Wish, view: &View, config: &Value) -> boo
 
 fn not_done(case: &Case<'_>, position: usize) -> Option<String> {
     let (wish, view) = (case.wish, case.view);
-    let is_earlier = |key: &Key, workload: &Value| wave_of(wish, view, key, workload) < position;
+    let is_earlier = |key: &Key, workload: &Json| wave_of(wish, view, key, workload) < position;
     let left = wish.in_scope(view).find(|(resource, key, workload, standing)| {
         *standing == Standing::Stale && is_earlier(key, workload) && is_left_to_start(case, *resource, key, workload)
     });
@@ -176,9 +176,9 @@ fn soaks(case: &Case<'_>, position: usize) -> Option<String> {
     None
 }
 
-fn was_due_from_the_beginning(case: &Case<'_>, restart: &Restart<'_>, config: &Value) -> bool {
+fn was_due_from_the_beginning(case: &Case<'_>, restart: &Restart<'_>, config: &Json) -> bool {
     let (resource, key) = (restart.mutation.resource, &restart.mutation.key);
-    let created = |object: &Value| super::facts::created_at(object);
+    let created = |object: &Json| super::facts::created_at(object);
     let token = mark(resource, restart.after);
     let is_first = token.is_some_and(|mark| mark.parts().is_some_and(|(_, attempt)| attempt == 1));
     let was_there = created(restart.before) < created(config) && mark(resource, restart.before).is_none();

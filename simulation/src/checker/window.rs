@@ -3,9 +3,9 @@
 //! Whether a window is open is found out as a person with a calendar would: go back minute by minute, look at the clock
 //! of that place, and see whether the schedule names that minute. Slow, and with nothing in common with the product.
 
+use flippy_sim::Json;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 
 use super::strategy::duration;
 use super::{Case, Invariant, Objection};
@@ -23,7 +23,7 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    pub(crate) fn read(spec: &Value) -> Self {
+    pub(crate) fn read(spec: &Json) -> Self {
         let zone = spec["TimeZone"].as_str().unwrap_or("UTC");
         Self {
             allows: spec["Type"] == "Allow",

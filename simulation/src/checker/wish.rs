@@ -1,11 +1,10 @@
 //! A `FlippyConfig`, read anew: not with the eyes of the product.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
+use flippy_sim::Json;
 use flippy_sim::{Key, Resource};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 
 use crate::knowledge::View;
 use crate::record::RESUMED_AT;
@@ -33,7 +32,7 @@ pub(crate) struct Wish {
     /// Whether it asks admission before it restarts anything.
     pub(crate) asks_admission: bool,
     containers: Vec<String>,
-    labels: Value,
+    labels: Json,
     /// Kinds in order, and how their restarts are waited for.
     pub(crate) kinds: Vec<(Resource, Check)>,
     pub(crate) preconditions: Vec<(Resource, Key, Check)>,
@@ -59,7 +58,7 @@ pub(crate) struct Check {
 }
 
 impl Check {
-    fn read(config: &Value) -> Self {
+    fn read(config: &Json) -> Self {
         let number = |field: &str| config[field].as_i64().unwrap_or(0).max(0);
         let wait = SignedDuration::from_secs(number("MaxRetry") * number("RetryDuration"));
         Self { wanted: config["CheckStatus"] == true, wait }
@@ -87,13 +86,13 @@ pub(crate) enum Standing {
 }
 
 impl Wish {
-    pub(crate) fn read(key: &Key, config: &Value, config_maps: &BTreeMap<Key, Arc<Value>>) -> Option<Self> {
+    pub(crate) fn read(key: &Key, config: &Json, config_maps: &BTreeMap<Key, Json>) -> Option<Self> {
         let spec = &config["spec"];
-        let texts = |list: &Value| -> Vec<String> {
-            list.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+        let texts = |list: &Json| -> Vec<String> {
+            list.as_array().into_iter().flatten().filter_map(Json::as_str).map(str::to_owned).collect()
         };
-        let list = |list: &Value| list.as_array().cloned().unwrap_or_default();
-        let named = |one: &Value| {
+        let list = |list: &Json| list.as_array().cloned().unwrap_or_default();
+        let named = |one: &Json| {
             let text = |field: &str| one["K8S"][field].as_str().unwrap_or_default();
             let place = Key::new(text("Namespace"), text("Name"));
             Some((resource_of(text("Type"))?, place, Check::read(&one["StatusCheckConfig"])))
@@ -128,7 +127,7 @@ impl Wish {
     }
 
     /// Whether it restarts a workload by evicting its pods.
-    pub(crate) fn evicts(&self, resource: Resource, workload: &Value) -> bool {
+    pub(crate) fn evicts(&self, resource: Resource, workload: &Json) -> bool {
         resource != Resource::Rollouts
             && match &*self.method {
                 "Evict" => true,
@@ -153,7 +152,7 @@ impl Wish {
     }
 
     /// Whether a workload passes the filters that do not depend on its pods.
-    pub(crate) fn admits(&self, view: &View, resource: Resource, key: &Key, workload: &Value) -> bool {
+    pub(crate) fn admits(&self, view: &View, resource: Resource, key: &Key, workload: &Json) -> bool {
         let Some(namespace) = view.namespaces.get(&key.namespace) else { return false };
         let labels = &namespace["metadata"]["labels"];
         let wanted = self.labels.as_object().into_iter().flatten();
@@ -167,7 +166,7 @@ impl Wish {
     }
 
     /// How a workload stands, by its pods.
-    pub(crate) fn standing(&self, view: &View, resource: Resource, key: &Key, workload: &Value) -> Standing {
+    pub(crate) fn standing(&self, view: &View, resource: Resource, key: &Key, workload: &Json) -> Standing {
         if !self.admits(view, resource, key, workload) {
             return Standing::OutOfScope;
         }
@@ -187,9 +186,9 @@ impl Wish {
     }
 
     /// Whether all containers of interest of a pod run a wanted image; None when there are none.
-    pub(crate) fn is_fresh(&self, pod: &Value) -> Option<bool> {
+    pub(crate) fn is_fresh(&self, pod: &Json) -> Option<bool> {
         let lists = [&pod["spec"]["containers"], &pod["spec"]["initContainers"]];
-        let all = lists.into_iter().filter_map(Value::as_array).flatten();
+        let all = lists.into_iter().filter_map(Json::as_array).flatten();
         let mut of_interest = all
             .filter(|container| self.containers.iter().any(|name| container["name"] == **name))
             .map(|container| facts::full(container["image"].as_str().unwrap_or_default()))
@@ -208,10 +207,10 @@ impl Wish {
     pub(crate) fn in_scope<'a>(
         &'a self,
         view: &'a View,
-    ) -> impl Iterator<Item = (Resource, &'a Key, &'a Value, Standing)> {
+    ) -> impl Iterator<Item = (Resource, &'a Key, &'a Json, Standing)> {
         view.workloads.iter().filter_map(move |((resource, key), workload)| {
             let standing = self.standing(view, *resource, key, workload);
-            (standing != Standing::OutOfScope).then_some((*resource, key, &**workload, standing))
+            (standing != Standing::OutOfScope).then_some((*resource, key, workload, standing))
         })
     }
 
@@ -222,7 +221,7 @@ impl Wish {
         view: &View,
         resource: Resource,
         key: &Key,
-        workload: &Value,
+        workload: &Json,
     ) -> bool {
         wishes.iter().any(|other| {
             other.key != self.key
@@ -241,7 +240,7 @@ impl Wish {
         view: &View,
         resource: Resource,
         key: &Key,
-        workload: &Value,
+        workload: &Json,
     ) -> bool {
         let is_unknown = |other: &Self| {
             other.key != self.key

@@ -1,8 +1,8 @@
 //! The `FlippyConfig`s, when they come, and the upgrade that they are for.
 
 use fastrand::Rng;
+use flippy_sim::{Json, json};
 use flippy_sim::{Key, Resource};
-use serde_json::{Value, json};
 
 use super::deeds::{Change, Deed, Timed};
 use super::workloads::{MESHED, Workloads, control_plane, gateway};
@@ -35,7 +35,7 @@ pub(crate) fn draw(rng: &mut Rng, workloads: &Workloads, deeds: &mut Vec<Timed>)
 }
 
 /// One that agrees, or one that does not.
-fn second(rng: &mut Rng, image: &str, workloads: &Workloads) -> Value {
+fn second(rng: &mut Rng, image: &str, workloads: &Workloads) -> Json {
     let namespace = MESHED[rng.usize(..MESHED.len())];
     let wanted = if percent(rng, 30) { OTHER } else { image };
     if percent(rng, 50) {
@@ -51,7 +51,7 @@ fn second(rng: &mut Rng, image: &str, workloads: &Workloads) -> Value {
     }
 }
 
-fn config(rng: &mut Rng, namespace: &str, name: &str, image: &str, workloads: &Workloads) -> Value {
+fn config(rng: &mut Rng, namespace: &str, name: &str, image: &str, workloads: &Workloads) -> Json {
     let mut images = vec![image.trim_start_matches("docker.io/").to_owned()];
     if percent(rng, 10) {
         images.push(PINNED.to_owned());
@@ -60,7 +60,7 @@ fn config(rng: &mut Rng, namespace: &str, name: &str, image: &str, workloads: &W
     rng.shuffle(&mut kinds);
     let kept = if percent(rng, 75) { kinds.len() } else { rng.usize(1..kinds.len()) };
     let waits = percent(rng, 75);
-    let objects: Vec<Value> = kinds[..kept]
+    let objects: Vec<Json> = kinds[..kept]
         .iter()
         .map(|kind| {
             let waits = if percent(rng, 85) { waits } else { !waits };
@@ -93,7 +93,7 @@ fn config(rng: &mut Rng, namespace: &str, name: &str, image: &str, workloads: &W
     })
 }
 
-fn first(rng: &mut Rng, workloads: &Workloads) -> Value {
+fn first(rng: &mut Rng, workloads: &Workloads) -> Json {
     let waited = percent(rng, 70);
     let mut first = vec![condition("Deployment", &gateway().1, &check(rng, waited))];
     if percent(rng, 40) {
@@ -108,11 +108,11 @@ fn first(rng: &mut Rng, workloads: &Workloads) -> Value {
     json!(first)
 }
 
-fn condition(kind: &str, key: &Key, check: &Value) -> Value {
+fn condition(kind: &str, key: &Key, check: &Json) -> Json {
     json!({"K8S": {"Type": kind, "Namespace": *key.namespace, "Name": *key.name}, "StatusCheckConfig": check})
 }
 
-fn check(rng: &mut Rng, wanted: bool) -> Value {
+fn check(rng: &mut Rng, wanted: bool) -> Json {
     json!({"CheckStatus": wanted, "MaxRetry": rng.u64(3..=10), "RetryDuration": rng.u64(10..=40)})
 }
 

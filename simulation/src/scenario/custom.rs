@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 use flippy_sim::fixtures;
-use serde_json::{Value, json};
+use flippy_sim::{Json, json};
 
 use super::configs::CONFIG_NAMESPACE;
 use super::deeds::{Timed, created_configs};
@@ -10,7 +10,7 @@ use super::percent;
 use super::workloads::MESHED;
 
 /// Of a source of its own, so that what else is drawn from a seed stays what it was. Returns whether the kind is served.
-pub(crate) fn draw(seed: u64, objects: &mut Vec<Value>, deeds: &mut [Timed]) -> bool {
+pub(crate) fn draw(seed: u64, objects: &mut Vec<Json>, deeds: &mut [Timed]) -> bool {
     let mut rng = Rng::with_seed(seed ^ 0x00c1_05e5);
     if !percent(&mut rng, 30) {
         return false;

@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 use flippy_sim::{Faults, Key, Resource, Webhook};
-use serde_json::{Value, json};
+use flippy_sim::{Json, json};
 
 use super::configs::IGNORE_KEY;
 use super::percent;
@@ -23,7 +23,7 @@ pub(crate) struct Timed {
 pub(crate) enum Deed {
     /// The injector hands out this image from now on.
     Upgrade(String),
-    Create(Value),
+    Create(Json),
     Edit {
         who: &'static str,
         resource: Resource,
@@ -54,16 +54,16 @@ pub(crate) enum Change {
     /// Somebody else restarts it.
     Restart(String),
     /// The manifest knows no annotations but these: all others go.
-    Revert(Value),
+    Revert(Json),
     /// The annotation that asks to be left alone.
     Ignore(bool),
     /// The image of the first container.
     Image(String),
     /// A field of a config's spec.
-    Spec(&'static str, Value),
+    Spec(&'static str, Json),
     AddImage(String),
     /// A key of a `ConfigMap`.
-    Data(&'static str, Value),
+    Data(&'static str, Json),
     /// Somebody has looked at what failed, and says to go on.
     Resumed(String),
     /// Somebody says that a wave may start: of the campaign that the status tells, or of another one.
@@ -74,7 +74,7 @@ pub(crate) enum Change {
 }
 
 /// The `FlippyConfig`s that are created, for whoever draws more into them.
-pub(crate) fn created_configs(deeds: &mut [Timed]) -> impl Iterator<Item = &mut Value> {
+pub(crate) fn created_configs(deeds: &mut [Timed]) -> impl Iterator<Item = &mut Json> {
     deeds.iter_mut().filter_map(|timed| match &mut timed.deed {
         Deed::Create(object) if object["kind"] == "FlippyConfig" => Some(object),
         _ => None,
@@ -89,7 +89,7 @@ impl Deed {
 
 impl Change {
     /// Makes the change.
-    pub(crate) fn apply(&self, object: &mut Value) {
+    pub(crate) fn apply(&self, object: &mut Json) {
         let spec = &mut object["spec"];
         match self {
             Self::Replicas(replicas) => spec["replicas"] = json!(replicas),
@@ -197,7 +197,7 @@ fn revert(rng: &mut Rng, workloads: &Workloads, until: u64, deeds: &mut Vec<Time
             && object["metadata"]["namespace"] == *key.namespace
     });
     let annotations =
-        manifest.map_or(Value::Null, |object| object["spec"]["template"]["metadata"]["annotations"].clone());
+        manifest.map_or(Json::Null, |object| object["spec"]["template"]["metadata"]["annotations"].clone());
     let every = rng.u64(30_000..180_000);
     for look in 1..=(until / every).min(20) {
         let deed = Deed::edit("gitops", resource, &key, Change::Revert(annotations.clone()));

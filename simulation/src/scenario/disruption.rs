@@ -1,8 +1,8 @@
 //! What workloads share: disruption budgets, some of which allow nothing for a while, and groups.
 
 use fastrand::Rng;
+use flippy_sim::{Json, json};
 use flippy_sim::{Key, Resource};
-use serde_json::{Value, json};
 
 use super::deeds::{Change, Deed, Timed, created_configs};
 use super::percent;
@@ -12,7 +12,7 @@ const GROUP: &str = "flippy.keikoproj.io/group";
 const WORKLOADS: [&str; 4] = ["Deployment", "StatefulSet", "DaemonSet", "Rollout"];
 
 /// Of a source of its own, so that what else is drawn from a seed stays what it was.
-pub(crate) fn draw(seed: u64, calm_at_seconds: u64, objects: &mut Vec<Value>, deeds: &mut Vec<Timed>) {
+pub(crate) fn draw(seed: u64, calm_at_seconds: u64, objects: &mut Vec<Json>, deeds: &mut Vec<Timed>) {
     let mut rng = Rng::with_seed(seed ^ 0x0d15_2077);
     if percent(&mut rng, 40) {
         return;
@@ -36,7 +36,7 @@ pub(crate) fn draw(seed: u64, calm_at_seconds: u64, objects: &mut Vec<Value>, de
     }
 }
 
-fn member(rng: &mut Rng, workload: &mut Value) {
+fn member(rng: &mut Rng, workload: &mut Json) {
     if percent(rng, 50) {
         workload["spec"]["template"]["metadata"]["labels"]["tier"] = json!("shared");
     }
@@ -54,7 +54,7 @@ fn member(rng: &mut Rng, workload: &mut Value) {
     }
 }
 
-fn budget(rng: &mut Rng, namespace: &str) -> Value {
+fn budget(rng: &mut Rng, namespace: &str) -> Json {
     let selector = match rng.u8(..4) {
         0 => json!({}),
         1 => json!({"matchExpressions": [{"key": "tier", "operator": "In", "values": ["shared", "other"]}]}),
@@ -81,11 +81,11 @@ fn shut(rng: &mut Rng, namespace: &str, calm_at_seconds: u64, deeds: &mut Vec<Ti
     if percent(rng, 10) {
         deeds.push(Timed { at_milliseconds, deed: Deed::Delete { resource, key } });
     } else if percent(rng, 40) {
-        let mut spec = |at_milliseconds: u64, field: &'static str, value: Value| {
+        let mut spec = |at_milliseconds: u64, field: &'static str, value: Json| {
             let deed = Deed::edit("owner", resource, &key, Change::Spec(field, value));
             deeds.push(Timed { at_milliseconds, deed });
         };
-        spec(at_milliseconds, "minAvailable", Value::Null);
+        spec(at_milliseconds, "minAvailable", Json::Null);
         spec(at_milliseconds, "maxUnavailable", json!(0));
         spec(rng.u64(at_milliseconds..=calm_at_seconds * 1_000), "maxUnavailable", json!(1));
     }

@@ -2,9 +2,9 @@
 //! clusters without room for what is restarted.
 
 use fastrand::Rng;
+use flippy_sim::{Json, json};
 use flippy_sim::{Key, Resource, fixtures};
 use jiff::SignedDuration;
-use serde_json::{Value, json};
 
 use super::configs::CONFIG_NAMESPACE;
 use super::deeds::{Change, Deed, Timed, created_configs};
@@ -91,7 +91,7 @@ impl Mood {
 }
 
 /// Of a source of its own, so that what else is drawn from a seed stays what it was.
-pub(crate) fn draw(seed: u64, calm_at_seconds: u64, objects: &mut [Value], deeds: &mut Vec<Timed>) -> Moods {
+pub(crate) fn draw(seed: u64, calm_at_seconds: u64, objects: &mut [Json], deeds: &mut Vec<Timed>) -> Moods {
     let mut rng = Rng::with_seed(seed ^ 0x6a7e_0a5c);
     let is_crowded = percent(&mut rng, 25);
     for workload in objects.iter_mut().filter(|object| is_crowded && !object["spec"]["template"].is_null()) {
@@ -123,7 +123,7 @@ pub(crate) fn draw(seed: u64, calm_at_seconds: u64, objects: &mut [Value], deeds
     moods(&mut rng, calm_at_seconds * 1_000)
 }
 
-fn gate(rng: &mut Rng, kind: &str, config: &str) -> Value {
+fn gate(rng: &mut Rng, kind: &str, config: &str) -> Json {
     let mut prometheus = json!({"URL": format!("http://{kind}.{config}.prometheus:9090"), "Query": kind});
     if kind == "rate" {
         prometheus["Threshold"] = json!({"Operator": "<", "Value": LIMIT});

@@ -3,14 +3,14 @@
 
 use fastrand::Rng;
 use flippy_sim::fixtures;
-use serde_json::{Value, json};
+use flippy_sim::{Json, json};
 
 use super::deeds::{Timed, created_configs};
 use super::workloads::MESHED;
 use super::{OLD, percent};
 
 /// Of a source of its own, so that what else is drawn from a seed stays what it was.
-pub(crate) fn draw(seed: u64, objects: &mut Vec<Value>, deeds: &mut [Timed]) {
+pub(crate) fn draw(seed: u64, objects: &mut Vec<Json>, deeds: &mut [Timed]) {
     let mut rng = Rng::with_seed(seed ^ 0x0e51_c7ed);
     for number in 0..rng.u64(..4) {
         let namespace = MESHED[rng.usize(..MESHED.len())];

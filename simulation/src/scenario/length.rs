@@ -1,7 +1,7 @@
 //! Short days, which find the most for their time, and long ones, for what only shows when much happens.
 
 use fastrand::Rng;
-use serde_json::{Value, json};
+use flippy_sim::{Json, json};
 
 use super::crashes::{Ending, How};
 use super::deeds::{Timed, created_configs};
@@ -76,7 +76,7 @@ impl Length {
 }
 
 /// Fewer kinds, at times in one namespace only, and nothing that waits for hours.
-fn narrow(rng: &mut Rng, spec: &mut Value) {
+fn narrow(rng: &mut Rng, spec: &mut Json) {
     if let Some(kinds) = spec["RestartObjects"].as_array_mut() {
         rng.shuffle(kinds);
         kinds.truncate(rng.usize(1..=2));
@@ -87,7 +87,7 @@ fn narrow(rng: &mut Rng, spec: &mut Value) {
     if let Some(spec) = spec.as_object_mut().filter(|_| percent(rng, 90)) {
         spec.remove("Windows");
     }
-    let waves = spec.pointer_mut("/Strategy/Waves").and_then(Value::as_array_mut);
+    let waves = spec.get_mut("Strategy").and_then(|strategy| strategy.get_mut("Waves")).and_then(Json::as_array_mut);
     for wave in waves.into_iter().flatten() {
         if wave["Soak"] == "20m" || wave["Soak"] == "5m" {
             wave["Soak"] = json!("40s");

@@ -18,7 +18,7 @@ mod webhook;
 mod workloads;
 
 use fastrand::Rng;
-use serde_json::Value;
+use flippy_sim::Json;
 
 pub(crate) use clocks::Clocks;
 pub(crate) use configs::{CONFIG_NAMESPACE, IGNORE_KEY};
@@ -44,7 +44,7 @@ pub struct Scenario {
     /// What all of it was drawn from.
     pub seed: u64,
     /// What is there from the beginning, settled.
-    pub(crate) objects: Vec<Value>,
+    pub(crate) objects: Vec<Json>,
     /// Whether Argo Rollouts is installed.
     pub(crate) has_rollouts: bool,
     /// Whether `OpenKruise` is.

@@ -3,9 +3,9 @@
 //! Drawn from numbers of its own, after everything else: what it adds changes nothing of the rest of a day.
 
 use fastrand::Rng;
+use flippy_sim::{Json, json};
 use flippy_sim::{Key, Resource};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
 
 use super::configs::CONFIG_NAMESPACE;
 use super::deeds::{Change, Deed, Timed, created_configs};
@@ -36,7 +36,7 @@ pub(crate) fn draw(rng: &mut Rng, deeds: &mut Vec<Timed>) {
     }
 }
 
-fn strategy(rng: &mut Rng) -> Value {
+fn strategy(rng: &mut Rng) -> Json {
     let mut strategy = json!({});
     if percent(rng, 50) {
         strategy["MaxConcurrent"] = limit(rng, 1..=5, &["5%", "20%", "34%", "50%"]);
@@ -66,11 +66,11 @@ fn strategy(rng: &mut Rng) -> Value {
     strategy
 }
 
-fn limit(rng: &mut Rng, numbers: std::ops::RangeInclusive<u64>, percents: &[&str]) -> Value {
+fn limit(rng: &mut Rng, numbers: std::ops::RangeInclusive<u64>, percents: &[&str]) -> Json {
     if percent(rng, 60) { json!(rng.u64(numbers)) } else { json!(percents[rng.usize(..percents.len())]) }
 }
 
-fn window(rng: &mut Rng) -> Value {
+fn window(rng: &mut Rng) -> Json {
     let kind = if percent(rng, 60) { "Allow" } else { "Deny" };
     let zone = ZONES[rng.usize(..ZONES.len())];
     let (schedule, minutes) = match rng.u8(..4) {

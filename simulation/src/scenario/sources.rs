@@ -2,8 +2,8 @@
 //! Mirrors, from which the mesh is upgraded. And admission, which some configs ask before they restart anything.
 
 use fastrand::Rng;
+use flippy_sim::{Json, json};
 use flippy_sim::{Key, Resource};
-use serde_json::{Value, json};
 
 use super::deeds::{Change, Deed, Timed, created_configs};
 use super::{OTHER, percent};
@@ -17,13 +17,13 @@ const ORIGIN: &str = "docker.io";
 const BROKEN: &str = "docker.io/istio/Proxy V2:";
 
 /// Of sources of their own, so that what else is drawn from a seed stays what it was.
-pub(crate) fn draw(seed: u64, calm_at_seconds: u64, objects: &mut Vec<Value>, deeds: &mut Vec<Timed>) {
+pub(crate) fn draw(seed: u64, calm_at_seconds: u64, objects: &mut Vec<Json>, deeds: &mut Vec<Timed>) {
     source(&mut Rng::with_seed(seed ^ 0x0050_0ce5), calm_at_seconds * 1_000, objects, deeds);
     mirror(&mut Rng::with_seed(seed ^ 0x0031_4404), deeds);
     admission(&mut Rng::with_seed(seed ^ 0x000a_d317), deeds);
 }
 
-fn source(rng: &mut Rng, until: u64, objects: &mut Vec<Value>, deeds: &mut Vec<Timed>) {
+fn source(rng: &mut Rng, until: u64, objects: &mut Vec<Json>, deeds: &mut Vec<Timed>) {
     let Some(config) = created_configs(deeds).find(|config| config["metadata"]["name"] == "mesh") else { return };
     // A campaign in waves is judged by the config alone.
     if percent(rng, 70) || !config["spec"]["Strategy"]["Waves"].is_null() {
@@ -34,7 +34,7 @@ fn source(rng: &mut Rng, until: u64, objects: &mut Vec<Value>, deeds: &mut Vec<T
         .as_array()
         .into_iter()
         .flatten()
-        .filter_map(Value::as_str)
+        .filter_map(Json::as_str)
         .map(str::to_owned)
         .collect();
     config["spec"]["ImageSources"] = json!([{"ConfigMap": {"Namespace": namespace, "Name": name, "Key": key}}]);

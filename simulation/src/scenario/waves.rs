@@ -2,8 +2,8 @@
 //! wrong campaign, or never come.
 
 use fastrand::Rng;
+use flippy_sim::{Json, json};
 use flippy_sim::{Key, Resource};
-use serde_json::{Value, json};
 
 use super::configs::CONFIG_NAMESPACE;
 use super::deeds::{Change, Deed, Timed, created_configs};
@@ -14,7 +14,7 @@ const NAMES: [&str; 3] = ["canary", "early", "late"];
 const STAGE: &str = "stage";
 
 /// Of a source of its own, so that what else is drawn from a seed stays what it was.
-pub(crate) fn draw(seed: u64, until_seconds: u64, objects: &mut [Value], deeds: &mut Vec<Timed>) {
+pub(crate) fn draw(seed: u64, until_seconds: u64, objects: &mut [Json], deeds: &mut Vec<Timed>) {
     let mut rng = Rng::with_seed(seed ^ 0x3a7e_5eed);
     if percent(&mut rng, 60) {
         return;
@@ -29,7 +29,7 @@ pub(crate) fn draw(seed: u64, until_seconds: u64, objects: &mut [Value], deeds: 
         if config["metadata"]["name"] != "mesh" && percent(&mut rng, 50) {
             continue;
         }
-        let waves: Vec<Value> = NAMES[..rng.usize(1..=3)].iter().map(|name| wave(&mut rng, name)).collect();
+        let waves: Vec<Json> = NAMES[..rng.usize(1..=3)].iter().map(|name| wave(&mut rng, name)).collect();
         if config["metadata"]["name"] == "mesh" {
             let of_them = waves.iter().zip(NAMES).filter(|(wave, _)| wave["Approval"] == "Manual");
             manual.extend(of_them.map(|(_, name)| name));
@@ -41,7 +41,7 @@ pub(crate) fn draw(seed: u64, until_seconds: u64, objects: &mut [Value], deeds: 
     }
 }
 
-fn wave(rng: &mut Rng, name: &str) -> Value {
+fn wave(rng: &mut Rng, name: &str) -> Json {
     let mut wave = json!({"Name": name});
     match rng.u8(..6) {
         0..=1 => {

@@ -1,8 +1,8 @@
 //! The cluster: about twenty workloads of all kinds, many of them awkward.
 
 use fastrand::Rng;
+use flippy_sim::{Json, json};
 use flippy_sim::{Key, NATIVE_SIDECAR, PINNED_IMAGE, Resource, fixtures};
-use serde_json::{Value, json};
 
 use super::configs::IGNORE_KEY;
 use super::deeds::{Change, Deed, Timed};
@@ -14,7 +14,7 @@ pub(crate) const MESHED: [&str; 3] = ["bank", "lab", "shop"];
 /// What there is to restart, to edit and to depend on.
 #[derive(Default)]
 pub(crate) struct Workloads {
-    pub(crate) objects: Vec<Value>,
+    pub(crate) objects: Vec<Json>,
     /// Workloads in namespaces of the mesh.
     pub(crate) meshed: Vec<(Resource, Key)>,
     /// Awkwardness that only shows once the cluster runs.
@@ -78,7 +78,7 @@ fn one(rng: &mut Rng, found: &mut Workloads, namespace: &str, number: u64, has_r
     }
 }
 
-fn deployment(rng: &mut Rng, namespace: &str, name: &str, replicas: u64) -> (Resource, String, Value) {
+fn deployment(rng: &mut Rng, namespace: &str, name: &str, replicas: u64) -> (Resource, String, Json) {
     let mut workload = fixtures::deployment(namespace, name, replicas);
     if percent(rng, 10) {
         workload["spec"]["strategy"] = json!({"type": "Recreate"});
@@ -86,7 +86,7 @@ fn deployment(rng: &mut Rng, namespace: &str, name: &str, replicas: u64) -> (Res
     (Resource::Deployments, name.to_owned(), workload)
 }
 
-fn stateful_set(rng: &mut Rng, namespace: &str, name: &str, replicas: u64) -> (Resource, String, Value) {
+fn stateful_set(rng: &mut Rng, namespace: &str, name: &str, replicas: u64) -> (Resource, String, Json) {
     let mut workload = fixtures::stateful_set(namespace, name, replicas);
     match rng.u8(..12) {
         0 => workload["spec"]["updateStrategy"] = json!({"type": "OnDelete"}),
@@ -97,7 +97,7 @@ fn stateful_set(rng: &mut Rng, namespace: &str, name: &str, replicas: u64) -> (R
     (Resource::StatefulSets, name.to_owned(), workload)
 }
 
-fn daemon_set(rng: &mut Rng, namespace: &str, name: &str) -> (Resource, String, Value) {
+fn daemon_set(rng: &mut Rng, namespace: &str, name: &str) -> (Resource, String, Json) {
     let mut workload = fixtures::daemon_set(namespace, name);
     match rng.u8(..10) {
         0 => workload["spec"]["updateStrategy"] = json!({"type": "OnDelete"}),
@@ -110,7 +110,7 @@ fn daemon_set(rng: &mut Rng, namespace: &str, name: &str) -> (Resource, String, 
     (Resource::DaemonSets, name.to_owned(), workload)
 }
 
-fn rollout(rng: &mut Rng, namespace: &str, name: &str, replicas: u64) -> (Resource, String, Value) {
+fn rollout(rng: &mut Rng, namespace: &str, name: &str, replicas: u64) -> (Resource, String, Json) {
     let steps = match rng.u8(..3) {
         0 => json!([]),
         1 => json!([{"setWeight": 25}, {"pause": {"duration": "10s"}}, {"setWeight": 50}]),
@@ -119,7 +119,7 @@ fn rollout(rng: &mut Rng, namespace: &str, name: &str, replicas: u64) -> (Resour
     (Resource::Rollouts, name.to_owned(), fixtures::rollout(namespace, name, replicas, &steps))
 }
 
-fn quirk(rng: &mut Rng, found: &mut Workloads, resource: Resource, key: &Key, workload: &mut Value) {
+fn quirk(rng: &mut Rng, found: &mut Workloads, resource: Resource, key: &Key, workload: &mut Json) {
     let mut annotate = |name: &str, value: &str| fixtures::annotate_template(workload, name, value);
     match rng.u8(..100) {
         // Only what is created after the beginning is slow: a new revision that never gets ready, or takes its time.

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use flippy_api::ConversionOptions;
 use flippy_operator::{Clients, Clock, Dialer, Operator, Settings};
+use flippy_sim::Json;
 use flippy_sim::{Resource, SimCluster};
 use serde::Serialize;
-use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::ended::Ended;
@@ -112,10 +112,10 @@ async fn watch(
 
 /// Whether every config's status says, of its present spec, that nothing is under way.
 fn is_over(cluster: &SimCluster) -> bool {
-    cluster.list(Resource::FlippyConfigs).iter().all(|config| is_at_rest(config))
+    cluster.list(Resource::FlippyConfigs).iter().all(is_at_rest)
 }
 
-fn is_at_rest(config: &Value) -> bool {
+fn is_at_rest(config: &Json) -> bool {
     let Some(status) = status_of(config) else { return false };
     let is_moving =
         status.conditions.iter().any(|condition| condition.r#type == "Reconciling" && condition.status == "True");

@@ -1,8 +1,8 @@
 //! What makes a workload awkward. Real clusters have some of each.
 
 use flippy_sim::fixtures::annotate_template;
+use flippy_sim::{Json, json};
 use flippy_sim::{NATIVE_SIDECAR, PINNED_IMAGE};
-use serde_json::{Value, json};
 
 /// Sidecar image before the mesh is upgraded.
 pub(super) const OLD_IMAGE: &str = "docker.io/istio/proxyv2:1.30.3";
@@ -36,7 +36,7 @@ pub(super) enum Quirk {
 
 impl Quirk {
     /// Changes the manifest that a workload is created from.
-    pub(super) fn prepare(self, workload: &mut Value) {
+    pub(super) fn prepare(self, workload: &mut Json) {
         match self {
             Self::Crashing => annotate_template(workload, "sim.test/behavior", "crashloop"),
             // Pods that are there when the cluster begins are ready; only later ones wait for this.
@@ -59,7 +59,7 @@ impl Quirk {
     }
 
     /// What somebody does to the workload once it runs.
-    pub(super) fn meddle(self, workload: &mut Value) {
+    pub(super) fn meddle(self, workload: &mut Json) {
         match self {
             Self::Paused => workload["spec"]["paused"] = json!(true),
             Self::MidCanary => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use flippy_api::FlippyConfig;
 use flippy_core::Kind;
 use flippy_sim::{Faults, Rejected, Resource, SimCluster, fixtures};
-use serde_json::{Value, json};
+use flippy_sim::{Json, json};
 
 use super::company::{FROZEN, Member, NOT_IN_THE_MESH, TEAMS, Team};
 use super::quirk::{OLD_IMAGE, Quirk};
@@ -80,21 +80,21 @@ fn fill(cluster: &SimCluster) -> Result<(), Rejected> {
     cluster.create_settled(teams.flat_map(manifests))
 }
 
-fn istiod() -> Value {
+fn istiod() -> Json {
     let mut istiod = fixtures::deployment(MESH_NAMESPACE, "istiod", 2);
     istiod["spec"]["template"]["spec"]["containers"][0]["image"] = json!("docker.io/istio/pilot:1.30.3");
     fixtures::annotate_template(&mut istiod, "sim.test/ready-delay", "20s");
     istiod
 }
 
-fn gateway() -> Value {
+fn gateway() -> Json {
     let mut gateway = fixtures::deployment(MESH_NAMESPACE, "istio-ingressgateway", 3);
     gateway["spec"]["template"]["spec"]["containers"][0] = json!({"name": "istio-proxy", "image": "auto"});
     fixtures::annotate_template(&mut gateway, "inject.istio.io/templates", "gateway");
     gateway
 }
 
-fn manifests((namespace, members): Team) -> impl Iterator<Item = Value> {
+fn manifests((namespace, members): Team) -> impl Iterator<Item = Json> {
     members.iter().flat_map(move |member| {
         let budget = (member.quirk == Some(Quirk::TightBudget))
             .then(|| fixtures::budget(namespace, member.name, member.replicas));
@@ -102,7 +102,7 @@ fn manifests((namespace, members): Team) -> impl Iterator<Item = Value> {
     })
 }
 
-fn manifest(namespace: &str, member: &Member) -> Value {
+fn manifest(namespace: &str, member: &Member) -> Json {
     let Member { name, replicas, .. } = *member;
     let mut workload = match member.kind {
         Kind::Deployment => fixtures::deployment(namespace, name, replicas),

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use flippy_api::{ConfigCondition, FlippyConfig, FlippyConfigStatus, Listed};
 use flippy_core::Timestamp;
+use flippy_sim::Json;
 use flippy_sim::{Mutation, Part, Resource, SimCluster};
 use serde::Serialize;
-use serde_json::Value;
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -113,7 +113,7 @@ impl Story {
         }
     }
 
-    fn findings(&mut self, config: &Value, status: &FlippyConfigStatus, elapsed: Duration) -> Vec<Told> {
+    fn findings(&mut self, config: &Json, status: &FlippyConfigStatus, elapsed: Duration) -> Vec<Told> {
         let listed = |what, listed: &Listed| Told {
             what,
             elapsed,
@@ -140,8 +140,8 @@ impl Story {
     }
 }
 
-fn event_told(event: &Value, elapsed: Duration) -> Told {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+fn event_told(event: &Json, elapsed: Duration) -> Told {
+    let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
     // Events are stored as `v1`, whatever version they were written in.
     let regarding = &event["involvedObject"];
     let kind = match regarding["kind"].as_str() {
@@ -154,14 +154,14 @@ fn event_told(event: &Value, elapsed: Duration) -> Told {
     Told { what, elapsed, subject, reason: text(&event["reason"]), message: text(&event["message"]) }
 }
 
-fn config_name(metadata: &Value) -> String {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+fn config_name(metadata: &Json) -> String {
+    let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
     format!("{} {}/{}", FlippyConfig::KIND, text(&metadata["namespace"]), text(&metadata["name"]))
 }
 
 /// The status of a config, if it has one that can be read.
-pub(super) fn status_of(config: &Value) -> Option<FlippyConfigStatus> {
-    serde_json::from_value(config["status"].clone()).ok()
+pub(super) fn status_of(config: &Json) -> Option<FlippyConfigStatus> {
+    serde_json::from_value((&config["status"]).into()).ok()
 }
 
 fn seconds<S: serde::Serializer>(elapsed: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

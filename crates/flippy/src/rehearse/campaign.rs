@@ -5,8 +5,8 @@ use std::time::Duration;
 use flippy_api::{ConversionOptions, FlippyConfigStatus};
 use flippy_core::annotation::APPROVE_PREFIX;
 use flippy_operator::{Clients, Clock, Dialer, MetricsProtection, Operator, Settings};
+use flippy_sim::{Json, json};
 use flippy_sim::{Resource, SimCluster};
-use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::recorder::{Recorder, USER};
@@ -108,11 +108,11 @@ fn approve(cluster: &SimCluster, recorder: &mut Recorder) -> Result<(), Failure>
 
 /// Whether every config's status says, of its present spec, that nothing is under way.
 fn is_over(cluster: &SimCluster) -> bool {
-    cluster.list(Resource::FlippyConfigs).iter().all(|config| is_at_rest(config))
+    cluster.list(Resource::FlippyConfigs).iter().all(is_at_rest)
 }
 
-fn is_at_rest(config: &Value) -> bool {
-    let Ok(status) = serde_json::from_value::<FlippyConfigStatus>(config["status"].clone()) else { return false };
+fn is_at_rest(config: &Json) -> bool {
+    let Ok(status) = serde_json::from_value::<FlippyConfigStatus>((&config["status"]).into()) else { return false };
     let is_moving =
         status.conditions.iter().any(|condition| condition.r#type == "Reconciling" && condition.status == "True");
     status.observed_generation == config["metadata"]["generation"].as_i64() && !is_moving

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use flippy_core::Timestamp;
+use flippy_sim::Json;
 use flippy_sim::{Resource, SimCluster};
-use serde_json::Value;
 
 use super::recorder::{Recorder, name_of, shown_kind};
 use crate::plan::view::{ConfigView, NamedView, PlanView, WorkloadView};
@@ -127,7 +127,7 @@ pub(crate) fn workload(view: &WorkloadView) -> Workload {
 
 /// Budgets that hold a workload back and that allow nothing even when all their pods are well.
 fn deadlocks(cluster: &SimCluster, workloads: &[Workload]) -> Vec<Named> {
-    let never = |budget: &Value| {
+    let never = |budget: &Json| {
         let count = |field: &str| budget["status"][field].as_i64().unwrap_or(0);
         count("disruptionsAllowed") == 0
             && count("expectedPods") > 0

@@ -72,7 +72,7 @@ fn played(objects: Vec<Value>, config: &FlippyConfig, options: &ConversionOption
             for object in stage.cluster.list(resource) {
                 let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
                 let _ = stage.cluster.edit("somebody", resource, &text("namespace"), &text("name"), |object| {
-                    object["spec"]["template"]["metadata"]["annotations"]["restarted"] = json!("yes");
+                    object["spec"]["template"]["metadata"]["annotations"]["restarted"] = flippy_sim::json!("yes");
                 });
             }
         }

@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use flippy_core::Timestamp;
+use flippy_sim::Json;
 use flippy_sim::{Mutation, Resource, SimCluster};
-use serde_json::Value;
 
-use super::readiness::is_ready;
 use crate::report::model::{Disruption, NamespaceDisruption};
 
 /// A workload, or the set that its pods belong to: kind, namespace, name.
@@ -69,14 +68,14 @@ impl Missing {
     pub(crate) fn see(&mut self, mutation: &Mutation) {
         match mutation.resource {
             Resource::ReplicaSets => {
-                if let Some(set) = mutation.after.as_deref().filter(|_| mutation.before.is_none()) {
+                if let Some(set) = mutation.after.as_ref().filter(|_| mutation.before.is_none()) {
                     self.learn_parent(set);
                 }
             }
             Resource::Pods => {
-                let before = mutation.before.as_deref().is_some_and(counts);
-                let after = mutation.after.as_deref().is_some_and(counts);
-                let Some(pod) = mutation.after.as_deref().or(mutation.before.as_deref()) else { return };
+                let before = mutation.before.as_ref().is_some_and(counts);
+                let after = mutation.after.as_ref().is_some_and(counts);
+                let Some(pod) = mutation.after.as_ref().or(mutation.before.as_ref()) else { return };
                 if before != after
                     && let Some(owner) = self.owner(pod)
                 {
@@ -110,29 +109,31 @@ impl Missing {
         }
     }
 
-    fn learn_parent(&mut self, set: &Value) {
+    fn learn_parent(&mut self, set: &Json) {
         if let Some(parent) = controller(set) {
             let name = text(&set["metadata"]["name"]);
             self.parents.insert(("ReplicaSet".to_owned(), parent.1.clone(), name), parent);
         }
     }
 
-    fn owner(&self, pod: &Value) -> Option<Owner> {
+    fn owner(&self, pod: &Json) -> Option<Owner> {
         let owner = controller(pod)?;
         Some(self.parents.get(&owner).cloned().unwrap_or(owner))
     }
 }
 
-fn counts(pod: &Value) -> bool {
-    pod["metadata"]["deletionTimestamp"].is_null() && is_ready(pod)
+fn counts(pod: &Json) -> bool {
+    let mut conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
+    let is_ready = conditions.any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
+    is_ready && pod["metadata"]["deletionTimestamp"].is_null()
 }
 
-fn controller(object: &Value) -> Option<Owner> {
+fn controller(object: &Json) -> Option<Owner> {
     let owners = object["metadata"]["ownerReferences"].as_array()?;
     let owner = owners.iter().find(|owner| owner["controller"] == true)?;
     Some((text(&owner["kind"]), text(&object["metadata"]["namespace"]), text(&owner["name"])))
 }
 
-fn text(value: &Value) -> String {
+fn text(value: &Json) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use flippy_api::{FlippyConfigStatus, WaveStatus};
 use flippy_core::{Progress, Timestamp, progress_of};
+use flippy_sim::Json;
 use flippy_sim::{Mutation, Part, Resource, SimCluster};
-use serde_json::Value;
 
 use super::missing::Missing;
 use crate::report::model::{Hold, MARK, Named, Restart, RestartState, Wave};
@@ -47,7 +47,7 @@ impl Recorder {
     /// Takes a change into the record.
     pub(crate) fn see(&mut self, mutation: &Mutation) {
         self.missing.see(mutation);
-        let Some(after) = mutation.after.as_deref() else { return };
+        let Some(after) = mutation.after.as_ref() else { return };
         match mutation.resource {
             Resource::Deployments | Resource::StatefulSets | Resource::DaemonSets | Resource::Rollouts => {
                 self.see_workload(mutation, after);
@@ -58,10 +58,10 @@ impl Recorder {
         }
     }
 
-    fn see_workload(&mut self, mutation: &Mutation, after: &Value) {
+    fn see_workload(&mut self, mutation: &Mutation, after: &Json) {
         let name = name_of(after);
         let mark = mark_of(after);
-        if mark.is_some() && mutation.before.as_deref().and_then(mark_of) != mark && &*mutation.author.user == USER {
+        if mark.is_some() && mutation.before.as_ref().and_then(mark_of) != mark && &*mutation.author.user == USER {
             self.open.insert(name.clone(), self.restarts.len());
             self.restarts.push(Restart {
                 workload: name,
@@ -77,7 +77,7 @@ impl Recorder {
             return;
         }
         let Some(at) = self.open.get(&name).copied() else { return };
-        let workload = flippy_operator::workload_of(after).ok().flatten();
+        let workload = flippy_operator::workload_of(&after.into()).ok().flatten();
         if workload.is_some_and(|workload| progress_of(&workload) == Progress::Complete) {
             self.open.remove(&name);
             self.restarts[at].ready_at = Some(mutation.at);
@@ -88,7 +88,7 @@ impl Recorder {
     }
 
     /// `Restarted by Flippy (<token>): <why>`; the token is for machines.
-    fn see_event(&mut self, event: &Value) {
+    fn see_event(&mut self, event: &Json) {
         let regarding = &event["involvedObject"];
         let name = Named {
             kind: shown_kind(regarding["kind"].as_str().unwrap_or_default()),
@@ -100,8 +100,8 @@ impl Recorder {
         message.split_once("): ").map_or(message, |(_, why)| why).clone_into(&mut restart.message);
     }
 
-    fn see_status(&mut self, mutation: &Mutation, config: &Value) {
-        let Ok(status) = serde_json::from_value::<FlippyConfigStatus>(config["status"].clone()) else { return };
+    fn see_status(&mut self, mutation: &Mutation, config: &Json) {
+        let Ok(status) = serde_json::from_value::<FlippyConfigStatus>((&config["status"]).into()) else { return };
         let name = name_of(config);
         self.note_hold(&name, &status, mutation.at);
         for wave in &status.waves {
@@ -169,7 +169,7 @@ impl Recorder {
 /// As whom the operator acts on a cluster in memory.
 pub(crate) const USER: &str = "flippy";
 
-pub(super) fn name_of(object: &Value) -> Named {
+pub(super) fn name_of(object: &Json) -> Named {
     Named {
         kind: shown_kind(object["kind"].as_str().unwrap_or_default()),
         namespace: text(&object["metadata"]["namespace"]),
@@ -182,13 +182,13 @@ pub(crate) fn shown_kind(kind: &str) -> String {
     if kind == "Rollout" { "ArgoRollout".to_owned() } else { kind.to_owned() }
 }
 
-fn mark_of(workload: &Value) -> Option<&str> {
+fn mark_of(workload: &Json) -> Option<&str> {
     let object = &workload["metadata"]["annotations"][MARK.0];
     let template = &workload["spec"]["template"]["metadata"]["annotations"][MARK.0];
     if workload["kind"] == "Rollout" { object.as_str() } else { template.as_str() }
 }
 
-fn pods_of(workload: &Value) -> usize {
+fn pods_of(workload: &Json) -> usize {
     let wanted = if workload["kind"] == "DaemonSet" {
         workload["status"]["desiredNumberScheduled"].as_u64()
     } else {
@@ -197,6 +197,6 @@ fn pods_of(workload: &Value) -> usize {
     wanted.and_then(|wanted| usize::try_from(wanted).ok()).unwrap_or(1)
 }
 
-fn text(value: &Value) -> String {
+fn text(value: &Json) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }

@@ -2,7 +2,7 @@
 
 use flippy_api::ConversionOptions;
 use flippy_sim::{Faults, Resource, SimCluster, fixtures};
-use serde_json::{Value, json};
+use flippy_sim::{Json, json};
 
 use super::*;
 use crate::dial::Dialer;
@@ -60,7 +60,7 @@ fn an_edited_config_is_one_pass_and_the_status_that_it_leads_to_is_none() {
     flippy_sim::run(async {
         let (cluster, metrics, stop) = run_on_a_cluster();
         let before = passes(&metrics).await;
-        let suspend = |config: &mut Value| config["spec"]["Suspend"] = json!(true);
+        let suspend = |config: &mut Json| config["spec"]["Suspend"] = json!(true);
         cluster.edit("ann", Resource::FlippyConfigs, NAMESPACE, NAME, suspend).expect("she may");
         assert_eq!(passes(&metrics).await - before, 1);
         assert!(is_said_to_be_suspended(&cluster));
@@ -74,7 +74,7 @@ fn what_changes_within_a_moment_is_one_pass() {
         let (cluster, metrics, stop) = run_on_a_cluster();
         let before = passes(&metrics).await;
         for number in 0..5 {
-            let relabel = |namespace: &mut Value| namespace["metadata"]["labels"]["team"] = json!(format!("{number}"));
+            let relabel = |namespace: &mut Json| namespace["metadata"]["labels"]["team"] = json!(format!("{number}"));
             cluster.edit("ann", Resource::Namespaces, "", "shop", relabel).expect("she may");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -91,7 +91,7 @@ fn a_kind_that_a_config_no_longer_names_is_no_longer_watched() {
             |kind: &str| metrics.render().contains(&format!("flippy_watch_synced{{resource=\"{kind}\"}} 1"));
         passes(&metrics).await;
         assert_eq!([is_watched("Deployment"), is_watched("StatefulSet")], [true, false]);
-        let rename = |config: &mut Value| config["spec"]["RestartObjects"] = json!([{"Type": "StatefulSet"}]);
+        let rename = |config: &mut Json| config["spec"]["RestartObjects"] = json!([{"Type": "StatefulSet"}]);
         cluster.edit("ann", Resource::FlippyConfigs, NAMESPACE, NAME, rename).expect("she may");
         passes(&metrics).await;
         assert_eq!([is_watched("Deployment"), is_watched("StatefulSet")], [false, true]);

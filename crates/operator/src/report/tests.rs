@@ -1,8 +1,8 @@
 //! What is written when, and what of it is no news when the watch shows it, against a simulated API server.
 
 use flippy_api::ConversionOptions;
+use flippy_sim::json;
 use flippy_sim::{Faults, Resource, SimCluster};
-use serde_json::{Value, json};
 
 use super::*;
 use crate::lease::Mandate;
@@ -33,7 +33,7 @@ fn cluster() -> (SimCluster, Reports) {
 /// The config as a watch would show it now.
 fn shown(cluster: &SimCluster) -> ConfigRecord {
     let config = cluster.get(Resource::FlippyConfigs, NAMESPACE, NAME).expect("it is there");
-    let config: SlimConfig = serde_json::from_value(Value::clone(&config)).expect("it decodes");
+    let config: SlimConfig = serde_json::from_value((&config).into()).expect("it decodes");
     let trusted_namespaces = [NAMESPACE.into()].into();
     ConfigRecord::new(config.read(), &ConversionOptions { ignore_key: "ignore".into(), trusted_namespaces })
 }

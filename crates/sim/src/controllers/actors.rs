@@ -1,6 +1,6 @@
 //! Others who change the same workloads: a `GitOps` tool and a person.
 
-use serde_json::{Value, json};
+use crate::{Json, json};
 
 use crate::history::Author;
 use crate::object::Key;
@@ -19,7 +19,7 @@ pub enum Actor {
         /// Which one.
         key: Key,
         /// Annotations of the pod template in the manifest.
-        annotations: Value,
+        annotations: Json,
         /// Time between two looks, in seconds.
         every_seconds: u64,
     },
@@ -54,7 +54,7 @@ pub(crate) fn step(world: &mut World, index: usize) {
     let actor = world.actors[index].clone();
     let (resource, key, _) = actor.target();
     let (user, draw, now) = match &actor {
-        Actor::GitOps { .. } => ("gitops", 0, Value::Null),
+        Actor::GitOps { .. } => ("gitops", 0, Json::Null),
         Actor::Person { .. } => ("person", world.rng.next(), world.stamp()),
     };
     // A workload that is gone is left alone until it is back.
@@ -62,8 +62,8 @@ pub(crate) fn step(world: &mut World, index: usize) {
         let mut new = old.clone();
         match &actor {
             Actor::GitOps { annotations, .. } => {
-                let wanted = if annotations.as_object().is_some_and(serde_json::Map::is_empty) {
-                    Value::Null
+                let wanted = if annotations.as_object().is_some_and(crate::Map::is_empty) {
+                    Json::Null
                 } else {
                     annotations.clone()
                 };
@@ -80,7 +80,7 @@ pub(crate) fn step(world: &mut World, index: usize) {
     plan(world, index);
 }
 
-fn edit(workload: &mut Value, draw: u64, now: &Value) {
+fn edit(workload: &mut Json, draw: u64, now: &Json) {
     match draw % 3 {
         0 => workload["metadata"]["annotations"]["example.com/note"] = json!(format!("looked at {now}")),
         1 if workload["spec"]["template"]["spec"]["containers"][0].is_object() => {

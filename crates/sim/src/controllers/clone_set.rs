@@ -1,7 +1,7 @@
 //! The `CloneSet` of `OpenKruise`: pods without order, replaced, or updated in place, as far as its partition lets them
 //! (openkruise/kruise `pkg/controller/cloneset`).
 
-use serde_json::{Value, json};
+use crate::{Json, json};
 
 use super::{Again, put_status, sooner, template};
 use crate::error::ApiError;
@@ -35,7 +35,7 @@ struct Step<'a> {
 }
 
 impl Step<'_> {
-    fn strategy(&self) -> &Value {
+    fn strategy(&self) -> &Json {
         &self.set["spec"]["updateStrategy"]
     }
 
@@ -55,15 +55,15 @@ impl Step<'_> {
         pods
     }
 
-    fn is_updated(&self, pod: &Value) -> bool {
+    fn is_updated(&self, pod: &Json) -> bool {
         object::label(pod, HASH_LABEL) == Some(self.update)
     }
 
-    fn available_at(&self, pod: &Value) -> Option<jiff::Timestamp> {
+    fn available_at(&self, pod: &Json) -> Option<jiff::Timestamp> {
         object::available_at(pod, self.set["spec"]["minReadySeconds"].as_i64().unwrap_or(0))
     }
 
-    fn is_available(&self, world: &World, pod: &Value) -> bool {
+    fn is_available(&self, world: &World, pod: &Json) -> bool {
         self.available_at(pod).is_some_and(|at| at <= world.time())
     }
 
@@ -90,7 +90,7 @@ impl Step<'_> {
     }
 
     fn move_on(&self, world: &mut World, author: &Author, pods: &[(Key, Object)]) -> Result<(), ApiError> {
-        let count = |those: &dyn Fn(&Value) -> bool| {
+        let count = |those: &dyn Fn(&Json) -> bool| {
             i64::try_from(pods.iter().filter(|(_, pod)| those(pod)).count()).unwrap_or(i64::MAX)
         };
         let mut left = self.wanted() - count(&|pod| self.is_updated(pod));

@@ -1,9 +1,9 @@
 //! Conditions of workloads.
 
-use serde_json::{Value, json};
+use crate::{Json, json};
 
 /// Sets a condition; the transition time moves only when its status does, the update time only when anything does.
-pub(crate) fn set(status: &mut Value, kind: &str, value: &str, reason: &str, message: &str, now: &Value) {
+pub(crate) fn set(status: &mut Json, kind: &str, value: &str, reason: &str, message: &str, now: &Json) {
     if !status["conditions"].is_array() {
         status["conditions"] = json!([]);
     }
@@ -27,17 +27,17 @@ pub(crate) fn set(status: &mut Value, kind: &str, value: &str, reason: &str, mes
 }
 
 /// Marks a condition as confirmed now.
-pub(crate) fn touch(status: &mut Value, kind: &str, now: &Value) {
+pub(crate) fn touch(status: &mut Json, kind: &str, now: &Json) {
     let conditions = status["conditions"].as_array_mut();
     if let Some(condition) = conditions.into_iter().flatten().find(|condition| condition["type"] == kind) {
         condition["lastUpdateTime"] = now.clone();
     }
 }
 
-pub(crate) fn reason<'a>(status: &'a Value, kind: &str) -> &'a str {
+pub(crate) fn reason<'a>(status: &'a Json, kind: &str) -> &'a str {
     find(status, kind).and_then(|condition| condition["reason"].as_str()).unwrap_or_default()
 }
 
-pub(crate) fn find<'a>(status: &'a Value, kind: &str) -> Option<&'a Value> {
+pub(crate) fn find<'a>(status: &'a Json, kind: &str) -> Option<&'a Json> {
     status["conditions"].as_array()?.iter().find(|condition| condition["type"] == kind)
 }

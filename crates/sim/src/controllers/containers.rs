@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use serde_json::{Value, json};
+use crate::{Json, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::admission::SIDECAR;
@@ -22,7 +22,7 @@ pub(crate) enum Containers {
 }
 
 /// Writes the status a kubelet would report.
-pub(crate) fn show(world: &mut World, pod: &mut Value, containers: Containers) {
+pub(crate) fn show(world: &mut World, pod: &mut Json, containers: Containers) {
     let now = world.stamp();
     if pod["spec"]["nodeName"].is_null() {
         pod["spec"]["nodeName"] = json!(format!("node-{}", world.rng.below(world.nodes)));
@@ -33,7 +33,7 @@ pub(crate) fn show(world: &mut World, pod: &mut Value, containers: Containers) {
         _ => now.clone(),
     };
     let is_ready = if ready { "True" } else { "False" };
-    let mut conditions: Vec<Value> = [
+    let mut conditions: Vec<Json> = [
         ("PodScheduled", "True"),
         ("Initialized", "True"),
         ("ContainersReady", is_ready),
@@ -50,14 +50,14 @@ pub(crate) fn show(world: &mut World, pod: &mut Value, containers: Containers) {
     })
     .collect();
     conditions.extend(object::condition(pod, "DisruptionTarget").cloned());
-    let statuses: Vec<Value> = statuses(world, pod, "containers", "containerStatuses", containers, &now);
-    let init_statuses: Vec<Value> = statuses_of_init(world, pod, &now);
+    let statuses: Vec<Json> = statuses(world, pod, "containers", "containerStatuses", containers, &now);
+    let init_statuses: Vec<Json> = statuses_of_init(world, pod, &now);
     let status = &mut pod["status"];
     status["phase"] = json!(if containers == Containers::ImagePullBackOff { "Pending" } else { "Running" });
-    status["conditions"] = Value::Array(conditions);
-    status["containerStatuses"] = Value::Array(statuses);
+    status["conditions"] = conditions.into();
+    status["containerStatuses"] = statuses.into();
     if !init_statuses.is_empty() {
-        status["initContainerStatuses"] = Value::Array(init_statuses);
+        status["initContainerStatuses"] = init_statuses.into();
     }
     if status["startTime"].is_null() {
         status["startTime"] = now;
@@ -67,7 +67,7 @@ pub(crate) fn show(world: &mut World, pod: &mut Value, containers: Containers) {
     }
 }
 
-fn statuses(world: &mut World, pod: &Value, list: &str, old: &str, containers: Containers, now: &Value) -> Vec<Value> {
+fn statuses(world: &mut World, pod: &Json, list: &str, old: &str, containers: Containers, now: &Json) -> Vec<Json> {
     let mut statuses = Vec::new();
     for (at, container) in pod["spec"][list].as_array().into_iter().flatten().enumerate() {
         let (name, image) =
@@ -106,7 +106,7 @@ fn statuses(world: &mut World, pod: &Value, list: &str, old: &str, containers: C
 }
 
 /// Init containers: sidecars (`restartPolicy: Always`) run, the others have finished.
-fn statuses_of_init(world: &mut World, pod: &Value, now: &Value) -> Vec<Value> {
+fn statuses_of_init(world: &mut World, pod: &Json, now: &Json) -> Vec<Json> {
     let mut statuses =
         statuses(world, pod, "initContainers", "initContainerStatuses", Containers::Running { ready: true }, now);
     for (status, container) in statuses.iter_mut().zip(pod["spec"]["initContainers"].as_array().into_iter().flatten()) {

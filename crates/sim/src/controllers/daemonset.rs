@@ -1,6 +1,6 @@
 //! `DaemonSet`: one pod on every node.
 
-use serde_json::{Value, json};
+use crate::{Json, json};
 
 use super::{Again, put_status, sooner, template};
 use crate::error::ApiError;
@@ -31,7 +31,7 @@ pub(crate) fn reconcile(world: &mut World, key: &Key, set: &Object) -> Again {
     update_status(world, &author, key, set, &hash)
 }
 
-fn nodes(world: &World, set: &Value, hash: &str) -> Vec<(String, OnNode)> {
+fn nodes(world: &World, set: &Json, hash: &str) -> Vec<(String, OnNode)> {
     let mut nodes: Vec<(String, OnNode)> = match world.daemon_nodes.get(&object::key(set)) {
         Some(own) => own.iter().map(|name| (name.to_string(), OnNode::default())).collect(),
         None => (0..world.nodes).map(|number| (format!("node-{number}"), OnNode::default())).collect(),
@@ -49,7 +49,7 @@ fn nodes(world: &World, set: &Value, hash: &str) -> Vec<(String, OnNode)> {
     nodes
 }
 
-fn is_available(world: &World, set: &Value, pod: &Value) -> bool {
+fn is_available(world: &World, set: &Json, pod: &Json) -> bool {
     let min_ready = set["spec"]["minReadySeconds"].as_i64().unwrap_or(0);
     object::available_at(pod, min_ready).is_some_and(|at| at <= world.time())
 }

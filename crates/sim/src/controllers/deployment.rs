@@ -1,6 +1,6 @@
 //! Deployment: one `ReplicaSet` per template, moved from old to new.
 
-use serde_json::{Value, json};
+use crate::{Json, json};
 
 use super::{Again, deployment_status, put_spec, template};
 use crate::error::ApiError;
@@ -20,7 +20,7 @@ pub(super) struct Sets {
 }
 
 impl Sets {
-    fn of(world: &World, deployment: &Value, hash: &str) -> Self {
+    fn of(world: &World, deployment: &Json, hash: &str) -> Self {
         let mut old = world.store.owned(object::uid(deployment), Resource::ReplicaSets);
         old.sort_by_key(|(_, set)| revision(set));
         let new = old.iter().position(|(_, set)| object::label(set, HASH_LABEL) == Some(hash)).map(|at| old.remove(at));
@@ -32,7 +32,7 @@ impl Sets {
     }
 
     pub(super) fn wanted(&self) -> i64 {
-        self.all().map(|set| replicas(set)).sum()
+        self.all().map(replicas).sum()
     }
 
     pub(super) fn counted(&self, field: &str) -> i64 {
@@ -40,15 +40,15 @@ impl Sets {
     }
 }
 
-pub(super) fn revision(set: &Value) -> i64 {
+pub(super) fn revision(set: &Json) -> i64 {
     object::annotation(set, REVISION).and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
-pub(super) fn replicas(object: &Value) -> i64 {
+pub(super) fn replicas(object: &Json) -> i64 {
     object["spec"]["replicas"].as_i64().unwrap_or(1)
 }
 
-pub(super) fn counter(object: &Value, field: &str) -> i64 {
+pub(super) fn counter(object: &Json, field: &str) -> i64 {
     object["status"][field].as_i64().unwrap_or(0)
 }
 
@@ -72,7 +72,7 @@ pub(crate) fn reconcile(world: &mut World, key: &Key, deployment: &Object) -> Ag
 }
 
 /// How many pods there may be beyond, and how many may be missing (k/k `ResolveFenceposts`: never neither).
-pub(super) fn fenceposts(deployment: &Value) -> (i64, i64) {
+pub(super) fn fenceposts(deployment: &Json) -> (i64, i64) {
     let rolling = &deployment["spec"]["strategy"]["rollingUpdate"];
     if deployment["spec"]["strategy"]["type"] == "Recreate" {
         return (0, 0);
@@ -84,7 +84,7 @@ pub(super) fn fenceposts(deployment: &Value) -> (i64, i64) {
 }
 
 /// True when somebody changed `replicas` since the active sets were last scaled; then scaling comes before rolling on.
-fn is_scaling_event(sets: &Sets, deployment: &Value) -> bool {
+fn is_scaling_event(sets: &Sets, deployment: &Json) -> bool {
     let desired = replicas(deployment).to_string();
     let mut active = sets.all().filter(|set| replicas(set) > 0).peekable();
     active.peek().is_some()
@@ -94,7 +94,7 @@ fn is_scaling_event(sets: &Sets, deployment: &Value) -> bool {
 const DESIRED: &str = "deployment.kubernetes.io/desired-replicas";
 
 /// Scales without rolling: the only active set takes all, several keep their shares as far as the limit allows.
-fn scale(world: &mut World, author: &Author, sets: &Sets, deployment: &Value) -> Result<(), ApiError> {
+fn scale(world: &mut World, author: &Author, sets: &Sets, deployment: &Json) -> Result<(), ApiError> {
     let active: Vec<&(Key, Object)> = sets.old.iter().chain(&sets.new).filter(|(_, set)| replicas(set) > 0).collect();
     let total = replicas(deployment);
     let single = if active.len() <= 1 { active.first().copied().or(sets.new.as_ref()) } else { None };
@@ -136,7 +136,7 @@ fn ensure_new(
     world: &mut World,
     author: &Author,
     key: &Key,
-    deployment: &Value,
+    deployment: &Json,
     hash: &str,
     sets: &mut Sets,
     count: i64,
@@ -181,7 +181,7 @@ fn roll(
     world: &mut World,
     author: &Author,
     key: &Key,
-    deployment: &Value,
+    deployment: &Json,
     hash: &str,
     sets: &mut Sets,
 ) -> Result<Option<News>, ApiError> {
@@ -232,7 +232,7 @@ fn recreate(
     world: &mut World,
     author: &Author,
     key: &Key,
-    deployment: &Value,
+    deployment: &Json,
     hash: &str,
     sets: &mut Sets,
 ) -> Result<Option<News>, ApiError> {

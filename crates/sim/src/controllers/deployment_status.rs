@@ -1,6 +1,6 @@
 //! What a Deployment says of itself: counters, conditions, the progress deadline.
 
-use serde_json::{Value, json};
+use crate::{Json, json};
 
 use super::deployment::{News, REVISION, Sets, counter, fenceposts, replicas};
 use super::{Again, conditions, sooner};
@@ -16,7 +16,7 @@ pub(super) fn update(
     world: &mut World,
     author: &Author,
     key: &Key,
-    deployment: &Value,
+    deployment: &Json,
     sets: &Sets,
     news: Option<&News>,
 ) -> Again {
@@ -81,13 +81,13 @@ pub(super) fn update(
 fn progress(
     world: &World,
     key: &Key,
-    deployment: &Value,
-    status: &mut Value,
+    deployment: &Json,
+    status: &mut Json,
     sets: &Sets,
     news: Option<&News>,
-    now: &Value,
+    now: &Json,
 ) -> Option<u64> {
-    let set = |status: &mut Value, value, reason, message: String| {
+    let set = |status: &mut Json, value, reason, message: String| {
         conditions::set(status, "Progressing", value, reason, &message, now);
     };
     if deployment["spec"]["paused"] == true {
@@ -103,7 +103,7 @@ fn progress(
         set(status, "True", "NewReplicaSetCreated", format!("Created new replica set \"{}\"", new.name));
         conditions::touch(status, "Progressing", now);
     }
-    let count = |status: &Value, field: &str| status[field].as_i64().unwrap_or(0);
+    let count = |status: &Json, field: &str| status[field].as_i64().unwrap_or(0);
     let old = &deployment["status"];
     let (total, replicas, updated, available) = (
         replicas(deployment),
@@ -143,7 +143,7 @@ fn progress(
 }
 
 /// Deletes empty sets beyond `revisionHistoryLimit`, once rolled out.
-fn forget_old_sets(world: &mut World, author: &Author, deployment: &Value, sets: &Sets) -> Result<(), ApiError> {
+fn forget_old_sets(world: &mut World, author: &Author, deployment: &Json, sets: &Sets) -> Result<(), ApiError> {
     let limit = usize::try_from(deployment["spec"]["revisionHistoryLimit"].as_i64().unwrap_or(10)).unwrap_or(0);
     let empty: Vec<&Key> = sets
         .old

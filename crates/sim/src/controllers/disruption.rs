@@ -1,6 +1,6 @@
 //! `PodDisruptionBudget` status: how many pods may be disrupted now (k/k disruption.go).
 
-use serde_json::{Value, json};
+use crate::{Json, json};
 
 use super::{Again, put_status, sooner};
 use crate::history::Author;
@@ -48,7 +48,7 @@ pub(crate) fn reconcile(world: &mut World, key: &Key, budget: &Object) -> Again 
 }
 
 /// (expected, desired healthy).
-fn expectations(world: &World, budget: &Value, pods: &[Object]) -> (i64, i64) {
+fn expectations(world: &World, budget: &Json, pods: &[Object]) -> (i64, i64) {
     let spec = &budget["spec"];
     if let Some(minimum) = spec["minAvailable"].as_i64() {
         return (i64::try_from(pods.len()).unwrap_or(i64::MAX), minimum);
@@ -81,7 +81,7 @@ fn expected_scale(world: &World, pods: &[Object]) -> i64 {
 }
 
 /// The announced evictions that are still to be expected, and when the next is given up.
-fn still_disrupted(world: &World, budget: &Value, pods: &[Object]) -> (Value, Option<u64>) {
+fn still_disrupted(world: &World, budget: &Json, pods: &[Object]) -> (Json, Option<u64>) {
     let (mut kept, mut again) = (json!({}), None);
     for (name, at) in budget["status"]["disruptedPods"].as_object().into_iter().flatten() {
         let Some(pod) = pods.iter().find(|pod| object::name(pod) == name) else { continue };

@@ -6,7 +6,7 @@
 //! `sim.test/node-delay` says, no node has room for it.
 //! An image that ends in `bad-crash`, `bad-ready` or `bad-pull` makes any pod behave that way, so that only a new revision fails.
 
-use serde_json::Value;
+use crate::Json;
 
 use super::conditions;
 use super::containers::{Containers, show};
@@ -60,7 +60,7 @@ enum Behavior {
 /// A ready delay from here on shows the containers running before they are ready, in milliseconds.
 const SLOW_START: u64 = 3_000;
 
-fn behavior(pod: &Value) -> Behavior {
+fn behavior(pod: &Json) -> Behavior {
     match object::annotation(pod, "sim.test/behavior") {
         Some("crashloop") => return Behavior::CrashLoop,
         Some("never-ready") => return Behavior::NeverReady,
@@ -70,7 +70,7 @@ fn behavior(pod: &Value) -> Behavior {
     }
     let lists = [&pod["spec"]["containers"], &pod["spec"]["initContainers"]];
     let images =
-        || lists.into_iter().filter_map(Value::as_array).flatten().filter_map(|container| container["image"].as_str());
+        || lists.into_iter().filter_map(Json::as_array).flatten().filter_map(|container| container["image"].as_str());
     for (suffix, behavior) in
         [("bad-pull", Behavior::ImagePull), ("bad-crash", Behavior::CrashLoop), ("bad-ready", Behavior::NeverReady)]
     {
@@ -81,7 +81,7 @@ fn behavior(pod: &Value) -> Behavior {
     Behavior::Well
 }
 
-fn delay(pod: &Value, annotation: &str) -> Option<u64> {
+fn delay(pod: &Json, annotation: &str) -> Option<u64> {
     object::annotation(pod, annotation).and_then(duration::milliseconds)
 }
 
@@ -112,7 +112,7 @@ pub(crate) fn react(world: &mut World, key: &Key, before: Option<&Object>, after
             Behavior::CrashLoop | Behavior::NeverReady | Behavior::ImagePull => plan(world, 500, PodStep::Start),
         }
     }
-    if object::is_terminating(pod) && !before.is_some_and(|before| object::is_terminating(before)) {
+    if object::is_terminating(pod) && !before.is_some_and(object::is_terminating) {
         let grace = pod["metadata"]["deletionGracePeriodSeconds"].as_u64().unwrap_or(30) * 1_000;
         let (least, most) = world.pod_delays.stop;
         let stop = delay(pod, "sim.test/term-delay").unwrap_or_else(|| world.rng.between(least, most));
@@ -135,7 +135,7 @@ pub(crate) fn step(world: &mut World, key: &Key, uid: &str, step: PodStep) {
     if object::is_terminating(&pod) {
         return;
     }
-    let mut new = Value::clone(&pod);
+    let mut new = pod.clone();
     let kind = behavior(&pod);
     let next = match step {
         PodStep::FindNoNode => {
@@ -180,17 +180,17 @@ pub(crate) fn step(world: &mut World, key: &Key, uid: &str, step: PodStep) {
     if let Some((milliseconds, step)) = next {
         world.later(milliseconds, Work::Pod { key: key.clone(), uid: uid.to_owned(), step });
     }
-    if new != *pod {
+    if new != pod {
         world.commit(&author, Resource::Pods, key, Part::Status, new);
     }
 }
 
-fn flap_period(pod: &Value) -> u64 {
+fn flap_period(pod: &Json) -> u64 {
     delay(pod, "sim.test/flap-period").unwrap_or(30_000).max(100)
 }
 
 /// A pod that has been running for a while, as when loading a cluster.
-pub(crate) fn start(world: &mut World, pod: &mut Value) {
+pub(crate) fn start(world: &mut World, pod: &mut Json) {
     let containers = match behavior(pod) {
         Behavior::Well | Behavior::Flaky => Containers::Running { ready: true },
         Behavior::NeverReady | Behavior::CrashLoop => Containers::Running { ready: false },
@@ -213,7 +213,7 @@ pub(crate) fn resume_all(world: &mut World) {
 }
 
 /// What still happens to a pod that was there from the beginning.
-fn plan_failures(world: &mut World, key: &Key, pod: &Value) {
+fn plan_failures(world: &mut World, key: &Key, pod: &Json) {
     let (milliseconds, step) = match behavior(pod) {
         Behavior::CrashLoop => (delay(pod, "sim.test/crash-after").unwrap_or(3_000), PodStep::Crash),
         Behavior::Flaky => (flap_period(pod), PodStep::FlapDown),

@@ -22,7 +22,7 @@ pub(crate) use containers::Digests;
 pub(crate) use kubelet::PodStep;
 pub(crate) use rollout::as_argo_writes_it as rollout_template;
 
-use serde_json::Value;
+use crate::Json;
 
 use crate::error::ApiError;
 use crate::history::Author;
@@ -153,7 +153,7 @@ fn wake_budgets(world: &mut World, namespace: &str) {
 }
 
 /// A Deployment that recreates waits for pods to be gone, which its `ReplicaSet` does not show.
-fn wake_grandparent(world: &mut World, key: &Key, pod: &Value) {
+fn wake_grandparent(world: &mut World, key: &Key, pod: &Json) {
     let Some((Resource::ReplicaSets, name, _)) = object::controller_of(pod) else { return };
     let parent = Key { namespace: key.namespace.clone(), name: name.into() };
     let Some(parent) = world.store.get(Resource::ReplicaSets, &parent).cloned() else { return };
@@ -168,7 +168,7 @@ fn wake_rollouts_referring_to(world: &mut World, deployment: &Key) {
     if world.store.len(Resource::Rollouts) == 0 {
         return;
     }
-    let refers = |rollout: &Value| rollout["spec"]["workloadRef"]["name"] == *deployment.name;
+    let refers = |rollout: &Json| rollout["spec"]["workloadRef"]["name"] == *deployment.name;
     let rollouts = world.store.range(Resource::Rollouts, Some(&deployment.namespace), None);
     let keys: Vec<Key> = rollouts.filter(|(_, rollout)| refers(rollout)).map(|(key, _)| key.clone()).collect();
     for key in keys {
@@ -178,19 +178,12 @@ fn wake_rollouts_referring_to(world: &mut World, deployment: &Key) {
 
 /// Writes a status, when it differs. Most looks find nothing to change, and then nothing is copied. Nothing else changes, so
 /// the rules for writes have nothing to look at.
-fn put_status(
-    world: &mut World,
-    author: &Author,
-    resource: Resource,
-    key: &Key,
-    status: Value,
-) -> Result<(), ApiError> {
+fn put_status(world: &mut World, author: &Author, resource: Resource, key: &Key, status: Json) -> Result<(), ApiError> {
     let old = world.store.get(resource, key).ok_or_else(|| ApiError::not_found(resource, &key.name))?;
     if old["status"] == status {
         return Ok(());
     }
-    let others = old.as_object().into_iter().flatten().filter(|(field, _)| *field != "status");
-    let mut new: Value = others.map(|(field, value)| (field.clone(), value.clone())).collect();
+    let mut new = old.clone();
     new["status"] = status;
     world.commit(author, resource, key, Part::Status, new);
     Ok(())
@@ -203,7 +196,7 @@ fn put_spec(
     resource: Resource,
     key: &Key,
     field: &str,
-    value: Value,
+    value: Json,
 ) -> Result<(), ApiError> {
     if world.store.get(resource, key).is_some_and(|old| old["spec"][field] == value) {
         return Ok(());

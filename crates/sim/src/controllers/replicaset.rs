@@ -1,6 +1,6 @@
 //! `ReplicaSet` and `ReplicationController`: as many pods as asked for.
 
-use serde_json::{Value, json};
+use crate::{Json, json};
 
 use super::{Again, put_status, template};
 use crate::history::Author;
@@ -41,7 +41,7 @@ pub(crate) fn reconcile(world: &mut World, resource: Resource, key: &Key, set: &
 }
 
 /// The order in which pods go: not running, not ready, then the youngest.
-fn deletion_rank(pod: &Value) -> (bool, bool, std::cmp::Reverse<&str>, &str) {
+fn deletion_rank(pod: &Json) -> (bool, bool, std::cmp::Reverse<&str>, &str) {
     let created = pod["metadata"]["creationTimestamp"].as_str().unwrap_or_default();
     (pod["status"]["phase"] == "Running", object::is_ready_pod(pod), std::cmp::Reverse(created), object::name(pod))
 }

@@ -2,7 +2,7 @@
 //!
 //! Known: canary without traffic routing, `setWeight` and `pause` steps, `paused`, `abort`, `restartAt`, `workloadRef`, the progress deadline.
 
-use serde_json::{Value, json};
+use crate::{Json, json};
 
 use super::rollout_restart::Restart;
 use super::{Again, conditions, put_status, sooner, template};
@@ -25,7 +25,7 @@ pub(super) struct Step<'a> {
     /// Stable is None before the first promotion, and when new and stable are the same.
     pub(super) stable: Option<(Key, Object)>,
     pub(super) others: Vec<(Key, Object)>,
-    pub(super) status: Value,
+    pub(super) status: Json,
 }
 
 pub(crate) fn reconcile(world: &mut World, key: &Key, rollout: &Object) -> Again {
@@ -63,7 +63,7 @@ pub(crate) fn reconcile(world: &mut World, key: &Key, rollout: &Object) -> Again
     Ok(sooner(again, deadline))
 }
 
-fn pod_template(world: &World, key: &Key, rollout: &Value) -> Option<Value> {
+fn pod_template(world: &World, key: &Key, rollout: &Json) -> Option<Json> {
     if rollout["spec"]["template"].is_object() {
         return Some(as_argo_writes_it(&rollout["spec"]["template"]));
     }
@@ -73,10 +73,10 @@ fn pod_template(world: &World, key: &Key, rollout: &Value) -> Option<Value> {
 }
 
 /// Argo reads Rollouts into types of Go, and what it writes back has fields that nobody set.
-pub(crate) fn as_argo_writes_it(template: &Value) -> Value {
+pub(crate) fn as_argo_writes_it(template: &Json) -> Json {
     let mut template = template.clone();
     for list in ["containers", "initContainers"] {
-        let containers = template["spec"].get_mut(list).and_then(Value::as_array_mut);
+        let containers = template["spec"].get_mut(list).and_then(Json::as_array_mut);
         for container in containers.into_iter().flatten().filter(|container| container["resources"].is_null()) {
             container["resources"] = json!({});
         }
@@ -84,16 +84,16 @@ pub(crate) fn as_argo_writes_it(template: &Value) -> Value {
     template
 }
 
-pub(super) fn replicas(object: &Value) -> i64 {
+pub(super) fn replicas(object: &Json) -> i64 {
     object["spec"]["replicas"].as_i64().unwrap_or(1)
 }
 
-pub(super) fn counter(object: &Value, field: &str) -> i64 {
+pub(super) fn counter(object: &Json, field: &str) -> i64 {
     object["status"][field].as_i64().unwrap_or(0)
 }
 
 impl<'a> Step<'a> {
-    fn begin(world: &mut World, key: &'a Key, rollout: &'a Object, template: &Value) -> Result<Self, ApiError> {
+    fn begin(world: &mut World, key: &'a Key, rollout: &'a Object, template: &Json) -> Result<Self, ApiError> {
         let author = Author::controller("system:argo-rollouts");
         let hash = template::hash(Resource::Rollouts, template);
         let mut others = world.store.owned(object::uid(rollout), Resource::ReplicaSets);
@@ -176,14 +176,14 @@ impl<'a> Step<'a> {
 }
 
 /// Argo's default of both bounds.
-static QUARTER: std::sync::LazyLock<Value> = std::sync::LazyLock::new(|| json!("25%"));
+static QUARTER: std::sync::LazyLock<Json> = std::sync::LazyLock::new(|| json!("25%"));
 
 fn create_set(
     world: &mut World,
     author: &Author,
     key: &Key,
-    rollout: &Value,
-    template: &Value,
+    rollout: &Json,
+    template: &Json,
     hash: &str,
     known: usize,
 ) -> Result<(Key, Object), ApiError> {

@@ -1,6 +1,6 @@
 //! The canary steps of a Rollout, and how many pods each set gets meanwhile.
 
-use serde_json::{Value, json};
+use crate::{Json, json};
 
 use super::put_spec;
 use super::rollout::{Step, counter, replicas};
@@ -10,7 +10,7 @@ use crate::resources::Resource;
 use crate::world::World;
 
 impl Step<'_> {
-    pub(super) fn steps(&self) -> &[Value] {
+    pub(super) fn steps(&self) -> &[Json] {
         self.rollout["spec"]["strategy"]["canary"]["steps"].as_array().map_or(&[], Vec::as_slice)
     }
 
@@ -56,9 +56,9 @@ impl Step<'_> {
         }
         while self.step_index() < self.steps().len() {
             let step = self.steps()[self.step_index()].clone();
-            if step["setWeight"].is_number() {
+            if step["setWeight"].as_i64().is_some() {
                 let (canary, stable) = self.wanted();
-                let is_stable_there = |set: &Value| replicas(set) == stable && counter(set, "replicas") == stable;
+                let is_stable_there = |set: &Json| replicas(set) == stable && counter(set, "replicas") == stable;
                 if counter(&self.new.1, "availableReplicas") != canary
                     || replicas(&self.new.1) != canary
                     || !self.stable.as_ref().is_none_or(|(_, set)| is_stable_there(set))
@@ -126,7 +126,7 @@ impl Step<'_> {
 }
 
 /// How long a pause step lasts, in milliseconds; None for one that waits for a person.
-fn pause_length(step: &Value) -> Option<u64> {
+fn pause_length(step: &Json) -> Option<u64> {
     let duration = &step["pause"]["duration"];
     if let Some(seconds) = duration.as_u64() {
         return Some(seconds * 1_000);

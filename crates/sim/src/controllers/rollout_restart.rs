@@ -1,6 +1,6 @@
 //! `restartAt` of a Rollout: its pods are evicted, not its template changed (argo-rollouts rollout/restart.go).
 
-use serde_json::Value;
+use crate::Json;
 
 use super::rollout::{Step, replicas};
 use crate::error::ApiError;
@@ -33,7 +33,7 @@ impl Step<'_> {
             self.sets().flat_map(|(_, set)| world.store.owned(object::uid(set), Resource::Pods)).collect();
         let min_ready = self.rollout["spec"]["minReadySeconds"].as_i64().unwrap_or(0);
         let now = world.time();
-        let is_available = |pod: &Value| {
+        let is_available = |pod: &Json| {
             !object::is_terminating(pod) && object::available_at(pod, min_ready).is_some_and(|at| at <= now)
         };
         let available = i64::try_from(pods.iter().filter(|(_, pod)| is_available(pod)).count()).unwrap_or(i64::MAX);

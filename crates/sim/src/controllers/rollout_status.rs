@@ -1,6 +1,6 @@
 //! What a Rollout says of itself: counters, conditions, phase.
 
-use serde_json::{Value, json};
+use crate::{Json, json};
 
 use super::rollout::{Step, counter, replicas};
 use super::{Again, conditions, put_status};
@@ -65,7 +65,7 @@ impl Step<'_> {
     }
 
     /// Keeps the Progressing condition; says when its deadline has to be looked at.
-    fn progress(&mut self, world: &World, old: &Value, now: &Value) -> Option<u64> {
+    fn progress(&mut self, world: &World, old: &Json, now: &Json) -> Option<u64> {
         if self.is_aborted() {
             conditions::set(&mut self.status, "Progressing", "False", "RolloutAborted", "Rollout aborted", now);
             return None;

@@ -1,6 +1,6 @@
 //! Something that changes replica counts, as a horizontal autoscaler does.
 
-use serde_json::json;
+use crate::json;
 
 use super::put_spec;
 use crate::history::Author;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use crate::{Json, json};
 
 use super::{Again, put_status, sooner, template};
 use crate::error::ApiError;
@@ -54,7 +54,7 @@ impl Step<'_> {
             .collect()
     }
 
-    fn is_available(&self, world: &World, pod: &Value) -> bool {
+    fn is_available(&self, world: &World, pod: &Json) -> bool {
         let min_ready = self.set["spec"]["minReadySeconds"].as_i64().unwrap_or(0);
         !object::is_terminating(pod) && object::available_at(pod, min_ready).is_some_and(|at| at <= world.time())
     }

@@ -1,6 +1,6 @@
 //! Pod templates: their hash, and pods made of them.
 
-use serde_json::{Value, json};
+use crate::{Json, json};
 
 use crate::error::ApiError;
 use crate::history::Author;
@@ -11,7 +11,7 @@ use crate::world::World;
 
 /// A short name for a template: equal for equal templates under the same kind of owner.
 /// (Kinds hash differently in Kubernetes too; a Rollout that refers to a Deployment of its own name relies on it.)
-pub(crate) fn hash(owner: Resource, template: &Value) -> String {
+pub(crate) fn hash(owner: Resource, template: &Json) -> String {
     let mut state: u64 = 0xcbf2_9ce4_8422_2325;
     for byte in owner.kind().bytes().chain(template.to_string().bytes()) {
         state = (state ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
@@ -25,7 +25,7 @@ pub(crate) fn hash(owner: Resource, template: &Value) -> String {
 }
 
 /// The same of the template of an object that has it in its spec. Whatever changes that is another generation.
-pub(super) fn hash_of(world: &mut World, owner: Resource, object: &Value) -> String {
+pub(super) fn hash_of(world: &mut World, owner: Resource, object: &Json) -> String {
     let generation = object::generation(object);
     if let Some((known, hash)) = world.template_hashes.get(object::uid(object))
         && *known == generation
@@ -38,7 +38,7 @@ pub(super) fn hash_of(world: &mut World, owner: Resource, object: &Value) -> Str
 }
 
 /// A pod of this template; what is left out are its name and what its controller adds.
-pub(crate) fn pod(template: &Value, owner: (Resource, &Value)) -> Value {
+pub(crate) fn pod(template: &Json, owner: (Resource, &Json)) -> Json {
     let mut metadata = json!({"ownerReferences": [object::owner_reference(owner.0, owner.1)]});
     for field in ["labels", "annotations", "finalizers"] {
         if !template["metadata"][field].is_null() {
@@ -49,7 +49,7 @@ pub(crate) fn pod(template: &Value, owner: (Resource, &Value)) -> Value {
 }
 
 /// The `ControllerRevision` for the template of a `StatefulSet` or `DaemonSet`; made when there is none yet.
-pub(crate) fn revision(world: &mut World, author: &Author, owner: (Resource, &Value)) -> Result<Object, ApiError> {
+pub(crate) fn revision(world: &mut World, author: &Author, owner: (Resource, &Json)) -> Result<Object, ApiError> {
     let (resource, workload) = owner;
     let template = &workload["spec"]["template"];
     let hash = hash_of(world, resource, workload);
