@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use flippy_core::{
-    Container, ImageRef, Pod as Record, PodState, SignedDuration, StrayFacts, Timestamp, annotation, is_of_known_kind,
+    Container, Pod as Record, PodState, SignedDuration, StrayFacts, Timestamp, annotation, is_of_known_kind,
 };
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
@@ -55,7 +55,8 @@ struct SlimCondition {
     #[serde(rename = "type")]
     kind: String,
     status: String,
-    last_transition_time: Option<Time>,
+    /// Not read yet: it is asked of one condition only, and a pod has five.
+    last_transition_time: Option<String>,
 }
 
 #[derive(Deserialize, Clone, Debug)]
@@ -123,7 +124,7 @@ impl SlimPod {
     /// Whether it is ready, and since when. A pod without that condition was never ready.
     fn readiness(&self) -> (bool, Timestamp) {
         let condition = self.status.conditions.iter().flatten().find(|condition| condition.kind == "Ready");
-        let since = condition.and_then(|condition| condition.last_transition_time.as_ref()).map(|time| time.0);
+        let since = condition.and_then(|condition| condition.last_transition_time.as_ref()?.parse().ok());
         let is_ready = condition.is_some_and(|condition| condition.status == "True");
         (is_ready, since.unwrap_or_else(|| created_at(&self.metadata)))
     }
@@ -143,8 +144,8 @@ impl SlimPod {
             let status = statuses.iter().flatten().find(|status| status.name == spec.name);
             Container {
                 name: interner.text(&spec.name),
-                image: spec.image.as_deref().and_then(|image| ImageRef::parse(image).ok()),
-                running_image: status.and_then(|status| ImageRef::parse(status.image.as_deref()?).ok()),
+                image: spec.image.as_deref().and_then(|image| interner.image(image)),
+                running_image: status.and_then(|status| interner.image(status.image.as_deref()?)),
                 running_digest: status
                     .and_then(|status| digest(status.image_id.as_deref()?))
                     .map(|text| interner.text(text)),
