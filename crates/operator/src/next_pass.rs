@@ -8,11 +8,11 @@ use tokio::time::Instant;
 /// somebody waits: a restart may start when a rollout is complete or another restart is answered, or must not when a gate
 /// shuts; and a person has just edited a config.
 const SETTLE: Duration = Duration::from_millis(50);
-/// After a pass the loop rests ten times as long as that took, at most this long: most of what a cluster tells changes
-/// nothing that matters, and must not keep a processor busy.
-const MAX_REST: Duration = Duration::from_millis(250);
-const REST_PER_PASS: u32 = 10;
-/// Less if somebody waits. There are only a few of these passes for each restart.
+/// After a pass the loop rests so long: most of what a cluster tells changes nothing that matters, and nobody notices when it
+/// is looked at four times a second.
+const REST: Duration = Duration::from_millis(250);
+/// If somebody waits, it rests twice as long as the pass took, within bounds. There are only a few of these passes for each
+/// restart.
 const SHORT_REST_PER_PASS: u32 = 2;
 const MIN_SHORT_REST: Duration = Duration::from_millis(2);
 
@@ -61,8 +61,8 @@ impl NextPass {
             due: None,
             is_urgent: false,
             recheck_at,
-            rested_at: now + (took * REST_PER_PASS).min(MAX_REST),
-            rested_a_little_at: now + (took * SHORT_REST_PER_PASS).clamp(MIN_SHORT_REST, MAX_REST),
+            rested_at: now + REST,
+            rested_a_little_at: now + (took * SHORT_REST_PER_PASS).clamp(MIN_SHORT_REST, REST),
         }
     }
 }
@@ -85,6 +85,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_changes_together_is_looked_at_together_and_a_stream_of_changes_does_not_put_it_off() {
         let mut next = after(0);
+        tokio::time::advance(REST).await;
         next.soon();
         tokio::time::advance(Duration::from_millis(30)).await;
         next.soon();
@@ -101,20 +102,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn passes_take_a_small_part_of_the_time_and_a_larger_one_only_where_somebody_waits_for_them() {
+    async fn there_are_four_passes_a_second_at_most_and_more_only_where_somebody_waits_for_them() {
         let changed = |took: u64, ask: fn(&mut NextPass)| {
             let mut next = after(took);
             ask(&mut next);
             in_milliseconds(next)
         };
-        assert_eq!([0, 1, 10, 100].map(|took| changed(took, NextPass::soon)), [50, 50, 100, 250]);
+        assert_eq!([0, 1, 10, 100].map(|took| changed(took, NextPass::soon)), [250; 4]);
         assert_eq!([0, 1, 10, 100].map(|took| changed(took, NextPass::at_once)), [2, 2, 20, 200]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn without_changes_it_comes_when_time_alone_brings_something_about() {
         assert_eq!(in_milliseconds(after(0)), HOUR.as_millis());
-        let mut next = NextPass::after(Duration::ZERO, Instant::now() + Duration::from_millis(10));
+        let mut next = NextPass::after(Duration::ZERO, Instant::now() + REST + Duration::from_millis(10));
+        tokio::time::advance(REST).await;
         next.soon();
         assert_eq!(in_milliseconds(next), 10);
     }
