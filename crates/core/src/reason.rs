@@ -425,7 +425,7 @@ pub const REASONS: &[Reason] = &[
     reason(
         "WaveSoaks",
         &[Ready, RestartsAllowed, Hold],
-        "A wave is complete, and the next one starts only after its `Soak`.",
+        "A wave is complete, and the next one starts only after its `Soak`, also when what was restarted is gone by then.",
         "Wait until the time that the message names.",
     ),
     reason("WaveStarted", &[Event], "The first restart of a wave was made.", NOTHING),

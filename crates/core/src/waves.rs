@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::plan::{CLOCKS_DIFFER_BY, Plan, PlanEntry, UnderWay};
 use crate::policy::{Policy, PolicyName};
@@ -271,8 +271,9 @@ impl Judge<'_> {
         let completed_at = remembered.and_then(|wave| wave.completed_at).filter(|at| self.is_believable(*at));
         let completed_at = completed_at.or_else(|| (is_complete && countable > 0).then(|| next_second(self.now)));
         let soak = self.policy.waves.get(self.position).map(|wave| wave.soak);
-        // Where nothing runs there is nothing to see.
-        let soak = soak.filter(|soak| countable > 0 && soak.is_positive());
+        // Once begun it lasts to its end, also where nothing runs any more: whoever deletes a bad canary must not thereby let
+        // all others go.
+        let soak = soak.filter(SignedDuration::is_positive);
         let soaks_until = completed_at.and_then(|at| Some(at.saturating_add(soak?).unwrap_or(Timestamp::MAX)));
         let state = if halted == Some(self.position) {
             WaveState::Halted

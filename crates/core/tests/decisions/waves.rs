@@ -261,6 +261,17 @@ fn where_nothing_runs_there_is_nothing_to_soak() {
 }
 
 #[test]
+fn a_soak_is_not_cut_short_by_whoever_deletes_or_stops_what_was_restarted() {
+    let memory = pass(&in_waves(), &cluster([done("canary/a", -20), stale("early/a")])).waves.memory();
+    for left in [cluster([stale("early/a")]), cluster([in_stage(deployment("canary/a")), stale("early/a")])] {
+        let soaking = pass_remembering(&memory, &in_waves(), &left, SOAK_SECONDS - 1);
+        assert_eq!(soaking.starts(), [""; 0]);
+        assert_eq!(states(&soaking), ["Soaking", "Pending", "Pending"]);
+        assert_eq!(pass_remembering(&memory, &in_waves(), &left, SOAK_SECONDS).starts(), ["early/a"]);
+    }
+}
+
+#[test]
 fn a_wave_of_which_nothing_was_seen_is_not_complete_once_and_for_all() {
     let nothing = pass(&in_waves(), &cluster([stale("early/a")]));
     assert_eq!(nothing.waves.facts[0].state, WaveState::Done);
