@@ -15,7 +15,7 @@ use super::wish::Standing;
 use super::{Case, Invariant, Objection};
 use crate::record::{Record, mark};
 
-/// A workload whose restart was refused is passed over for at most this long.
+/// A workload whose restart was refused is passed over for at most this long, by the operator's clock.
 const PASSED_OVER: SignedDuration = SignedDuration::from_mins(6);
 /// So many restarts without a fresh pod stop a campaign; what it then tries is chosen otherwise.
 const FUTILE: usize = 3;
@@ -140,8 +140,9 @@ fn waits_for_an_answer(case: &Case<'_>) -> bool {
 /// What this life has tried to restart lately.
 pub(super) fn tried_lately<'a>(case: &'a Case<'_>) -> impl Iterator<Item = (Resource, &'a Key)> {
     let earlier = case.record.history.requests[..case.restart.index].iter().rev();
+    let passed_over = PASSED_OVER + case.record.clocks.spread();
     let lately = earlier
-        .take_while(|request| case.restart.request.at.duration_since(request.at) < PASSED_OVER)
+        .take_while(move |request| case.restart.request.at.duration_since(request.at) < passed_over)
         .filter(|request| request.user == case.restart.request.user && Record::is_restart_request(request));
     lately.filter_map(|request| request.target.as_ref()).map(|target| (target.1, &target.3))
 }
