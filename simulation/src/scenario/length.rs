@@ -11,8 +11,8 @@ use crate::seeds::failed_on_a_long_day;
 
 /// On short days everything comes so many times as fast, but for the cluster and the operator themselves.
 const HASTE: u64 = 6;
-/// So many of a hundred days are long. Each takes as much time as five short ones, and hardly ever finds what those do not.
-const LONG_DAYS_PERCENT: u8 = 3;
+/// So many of a hundred days are long. Each takes as much time as seven short ones, and hardly ever finds what those do not.
+const LONG_DAYS_PERCENT: u8 = 1;
 
 /// How long a day is, and how much happens on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +42,14 @@ impl Length {
     pub(crate) fn compress(self, deeds: &mut [Timed]) {
         for timed in deeds {
             timed.at_milliseconds = self.hasty(timed.at_milliseconds);
+        }
+    }
+
+    /// How many workloads are drawn, besides those that every day has: with them, twenty or so.
+    pub(crate) fn workloads(self, rng: &mut Rng) -> u64 {
+        match self {
+            Self::Short => rng.u64(10..=18),
+            Self::Long => rng.u64(12..=20),
         }
     }
 

@@ -75,8 +75,8 @@ impl Scenario {
     pub fn draw(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed ^ 0x00f1_1bb7);
         let has_rollouts = rng.u8(..10) > 0;
-        let mut workloads = workloads::draw(&mut rng, has_rollouts);
         let length = Length::of(seed);
+        let mut workloads = workloads::draw(&mut rng, length, has_rollouts);
         let calm_at_seconds = length.hasty(rng.u64(600..2400));
         let mut deeds = std::mem::take(&mut workloads.deeds);
         configs::draw(&mut rng, &workloads, &mut deeds);

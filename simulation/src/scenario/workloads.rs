@@ -6,6 +6,7 @@ use flippy_sim::{Key, NATIVE_SIDECAR, PINNED_IMAGE, Resource, fixtures};
 
 use super::configs::IGNORE_KEY;
 use super::deeds::{Change, Deed, Timed};
+use super::length::Length;
 use super::{PINNED, percent};
 
 /// Namespaces with a sidecar in every pod.
@@ -31,7 +32,7 @@ pub(crate) fn gateway() -> (Resource, Key) {
     (Resource::Deployments, Key::new("istio-system", "gateway"))
 }
 
-pub(crate) fn draw(rng: &mut Rng, has_rollouts: bool) -> Workloads {
+pub(crate) fn draw(rng: &mut Rng, length: Length, has_rollouts: bool) -> Workloads {
     let mut found = Workloads::default();
     for name in MESHED {
         let mut namespace = fixtures::namespace(name, true);
@@ -48,7 +49,7 @@ pub(crate) fn draw(rng: &mut Rng, has_rollouts: bool) -> Workloads {
     ]);
     found.objects.push(fixtures::deployment("istio-system", "istiod", rng.u64(1..=2)));
     found.objects.push(fixtures::deployment("istio-system", "gateway", rng.u64(1..=2)));
-    for number in 0..rng.u64(12..=20) {
+    for number in 0..length.workloads(rng) {
         let namespace = MESHED[rng.usize(..MESHED.len())];
         one(rng, &mut found, namespace, number, has_rollouts);
     }
