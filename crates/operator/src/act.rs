@@ -33,7 +33,7 @@ pub(crate) enum Outcome {
     Outdated,
     /// It does not exist any more.
     Gone,
-    /// It was not sent, because one before it in the batch was refused: it is decided anew.
+    /// It was not sent, because one before it in the batch was not carried out: it is decided anew.
     NotSent,
     /// The API server did not carry it out, or nobody knows: the answer was lost. The guard on the generation makes
     /// trying again safe in both cases.

@@ -126,8 +126,8 @@ impl Acting {
     }
 }
 
-/// Sends restarts of one policy. What is left after a refusal, or once restarts are forbidden, is decided anew: it may not
-/// be wise any more.
+/// Sends restarts of one policy. What is left after one that was not carried out, or once restarts are forbidden, is decided
+/// anew: it may not be wise any more, and what goes in order must not overtake.
 async fn batch(
     client: Client,
     policy: PolicyName,
@@ -136,17 +136,17 @@ async fn batch(
     revoked: CancellationToken,
     answered: mpsc::Sender<Answer>,
 ) -> PolicyName {
-    let refused = CancellationToken::new();
+    let not_carried_out = CancellationToken::new();
     let on_behalf_of = policy.clone();
     let send = async |restart: Restart| {
         let start = restart.start.clone();
-        let outcome = if refused.is_cancelled() || revoked.is_cancelled() {
+        let outcome = if not_carried_out.is_cancelled() || revoked.is_cancelled() {
             Outcome::NotSent
         } else {
             act::restart(client.clone(), &on_behalf_of, restart).await
         };
-        if matches!(outcome, Outcome::Refused { .. }) {
-            refused.cancel();
+        if matches!(outcome, Outcome::Refused { .. } | Outcome::Outdated) {
+            not_carried_out.cancel();
         }
         (start, outcome)
     };
@@ -199,6 +199,22 @@ mod tests {
         assert_eq!(room_beside(&["a", "b", "c"], 1), 0, "b and c are not sent yet");
         assert_eq!(room_beside(&["a", "b", "c"], 8), 5, "they are all sent");
         assert_eq!(room_beside(&["a"], 1), 7, "there was room for one, and it is sent");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_goes_next_does_not_overtake_one_that_has_changed_meanwhile() {
+        let conflict = |_| async {
+            let status = json!({"kind": "Status", "status": "Failure", "reason": "Conflict", "code": 409});
+            let body = Body::from(status.to_string().into_bytes());
+            Ok::<_, tower::BoxError>(http::Response::builder().status(409).body(body)?)
+        };
+        let (mut acting, (answered, mut answers)) = (Acting::default(), mpsc::channel(2));
+        let policy = PolicyName { namespace: "flippy-system".into(), name: "mesh".into() };
+        let restarts = ["gateway", "web"].map(restart).into();
+        acting.send(&Client::new(tower::service_fn(conflict), "default"), &policy, restarts, 1, &answered);
+        let (_, first) = answers.recv().await.expect("it is answered");
+        let (_, next) = answers.recv().await.expect("it has an outcome, too");
+        assert!(matches!((&first, &next), (Outcome::Outdated, Outcome::NotSent)), "{first:?}, {next:?}");
     }
 
     #[tokio::test(start_paused = true)]

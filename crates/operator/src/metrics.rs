@@ -68,7 +68,7 @@ impl Metrics {
             restarts: new.family(
                 "restarts",
                 "Restarts by kind of workload and outcome: restarted, outdated (the workload had changed, so it is decided \
-                 anew), gone, refused (by the API server, or it did not answer), not-sent (because one before was refused)",
+                 anew), gone, refused (by the API server, or it did not answer), not-sent (because one before was not carried out)",
             ),
             evictions: new.family(
                 "evictions",
