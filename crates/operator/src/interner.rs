@@ -12,6 +12,8 @@ const FIRST_SWEEP_AT: usize = 4096;
 
 /// Different images after which those read so far are forgotten. A cluster runs a few thousand; a tenant may make up others.
 const MOST_IMAGES: usize = 8192;
+/// Longer texts are read each time, in bytes: a pod may name an image of a megabyte, and thousands of those would be kept.
+const LONGEST_KEPT: usize = 512;
 
 /// One per feed: nothing is shared between tasks, so nothing is locked.
 #[derive(Debug)]
@@ -45,6 +47,9 @@ impl Interner {
 
     /// An image as it is written in a pod, if it is one. Each text is read once: thousands of pods run the same few images.
     pub(crate) fn image(&mut self, text: &str) -> Option<ImageRef> {
+        if text.len() > LONGEST_KEPT {
+            return ImageRef::parse(text).ok();
+        }
         if let Some(known) = self.images.get(text) {
             return known.clone();
         }
@@ -116,6 +121,10 @@ mod tests {
             assert!(interner.image(&format!("app:{number}")).is_some());
         }
         assert!(interner.images.len() <= MOST_IMAGES);
+        interner.images.clear();
+        let long = format!("app:{}", "1".repeat(LONGEST_KEPT));
+        assert_eq!(interner.image(&long), None, "it is none, and who says so");
+        assert!(interner.images.is_empty());
     }
 
     #[test]

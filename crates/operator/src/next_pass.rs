@@ -9,7 +9,7 @@ use tokio::time::Instant;
 /// shuts; and a person has just edited a config.
 const SETTLE: Duration = Duration::from_millis(50);
 /// After a pass the loop rests so long: most of what a cluster tells changes nothing that matters, and nobody notices when it
-/// is looked at four times a second.
+/// is looked at four times a second. What time alone brings about waits for it, too.
 const REST: Duration = Duration::from_millis(250);
 /// If somebody waits, it rests twice as long as the pass took, within bounds. There are only a few of these passes for each
 /// restart.

@@ -123,10 +123,12 @@ impl SlimPod {
 
     /// Whether it is ready, and since when. A pod without that condition was never ready.
     fn readiness(&self) -> (bool, Timestamp) {
+        let created_at = created_at(&self.metadata);
         let condition = self.status.conditions.iter().flatten().find(|condition| condition.kind == "Ready");
-        let since = condition.and_then(|condition| condition.last_transition_time.as_ref()?.parse().ok());
-        let is_ready = condition.is_some_and(|condition| condition.status == "True");
-        (is_ready, since.unwrap_or_else(|| created_at(&self.metadata)))
+        let Some(condition) = condition else { return (false, created_at) };
+        let since = condition.last_transition_time.as_deref().map_or(Ok(created_at), str::parse::<Timestamp>);
+        // A time that is none comes from no API server, and nothing may be believed to have been ready for long by it.
+        (condition.status == "True" && since.is_ok(), since.unwrap_or(created_at))
     }
 
     /// Whether the scheduler has looked at it and found no node. Before it has looked, there is no such condition.
@@ -172,6 +174,20 @@ mod tests {
         let pod: SlimPod = serde_json::from_value(json!({"metadata": {"name": "cart"}, "status": status}))
             .expect("the API server could say this");
         pod.record(&mut Interner::new()).unscheduled
+    }
+
+    #[test]
+    fn a_pod_is_ready_since_its_condition_says_so_or_since_it_was_created() {
+        let readiness = |since: Value| {
+            let condition = json!({"type": "Ready", "status": "True", "lastTransitionTime": since});
+            let metadata = json!({"name": "cart", "creationTimestamp": "2026-01-05T00:00:00Z"});
+            let pod = json!({"metadata": metadata, "status": {"conditions": [condition]}});
+            let pod = serde_json::from_value::<SlimPod>(pod).expect("it decodes").record(&mut Interner::new());
+            (pod.ready, pod.ready_changed_at.to_string())
+        };
+        assert_eq!(readiness(json!("2026-01-05T00:00:09Z")), (true, "2026-01-05T00:00:09Z".to_owned()));
+        assert_eq!(readiness(json!(null)), (true, "2026-01-05T00:00:00Z".to_owned()));
+        assert_eq!(readiness(json!("nine o'clock")), (false, "2026-01-05T00:00:00Z".to_owned()));
     }
 
     #[test]
