@@ -426,7 +426,7 @@ pub const REASONS: &[Reason] = &[
         "WaveSoaks",
         &[Ready, RestartsAllowed, Hold],
         "A wave is complete, and the next one starts only after its `Soak`, also when what was restarted is gone by then.",
-        "Wait until the time that the message names.",
+        "Wait until the time that the message names, or shorten `Soak`.",
     ),
     reason("WaveStarted", &[Event], "The first restart of a wave was made.", NOTHING),
     reason(

@@ -272,7 +272,8 @@ impl Judge<'_> {
         let completed_at = completed_at.or_else(|| (is_complete && countable > 0).then(|| next_second(self.now)));
         let soak = self.policy.waves.get(self.position).map(|wave| wave.soak);
         // Once begun it lasts to its end, also where nothing runs any more: whoever deletes a bad canary must not thereby let
-        // all others go.
+        // all others go. (It does not begin where nothing is left before the wave was complete: the first look of a life, at
+        // an old list, may show the same.)
         let soak = soak.filter(SignedDuration::is_positive);
         let soaks_until = completed_at.and_then(|at| Some(at.saturating_add(soak?).unwrap_or(Timestamp::MAX)));
         let state = if halted == Some(self.position) {
