@@ -1,7 +1,6 @@
 //! What objects say of themselves: the rules of `kubectl rollout status`, written down a second time.
 
-use flippy_sim::Json;
-use flippy_sim::{Key, Resource};
+use flippy_sim::{Json, Key, Resource};
 use jiff::{SignedDuration, Timestamp};
 
 use super::wish::Wish;
@@ -27,6 +26,9 @@ pub(crate) fn rollout_of(resource: Resource, workload: &Json) -> Rollout {
     let generation = workload["metadata"]["generation"].as_i64().unwrap_or(0);
     if spec["paused"] == true || spec["updateStrategy"]["paused"] == true {
         return Rollout::Held;
+    }
+    if is_silent(resource, workload) {
+        return Rollout::Complete;
     }
     let observed = match &status["observedGeneration"] {
         Json::String(text) => text.parse().unwrap_or(0),
@@ -90,6 +92,12 @@ pub(crate) fn rollout_of(resource: Resource, workload: &Json) -> Rollout {
     }
 }
 
+/// What the status of a kind that Flippy does not know says nothing about holds nothing up: its pods are judged alone. An old
+/// list may show one from before its first status.
+fn is_silent(resource: Resource, workload: &Json) -> bool {
+    resource == Resource::CloneSets && workload["status"]["observedGeneration"].is_null()
+}
+
 fn complete_if(complete: bool) -> Rollout {
     if complete { Rollout::Complete } else { Rollout::Stuck }
 }
@@ -147,7 +155,7 @@ pub(crate) fn has_landed(
     }
     rollout_of(resource, workload) == Rollout::Complete
         && pods.iter().all(|pod| !is_left(wish, resource, key, pod, mark))
-        && (mark.evicts_until.is_none() || is_whole(resource, workload, pods))
+        && ((mark.evicts_until.is_none() && !is_silent(resource, workload)) || is_whole(resource, workload, pods))
 }
 
 /// Whether an eviction has ended itself: its replacements are stale again, and ready.

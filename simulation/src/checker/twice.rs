@@ -52,7 +52,7 @@ pub(super) fn check(record: &Record<'_>) -> Vec<Finding> {
 fn objection(record: &Record<'_>, last: &Restart<'_>, next: &Restart<'_>) -> Option<&'static str> {
     let resource = next.mutation.resource;
     let was_taken_away = mark(resource, next.before).is_none_or(|mark| mark.token != last.token());
-    if was_taken_away || wishes_changed(record, last, next) || source_was_unseen(record, last) {
+    if was_taken_away || wishes_changed(record, last, next) || source_was_first_seen(record, last, next) {
         return None;
     }
     let (Some(last_mark), Some(next_mark)) = (mark(resource, last.after), mark(resource, next.after)) else {
@@ -109,12 +109,13 @@ fn wishes_changed(record: &Record<'_>, last: &Restart<'_>, next: &Restart<'_>) -
     })
 }
 
-/// Whether the images of a config are from a source that the life had not seen when it made a restart: that config had no say
-/// in it yet.
-fn source_was_unseen(record: &Record<'_>, restart: &Restart<'_>) -> bool {
-    let mut configs = record.all(Resource::FlippyConfigs, restart.mutation.revision);
+/// Whether the images of a config are from a source that was not seen yet when the one restart was made, and was when the other
+/// one was: that config had a say only in the other.
+fn source_was_first_seen(record: &Record<'_>, last: &Restart<'_>, next: &Restart<'_>) -> bool {
+    let mut configs = record.all(Resource::FlippyConfigs, last.mutation.revision);
     let has_source = configs.any(|(_, config)| !config["spec"]["ImageSources"].is_null());
-    has_source && told(record, restart, Resource::ConfigMaps).is_none()
+    let is_seen = |restart| told(record, restart, Resource::ConfigMaps).is_some();
+    has_source && !is_seen(last) && is_seen(next)
 }
 
 /// As of which revision the life that made a restart knew the configs, and the source of their images if they have one.
