@@ -9,8 +9,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use flippy_sim::Json;
-use flippy_sim::{Delivery, Key, Outcome, PINNED_IMAGE, Resource, SimCluster};
+use flippy_sim::{Delivery, Json, Key, Outcome, PINNED_IMAGE, Resource, SimCluster};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::record::{Record, Restart, WORKLOADS, is_live, owner, uid, version};

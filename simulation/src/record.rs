@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use flippy_sim::Json;
-use flippy_sim::{Delivery, History, Key, Mutation, Part, RequestRecord, Resource, Verb};
+use flippy_sim::{Delivery, History, Json, Key, Mutation, Part, RequestRecord, Resource, Verb};
 use jiff::Timestamp;
 
 use crate::life::{is_operator, life_of};

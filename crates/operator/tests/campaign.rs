@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use flippy_api::{ConversionOptions, FlippyConfig, FlippyConfigStatus};
 use flippy_operator::{Campaign, Clients, Clock, Dialer, News};
-use flippy_sim::{Faults, Resource, SimCluster, Verb, fixtures};
-use flippy_sim::{Json, json};
+use flippy_sim::{Faults, Json, Resource, SimCluster, Verb, fixtures, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;

@@ -31,7 +31,7 @@ mod faults;
 pub mod fixtures;
 mod garbage;
 mod history;
-pub mod json;
+mod json;
 mod link;
 mod list;
 mod log;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::resources::Resource;
 
-/// A stored object. Shared, never changed in place.
+/// A stored object. Whoever changes it changes a copy.
 pub(crate) type Object = Json;
 
 /// Where an object lives within its resource; the namespace is empty for cluster-scoped ones.

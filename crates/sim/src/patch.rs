@@ -28,7 +28,8 @@ impl PatchKind {
     }
 }
 
-/// RFC 6902. A failed `test`, or any other operation that does not fit, is 422.
+/// RFC 6902. A failed `test`, or any other operation that does not fit, is 422. The library patches values of `serde_json`: what
+/// comes of it shares nothing with what was.
 pub(crate) fn json(object: &Json, body: &[u8]) -> Result<Json, ApiError> {
     let patch: json_patch::Patch = serde_json::from_slice(body)
         .map_err(|error| ApiError::bad_request(format!("error decoding patch: {error}")))?;

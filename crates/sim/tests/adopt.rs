@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use flippy_sim::{Faults, Resource, SimCluster, fixtures, run};
-use flippy_sim::{Json, json};
+use flippy_sim::{Faults, Json, Resource, SimCluster, fixtures, json, run};
 
 /// Everything on a cluster with one workload of each kind, with revisions named as a real cluster might.
 fn renamed(real: &str) -> Vec<Json> {

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use flippy_sim::json;
-use flippy_sim::{Faults, Resource, SimCluster, fixtures, run};
+use flippy_sim::{Faults, Resource, SimCluster, fixtures, json, run};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, EvictParams, PostParams};
 

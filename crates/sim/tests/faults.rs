@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use flippy_sim::json;
-use flippy_sim::{Actor, CutPoint, Fault, Faults, Key, LinkState, Resource, Scaler, SimCluster, fixtures, run};
+use flippy_sim::{Actor, CutPoint, Fault, Faults, Key, LinkState, Resource, Scaler, SimCluster, fixtures, json, run};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};

@@ -27,6 +27,16 @@ fn what_is_asked_to_be_removed_and_is_not_there_copies_nothing() {
 }
 
 #[test]
+fn what_is_removed_from_a_copy_stays_in_the_original() {
+    let pod = json!({"a": 1, "b": 2, "c": 3, "d": 4});
+    let mut copy = pod.clone();
+    let fields = copy.as_object_mut().expect("it is an object");
+    fields.retain(|name, value| name != "b" && *value != 3);
+    assert_eq!(fields.remove("d"), Some(json!(4)));
+    assert_eq!((copy, pod), (json!({"a": 1}), json!({"a": 1, "b": 2, "c": 3, "d": 4})));
+}
+
+#[test]
 fn values_are_equal_whether_they_share_their_parts_or_not() {
     let one = json!({"a": [1, {"b": null}], "c": true});
     let other = json!({"c": true, "a": [1, {"b": null}]});

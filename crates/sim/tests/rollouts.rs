@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use flippy_sim::{Faults, Resource, SIDECAR, SimCluster, fixtures, run};
-use flippy_sim::{Json, json};
+use flippy_sim::{Faults, Json, Resource, SIDECAR, SimCluster, fixtures, json, run};
 
 const OLD: &str = "docker.io/istio/proxyv2:1.30.3";
 const NEW: &str = "docker.io/istio/proxyv2:1.30.4";

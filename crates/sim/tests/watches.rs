@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use flippy_sim::{Faults, Resource, SimCluster, fixtures, run};
-use flippy_sim::{Json, json};
+use flippy_sim::{Faults, Json, Resource, SimCluster, fixtures, json, run};
 use futures::{Stream, StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod};
 use kube::api::{Api, ListParams, PartialObjectMeta, VersionMatch, WatchEvent, WatchParams};

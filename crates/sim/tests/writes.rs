@@ -1,7 +1,6 @@
 //! Writing through the real client.
 
-use flippy_sim::{Faults, Resource, SimCluster, fixtures, run};
-use flippy_sim::{Json, json};
+use flippy_sim::{Faults, Json, Resource, SimCluster, fixtures, json, run};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};

@@ -3,8 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use flippy_sim::Json;
-use flippy_sim::{Key, Part, Resource};
+use flippy_sim::{Json, Key, Part, Resource};
 use jiff::SignedDuration;
 
 use super::facts::complete_by;

@@ -3,8 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use flippy_sim::Json;
-use flippy_sim::{Key, Resource};
+use flippy_sim::{Json, Key, Resource};
 use jiff::SignedDuration;
 
 use super::facts::{Rollout, has_landed, is_vain, name, rollout_of};

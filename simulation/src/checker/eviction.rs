@@ -3,8 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use flippy_sim::Json;
-use flippy_sim::{Key, Mutation, Part, RequestRecord, Resource, Verb};
+use flippy_sim::{Json, Key, Mutation, Part, RequestRecord, Resource, Verb};
 
 use super::facts::{created_at, is_ready, is_whole};
 use super::wish::Wish;

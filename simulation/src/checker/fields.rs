@@ -1,7 +1,6 @@
 //! A restart changes nothing of a workload but its marks, and for a Rollout the time of its restart.
 
-use flippy_sim::Json;
-use flippy_sim::Resource;
+use flippy_sim::{Json, Resource};
 
 use super::{Finding, Invariant};
 use crate::record::{EVICTS_UNTIL, RESTARTED_AT, RESTARTED_FOR, Record, Restart, UNHEALTHY_BEFORE, mark};

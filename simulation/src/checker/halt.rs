@@ -3,8 +3,7 @@
 //! Failures are counted from marks and pods, with care for what cannot be known: for an objection only those count that
 //! have failed without any doubt, for an explanation all those that may have.
 
-use flippy_sim::Json;
-use flippy_sim::{Key, Resource};
+use flippy_sim::{Json, Key, Resource};
 use jiff::{SignedDuration, Timestamp};
 
 use super::budget::most;

@@ -1,7 +1,6 @@
 //! When trouble is over, everything in scope becomes fresh or is explained, and `Ready` tells the truth about it.
 
-use flippy_sim::Json;
-use flippy_sim::{Key, Resource};
+use flippy_sim::{Json, Key, Resource};
 use jiff::{SignedDuration, Timestamp};
 
 use super::facts::{Rollout, is_held, name, predates, rollout_of};

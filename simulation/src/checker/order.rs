@@ -1,8 +1,7 @@
 //! What goes first goes first; then healthy workloads, kind by kind as the config lists them, by namespace and name; then
 //! those that were unhealthy before.
 
-use flippy_sim::Json;
-use flippy_sim::{Key, Resource};
+use flippy_sim::{Json, Key, Resource};
 use jiff::SignedDuration;
 
 use super::budget::may_be_full;

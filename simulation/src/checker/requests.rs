@@ -3,8 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use flippy_sim::Json;
-use flippy_sim::{Key, Outcome, Part, RequestRecord, Resource, Verb};
+use flippy_sim::{Json, Key, Outcome, Part, RequestRecord, Resource, Verb};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Finding, Invariant};

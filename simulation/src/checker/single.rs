@@ -1,7 +1,6 @@
 //! A workload whose only replica would be away is left alone, where the config says so.
 
-use flippy_sim::Json;
-use flippy_sim::Resource;
+use flippy_sim::{Json, Resource};
 
 use super::disruption::surges;
 use super::wish::Wish;

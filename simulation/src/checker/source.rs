@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use flippy_sim::Json;
-use flippy_sim::Key;
+use flippy_sim::{Json, Key};
 
 use super::{Case, Invariant, Objection, facts};
 

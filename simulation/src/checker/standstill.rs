@@ -1,7 +1,6 @@
 //! A rollout of somebody else that makes no progress is waited for no longer than ten minutes, by what the server knew of it.
 
-use flippy_sim::Json;
-use flippy_sim::{Key, Resource};
+use flippy_sim::{Json, Key, Resource};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Case;

@@ -3,8 +3,7 @@
 //! What a life sent itself it knows of from then on, whatever became of the answer: a request without an answer may have
 //! taken effect, and then two would be under way at once. What its predecessors did it knows when it is told.
 
-use flippy_sim::Json;
-use flippy_sim::{Key, Resource};
+use flippy_sim::{Json, Key, Resource};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Case;

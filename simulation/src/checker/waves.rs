@@ -3,8 +3,7 @@
 //! What the operator remembers of waves stands in a status that it writes itself. None of that is believed here: when a
 //! wave was done is read from the restarts in it, and who approved it from what people wrote.
 
-use flippy_sim::Json;
-use flippy_sim::{Key, Resource};
+use flippy_sim::{Json, Key, Resource};
 use jiff::SignedDuration;
 use sha2::{Digest, Sha256};
 

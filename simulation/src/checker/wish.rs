@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use flippy_sim::Json;
-use flippy_sim::{Key, Resource};
+use flippy_sim::{Json, Key, Resource};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::knowledge::View;

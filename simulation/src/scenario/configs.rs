@@ -1,8 +1,7 @@
 //! The `FlippyConfig`s, when they come, and the upgrade that they are for.
 
 use fastrand::Rng;
-use flippy_sim::{Json, json};
-use flippy_sim::{Key, Resource};
+use flippy_sim::{Json, Key, Resource, json};
 
 use super::deeds::{Change, Deed, Timed};
 use super::workloads::{MESHED, Workloads, control_plane, gateway};

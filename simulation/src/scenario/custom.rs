@@ -1,8 +1,7 @@
 //! Kinds that Flippy does not know, for which the `CloneSet` stands: on some days there are a few, and configs that name them.
 
 use fastrand::Rng;
-use flippy_sim::fixtures;
-use flippy_sim::{Json, json};
+use flippy_sim::{Json, fixtures, json};
 
 use super::configs::CONFIG_NAMESPACE;
 use super::deeds::{Timed, created_configs};

@@ -1,8 +1,7 @@
 //! What others do while Flippy works: edit, deploy, scale, delete, revert.
 
 use fastrand::Rng;
-use flippy_sim::{Faults, Key, Resource, Webhook};
-use flippy_sim::{Json, json};
+use flippy_sim::{Faults, Json, Key, Resource, Webhook, json};
 
 use super::configs::IGNORE_KEY;
 use super::percent;

@@ -1,8 +1,7 @@
 //! What workloads share: disruption budgets, some of which allow nothing for a while, and groups.
 
 use fastrand::Rng;
-use flippy_sim::{Json, json};
-use flippy_sim::{Key, Resource};
+use flippy_sim::{Json, Key, Resource, json};
 
 use super::deeds::{Change, Deed, Timed, created_configs};
 use super::percent;

@@ -2,8 +2,7 @@
 //! clusters without room for what is restarted.
 
 use fastrand::Rng;
-use flippy_sim::{Json, json};
-use flippy_sim::{Key, Resource, fixtures};
+use flippy_sim::{Json, Key, Resource, fixtures, json};
 use jiff::SignedDuration;
 
 use super::configs::CONFIG_NAMESPACE;

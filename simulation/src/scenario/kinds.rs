@@ -2,8 +2,7 @@
 //! evict, or never do.
 
 use fastrand::Rng;
-use flippy_sim::fixtures;
-use flippy_sim::{Json, json};
+use flippy_sim::{Json, fixtures, json};
 
 use super::deeds::{Timed, created_configs};
 use super::workloads::MESHED;

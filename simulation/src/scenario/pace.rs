@@ -3,8 +3,7 @@
 //! Drawn from numbers of its own, after everything else: what it adds changes nothing of the rest of a day.
 
 use fastrand::Rng;
-use flippy_sim::{Json, json};
-use flippy_sim::{Key, Resource};
+use flippy_sim::{Json, Key, Resource, json};
 use jiff::{SignedDuration, Timestamp};
 
 use super::configs::CONFIG_NAMESPACE;
@@ -25,7 +24,7 @@ pub(crate) fn draw(rng: &mut Rng, deeds: &mut Vec<Timed>) {
             halts |= !config["spec"]["Strategy"]["MaxFailures"].is_null();
         }
         if percent(rng, 25) {
-            config["spec"]["Windows"] = (0..rng.u8(1..=2)).map(|_| window(rng)).collect();
+            config["spec"]["Windows"] = (0..rng.u8(1..=2)).map(|_| window(rng)).collect::<Vec<_>>().into();
         }
     }
     if halts && percent(rng, 30) {

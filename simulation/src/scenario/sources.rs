@@ -2,8 +2,7 @@
 //! Mirrors, from which the mesh is upgraded. And admission, which some configs ask before they restart anything.
 
 use fastrand::Rng;
-use flippy_sim::{Json, json};
-use flippy_sim::{Key, Resource};
+use flippy_sim::{Json, Key, Resource, json};
 
 use super::deeds::{Change, Deed, Timed, created_configs};
 use super::{OTHER, percent};

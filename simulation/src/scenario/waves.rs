@@ -2,8 +2,7 @@
 //! wrong campaign, or never come.
 
 use fastrand::Rng;
-use flippy_sim::{Json, json};
-use flippy_sim::{Key, Resource};
+use flippy_sim::{Json, Key, Resource, json};
 
 use super::configs::CONFIG_NAMESPACE;
 use super::deeds::{Change, Deed, Timed, created_configs};

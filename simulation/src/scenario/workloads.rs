@@ -1,8 +1,7 @@
 //! The cluster: about twenty workloads of all kinds, many of them awkward.
 
 use fastrand::Rng;
-use flippy_sim::{Json, json};
-use flippy_sim::{Key, NATIVE_SIDECAR, PINNED_IMAGE, Resource, fixtures};
+use flippy_sim::{Json, Key, NATIVE_SIDECAR, PINNED_IMAGE, Resource, fixtures, json};
 
 use super::configs::IGNORE_KEY;
 use super::deeds::{Change, Deed, Timed};

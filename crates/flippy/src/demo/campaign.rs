@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use flippy_api::ConversionOptions;
 use flippy_operator::{Clients, Clock, Dialer, Operator, Settings};
-use flippy_sim::Json;
-use flippy_sim::{Resource, SimCluster};
+use flippy_sim::{Json, Resource, SimCluster};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 

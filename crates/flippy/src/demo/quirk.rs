@@ -1,8 +1,7 @@
 //! What makes a workload awkward. Real clusters have some of each.
 
 use flippy_sim::fixtures::annotate_template;
-use flippy_sim::{Json, json};
-use flippy_sim::{NATIVE_SIDECAR, PINNED_IMAGE};
+use flippy_sim::{Json, NATIVE_SIDECAR, PINNED_IMAGE, json};
 
 /// Sidecar image before the mesh is upgraded.
 pub(super) const OLD_IMAGE: &str = "docker.io/istio/proxyv2:1.30.3";

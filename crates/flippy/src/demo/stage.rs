@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use flippy_api::FlippyConfig;
 use flippy_core::Kind;
-use flippy_sim::{Faults, Rejected, Resource, SimCluster, fixtures};
-use flippy_sim::{Json, json};
+use flippy_sim::{Faults, Json, Rejected, Resource, SimCluster, fixtures, json};
 
 use super::company::{FROZEN, Member, NOT_IN_THE_MESH, TEAMS, Team};
 use super::quirk::{OLD_IMAGE, Quirk};

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use flippy_api::{ConfigCondition, FlippyConfig, FlippyConfigStatus, Listed};
 use flippy_core::Timestamp;
-use flippy_sim::Json;
-use flippy_sim::{Mutation, Part, Resource, SimCluster};
+use flippy_sim::{Json, Mutation, Part, Resource, SimCluster};
 use serde::Serialize;
 
 /// One thing that happened.

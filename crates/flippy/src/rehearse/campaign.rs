@@ -5,8 +5,7 @@ use std::time::Duration;
 use flippy_api::{ConversionOptions, FlippyConfigStatus};
 use flippy_core::annotation::APPROVE_PREFIX;
 use flippy_operator::{Clients, Clock, Dialer, MetricsProtection, Operator, Settings};
-use flippy_sim::{Json, json};
-use flippy_sim::{Resource, SimCluster};
+use flippy_sim::{Json, Resource, SimCluster, json};
 use tokio_util::sync::CancellationToken;
 
 use super::recorder::{Recorder, USER};

@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 
 use flippy_core::Timestamp;
-use flippy_sim::Json;
-use flippy_sim::{Resource, SimCluster};
+use flippy_sim::{Json, Resource, SimCluster};
 
 use super::recorder::{Recorder, name_of, shown_kind};
 use crate::plan::view::{ConfigView, NamedView, PlanView, WorkloadView};

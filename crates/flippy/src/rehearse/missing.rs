@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use flippy_core::Timestamp;
-use flippy_sim::Json;
-use flippy_sim::{Mutation, Resource, SimCluster};
+use flippy_sim::{Json, Mutation, Resource, SimCluster};
 
 use crate::report::model::{Disruption, NamespaceDisruption};
 

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use flippy_api::{FlippyConfigStatus, WaveStatus};
 use flippy_core::{Progress, Timestamp, progress_of};
-use flippy_sim::Json;
-use flippy_sim::{Mutation, Part, Resource, SimCluster};
+use flippy_sim::{Json, Mutation, Part, Resource, SimCluster};
 
 use super::missing::Missing;
 use crate::report::model::{Hold, MARK, Named, Restart, RestartState, Wave};

@@ -1,8 +1,7 @@
 //! How often the loop decides, on a simulated cluster and in virtual time.
 
 use flippy_api::ConversionOptions;
-use flippy_sim::{Faults, Resource, SimCluster, fixtures};
-use flippy_sim::{Json, json};
+use flippy_sim::{Faults, Json, Resource, SimCluster, fixtures, json};
 
 use super::*;
 use crate::dial::Dialer;

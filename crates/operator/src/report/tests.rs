@@ -1,8 +1,7 @@
 //! What is written when, and what of it is no news when the watch shows it, against a simulated API server.
 
 use flippy_api::ConversionOptions;
-use flippy_sim::json;
-use flippy_sim::{Faults, Resource, SimCluster};
+use flippy_sim::{Faults, Resource, SimCluster, json};
 
 use super::*;
 use crate::lease::Mandate;

@@ -7,7 +7,8 @@ use super::{Json, SmolStr};
 type Field = (SmolStr, Json);
 
 /// Fields by their names. A list in order: objects have few fields, and a list is copied, compared and written in one go.
-#[derive(Debug, Clone, Default, Eq)]
+// Two copies of one list are found equal without a look: so `Arc` compares what is `Eq`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Map(Arc<Vec<Field>>);
 
 impl Map {
@@ -35,11 +36,6 @@ impl Map {
     pub fn get_mut(&mut self, name: &str) -> Option<&mut Json> {
         let place = self.place(name)?;
         Some(&mut self.fields()[place].1)
-    }
-
-    /// Whether there is a field with this name.
-    pub fn contains_key(&self, name: &str) -> bool {
-        self.place(name).is_some()
     }
 
     /// Sets a field; what it was before.
@@ -72,7 +68,7 @@ impl Map {
     }
 
     /// Keeps the fields for which this holds.
-    pub fn retain(&mut self, mut keep: impl FnMut(&str, &Json) -> bool) {
+    pub fn retain(&mut self, keep: impl Fn(&str, &Json) -> bool) {
         if self.0.iter().any(|(name, value)| !keep(name, value)) {
             self.fields().retain(|(name, value)| keep(name, value));
         }
@@ -86,11 +82,6 @@ impl Map {
     /// The names, in order.
     pub fn keys(&self) -> impl Iterator<Item = &SmolStr> + use<'_> {
         self.0.iter().map(|(name, _)| name)
-    }
-
-    /// The values, by name.
-    pub fn values(&self) -> impl Iterator<Item = &Json> + use<'_> {
-        self.0.iter().map(|(_, value)| value)
     }
 
     pub(super) fn is_copy_of(&self, other: &Self) -> bool {
@@ -113,12 +104,6 @@ impl Map {
             Some((last, _)) if last.as_str() < name => Err(self.0.len()),
             _ => self.0.binary_search_by(|(known, _)| known.as_str().cmp(name)),
         }
-    }
-}
-
-impl PartialEq for Map {
-    fn eq(&self, other: &Self) -> bool {
-        self.is_copy_of(other) || self.0 == other.0
     }
 }
 

@@ -13,7 +13,7 @@ mod to_json;
 use std::sync::Arc;
 
 pub use map::Map;
-pub use serde_json::Number;
+use serde_json::Number;
 pub use smol_str::SmolStr;
 pub use to_json::ToJson;
 
@@ -100,7 +100,7 @@ impl Json {
         std::mem::take(self)
     }
 
-    /// Whether both are the same value in memory: a copy that neither side has changed.
+    /// Whether both are lists or objects that share their memory: copies that neither side has changed. Equal ones need not.
     pub fn is_copy_of(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Object(one), Self::Object(other)) => one.is_copy_of(other),

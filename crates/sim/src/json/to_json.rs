@@ -8,7 +8,7 @@ use super::{Json, Map, Number, SmolStr};
 
 /// What can stand in [`json!`](crate::json!).
 pub trait ToJson {
-    /// It as JSON.
+    /// The value; what is one already is copied, and shares all its parts.
     fn to_json(&self) -> Json;
 }
 
@@ -159,12 +159,6 @@ impl From<Map> for Json {
 impl From<Vec<Json>> for Json {
     fn from(items: Vec<Json>) -> Self {
         Self::Array(Arc::new(items))
-    }
-}
-
-impl FromIterator<Json> for Json {
-    fn from_iter<I: IntoIterator<Item = Json>>(items: I) -> Self {
-        Vec::from_iter(items).into()
     }
 }
 
