@@ -48,33 +48,25 @@ impl Step for usize {
     }
 }
 
-impl Step for String {
-    fn find_in<'a>(&self, value: &'a Json) -> Option<&'a Json> {
-        self.as_str().find_in(value)
-    }
+macro_rules! texts {
+    ($($text:ty)*) => {
+        $(impl Step for $text {
+            fn find_in<'a>(&self, value: &'a Json) -> Option<&'a Json> {
+                self.as_str().find_in(value)
+            }
 
-    fn find_in_mut<'a>(&self, value: &'a mut Json) -> Option<&'a mut Json> {
-        self.as_str().find_in_mut(value)
-    }
+            fn find_in_mut<'a>(&self, value: &'a mut Json) -> Option<&'a mut Json> {
+                self.as_str().find_in_mut(value)
+            }
 
-    fn make_in<'a>(&self, value: &'a mut Json) -> &'a mut Json {
-        self.as_str().make_in(value)
-    }
+            fn make_in<'a>(&self, value: &'a mut Json) -> &'a mut Json {
+                self.as_str().make_in(value)
+            }
+        })*
+    };
 }
 
-impl Step for SmolStr {
-    fn find_in<'a>(&self, value: &'a Json) -> Option<&'a Json> {
-        self.as_str().find_in(value)
-    }
-
-    fn find_in_mut<'a>(&self, value: &'a mut Json) -> Option<&'a mut Json> {
-        self.as_str().find_in_mut(value)
-    }
-
-    fn make_in<'a>(&self, value: &'a mut Json) -> &'a mut Json {
-        self.as_str().make_in(value)
-    }
-}
+texts! { String SmolStr }
 
 impl<S: Step + ?Sized> Step for &S {
     fn find_in<'a>(&self, value: &'a Json) -> Option<&'a Json> {
