@@ -88,7 +88,10 @@ fn is_open(case: &Case<'_>, gate: &QueryGate, known: Timestamp, moment: Timestam
     for asked in answers(case, gate).take_while(|asked| asked.answered_at <= known) {
         let at = shown(asked.at);
         let is_unbroken = last.is_some_and(|last| at <= counts_until(last));
-        good_since = asked.is_good.then(|| good_since.filter(|_| is_unbroken).unwrap_or(at));
+        // What began later than now is from before the clock was set back. Whether it counts is not known here: a gate that was
+        // changed since begins anew.
+        let began = good_since.filter(|since| is_unbroken && *since <= at);
+        good_since = asked.is_good.then(|| began.unwrap_or(at));
         last = Some(at);
     }
     let now = shown(moment);
