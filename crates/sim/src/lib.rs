@@ -67,7 +67,7 @@ pub use faults::{Fault, Faults};
 pub use history::{Author, Delivery, History, Mutation, Outcome, RequestRecord};
 pub use json::{Json, Map, SmolStr, ToJson};
 pub use link::{CutPoint, LinkState};
-pub use object::Key;
+pub use object::{Key, is_ready_pod, is_terminating};
 pub use request::{Part, Verb};
 pub use resources::Resource;
 pub use webhook::Webhook;

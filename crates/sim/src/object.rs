@@ -60,7 +60,8 @@ pub(crate) fn label<'a>(object: &'a Json, key: &str) -> Option<&'a str> {
     object["metadata"]["labels"][key].as_str()
 }
 
-pub(crate) fn is_terminating(object: &Json) -> bool {
+/// Whether it is being deleted.
+pub fn is_terminating(object: &Json) -> bool {
     !object["metadata"]["deletionTimestamp"].is_null()
 }
 
@@ -97,7 +98,8 @@ pub(crate) fn is_finished_pod(pod: &Json) -> bool {
     matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
 }
 
-pub(crate) fn is_ready_pod(pod: &Json) -> bool {
+/// Whether a pod says that it is ready.
+pub fn is_ready_pod(pod: &Json) -> bool {
     condition(pod, "Ready").is_some_and(|ready| ready["status"] == "True")
 }
 

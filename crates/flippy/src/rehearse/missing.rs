@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use flippy_core::Timestamp;
-use flippy_sim::{Json, Mutation, Resource, SimCluster};
+use flippy_sim::{Json, Mutation, Resource, SimCluster, is_ready_pod, is_terminating};
 
 use crate::report::model::{Disruption, NamespaceDisruption};
 
@@ -122,9 +122,7 @@ impl Missing {
 }
 
 fn counts(pod: &Json) -> bool {
-    let mut conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
-    let is_ready = conditions.any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
-    is_ready && pod["metadata"]["deletionTimestamp"].is_null()
+    !is_terminating(pod) && is_ready_pod(pod)
 }
 
 fn controller(object: &Json) -> Option<Owner> {
