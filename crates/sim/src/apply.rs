@@ -30,7 +30,7 @@ impl Apply<'_> {
         }
         strip_identity(&mut config);
         let wanted = fields_of(&config, custom);
-        let mut managers: Vec<Json> = live["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
+        let mut managers: Vec<Json> = live["metadata"]["managedFields"].as_array().unwrap_or_default().to_vec();
         let mine = managers.iter().position(|entry| self.is_mine(entry)).map(|at| managers.remove(at));
         self.settle_conflicts(live, &config, &wanted, &mut managers)?;
 
@@ -126,7 +126,7 @@ fn same_but_records(live: &Json, applied: &Json) -> bool {
 }
 
 fn same_records(known: &Json, recorded: &[Json]) -> bool {
-    let known = known.as_array().map_or(&[][..], Vec::as_slice);
+    let known = known.as_array().unwrap_or_default();
     known.len() == recorded.len() && recorded.iter().all(|one| known.contains(one))
 }
 
@@ -277,9 +277,9 @@ fn overlay(live: &mut Json, config: &Json, custom: bool) {
                 if !live[field].is_array() {
                     live[field] = json!([]);
                 }
-                for item in items.iter() {
+                for item in items {
                     let Some(list) = live[field].as_array_mut() else { continue };
-                    match list.iter_mut().find(|existing| merge_keys::same_item(keys, existing, item)) {
+                    match list.make_mut().iter_mut().find(|existing| merge_keys::same_item(keys, existing, item)) {
                         Some(existing) => overlay(existing, item, custom),
                         None => list.push(item.clone()),
                     }

@@ -146,7 +146,7 @@ fn strategic_list(list: &mut Json, items: &[Json], keys: &[&str]) -> Result<(), 
                     "strategic merge directive $patch: {other} on a list item"
                 )));
             }
-            (None, Some(at)) => strategic(&mut list[at], item)?,
+            (None, Some(at)) => strategic(&mut list.make_mut()[at], item)?,
             (None, None) => list.push(item.clone()),
         }
     }

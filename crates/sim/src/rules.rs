@@ -205,7 +205,7 @@ fn same_but_images(old: &Json, new: &Json) -> bool {
     let without_images = |spec: &Json| {
         let mut spec = spec.clone();
         for list in ["containers", "initContainers"] {
-            for container in spec[list].as_array_mut().into_iter().flatten() {
+            for container in spec[list].items_mut() {
                 container["image"] = Json::Null;
             }
         }

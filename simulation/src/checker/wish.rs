@@ -90,7 +90,7 @@ impl Wish {
         let texts = |list: &Json| -> Vec<String> {
             list.as_array().into_iter().flatten().filter_map(Json::as_str).map(str::to_owned).collect()
         };
-        let list = |list: &Json| list.as_array().cloned().unwrap_or_default();
+        let list = |list: &Json| list.as_array().unwrap_or_default().to_vec();
         let named = |one: &Json| {
             let text = |field: &str| one["K8S"][field].as_str().unwrap_or_default();
             let place = Key::new(text("Namespace"), text("Name"));

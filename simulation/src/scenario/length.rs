@@ -86,7 +86,7 @@ impl Length {
 /// Fewer kinds, at times in one namespace only, and nothing that waits for hours.
 fn narrow(rng: &mut Rng, spec: &mut Json) {
     if let Some(kinds) = spec["RestartObjects"].as_array_mut() {
-        rng.shuffle(kinds);
+        rng.shuffle(kinds.make_mut());
         kinds.truncate(rng.usize(1..=2));
     }
     if percent(rng, 50) {
@@ -95,7 +95,7 @@ fn narrow(rng: &mut Rng, spec: &mut Json) {
     if let Some(spec) = spec.as_object_mut().filter(|_| percent(rng, 90)) {
         spec.remove("Windows");
     }
-    let waves = spec.get_mut("Strategy").and_then(|strategy| strategy.get_mut("Waves")).and_then(Json::as_array_mut);
+    let waves = spec.get_mut("Strategy").and_then(|strategy| strategy.get_mut("Waves")).map(Json::items_mut);
     for wave in waves.into_iter().flatten() {
         if wave["Soak"] == "20m" || wave["Soak"] == "5m" {
             wave["Soak"] = json!("40s");

@@ -76,7 +76,7 @@ fn pod_template(world: &World, key: &Key, rollout: &Json) -> Option<Json> {
 pub(crate) fn as_argo_writes_it(template: &Json) -> Json {
     let mut template = template.clone();
     for list in ["containers", "initContainers"] {
-        let containers = template["spec"].get_mut(list).and_then(Json::as_array_mut);
+        let containers = template["spec"].get_mut(list).map(Json::items_mut);
         for container in containers.into_iter().flatten().filter(|container| container["resources"].is_null()) {
             container["resources"] = json!({});
         }

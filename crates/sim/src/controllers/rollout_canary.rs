@@ -11,7 +11,7 @@ use crate::world::World;
 
 impl Step<'_> {
     pub(super) fn steps(&self) -> &[Json] {
-        self.rollout["spec"]["strategy"]["canary"]["steps"].as_array().map_or(&[], Vec::as_slice)
+        self.rollout["spec"]["strategy"]["canary"]["steps"].as_array().unwrap_or_default()
     }
 
     pub(super) fn step_index(&self) -> usize {

@@ -1,7 +1,6 @@
 //! `object["metadata"]["name"]`: null where there is nothing, and written where there was nothing.
 
 use std::ops::{Index, IndexMut};
-use std::sync::Arc;
 
 use super::{Json, Map, NULL, SmolStr};
 
@@ -39,12 +38,12 @@ impl Step for usize {
     }
 
     fn find_in_mut<'a>(&self, value: &'a mut Json) -> Option<&'a mut Json> {
-        value.as_array_mut()?.get_mut(*self)
+        value.as_array_mut()?.make_mut().get_mut(*self)
     }
 
     fn make_in<'a>(&self, value: &'a mut Json) -> &'a mut Json {
         let Json::Array(items) = value else { panic!("item {self} of something that is no list") };
-        &mut Arc::make_mut(items)[*self]
+        &mut items.make_mut()[*self]
     }
 }
 

@@ -1,15 +1,25 @@
 //! The fields of an object, in the order of their names.
 
-use std::sync::Arc;
+use ecow::EcoVec;
 
 use super::{Json, SmolStr};
 
-type Field = (SmolStr, Json);
+/// A name and what it names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    head: Head,
+    name: SmolStr,
+    value: Json,
+}
+
+/// The first eight bytes of a name, by which nearly all names of an object differ: a field is found without a look at any
+/// name but its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Head(u64);
 
 /// Fields by their names. A list in order: objects have few fields, and a list is copied, compared and written in one go.
-// Two copies of one list are found equal without a look: so `Arc` compares what is `Eq`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Map(Arc<Vec<Field>>);
+#[derive(Debug, Clone, Default)]
+pub struct Map(EcoVec<Field>);
 
 impl Map {
     /// Without any field.
@@ -29,22 +39,22 @@ impl Map {
 
     /// The field with this name.
     pub fn get(&self, name: &str) -> Option<&Json> {
-        self.place(name).map(|place| &self.0[place].1)
+        self.place(name).map(|place| &self.0[place].value)
     }
 
     /// The field with this name, to be changed. Copies the fields, not what is in them, if another value shares them.
     pub fn get_mut(&mut self, name: &str) -> Option<&mut Json> {
         let place = self.place(name)?;
-        Some(&mut self.fields()[place].1)
+        Some(self.value_at(place))
     }
 
     /// Sets a field; what it was before.
     pub fn insert(&mut self, name: impl Into<SmolStr>, value: Json) -> Option<Json> {
         let name = name.into();
         match self.place_to_be(&name) {
-            Ok(place) => Some(std::mem::replace(&mut self.fields()[place].1, value)),
+            Ok(place) => Some(std::mem::replace(self.value_at(place), value)),
             Err(place) => {
-                self.fields().insert(place, (name, value));
+                self.0.insert(place, Field { head: Head::of(&name), name, value });
                 None
             }
         }
@@ -53,7 +63,7 @@ impl Map {
     /// Takes a field away; what it was.
     pub fn remove(&mut self, name: &str) -> Option<Json> {
         let place = self.place(name)?;
-        Some(self.fields().remove(place).1)
+        Some(self.0.remove(place).value)
     }
 
     /// The field with this name, null if it was not there.
@@ -61,16 +71,16 @@ impl Map {
         // It mostly is, and then its name need not be made.
         let place = self.place(name).unwrap_or_else(|| {
             let (Ok(place) | Err(place)) = self.place_to_be(name);
-            self.fields().insert(place, (name.into(), Json::Null));
+            self.0.insert(place, Field { head: Head::of(name), name: name.into(), value: Json::Null });
             place
         });
-        &mut self.fields()[place].1
+        self.value_at(place)
     }
 
     /// Keeps the fields for which this holds.
     pub fn retain(&mut self, keep: impl Fn(&str, &Json) -> bool) {
-        if self.0.iter().any(|(name, value)| !keep(name, value)) {
-            self.fields().retain(|(name, value)| keep(name, value));
+        if self.0.iter().any(|field| !keep(&field.name, &field.value)) {
+            self.0.retain(|field| keep(&field.name, &field.value));
         }
     }
 
@@ -81,45 +91,72 @@ impl Map {
 
     /// The names, in order.
     pub fn keys(&self) -> impl Iterator<Item = &SmolStr> + use<'_> {
-        self.0.iter().map(|(name, _)| name)
+        self.0.iter().map(|field| &field.name)
     }
 
     pub(super) fn is_copy_of(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        std::ptr::eq(self.0.as_slice(), other.0.as_slice())
     }
 
-    fn fields(&mut self) -> &mut Vec<Field> {
-        Arc::make_mut(&mut self.0)
+    fn value_at(&mut self, place: usize) -> &mut Json {
+        &mut self.0.make_mut()[place].value
     }
 
-    /// One after the other: of a few names nearly all differ in length already.
     fn place(&self, name: &str) -> Option<usize> {
-        self.0.iter().position(|(known, _)| known.as_str() == name)
+        let head = Head::of(name);
+        self.0.iter().position(|field| field.head == head && field.name.as_str() == name)
     }
 
     /// Where it is, or where it would be.
     fn place_to_be(&self, name: &str) -> Result<usize, usize> {
+        let head = Head::of(name);
+        let compare = |field: &Field| field.head.cmp(&head).then_with(|| field.name.as_str().cmp(name));
         match self.0.last() {
             // Most come in order.
-            Some((last, _)) if last.as_str() < name => Err(self.0.len()),
-            _ => self.0.binary_search_by(|(known, _)| known.as_str().cmp(name)),
+            Some(last) if compare(last).is_lt() => Err(self.0.len()),
+            _ => self.0.binary_search_by(compare),
         }
     }
 }
+
+impl Head {
+    /// Heads are in the order of their names, where they differ.
+    fn of(name: &str) -> Self {
+        let name = name.as_bytes();
+        Self(match (name.first_chunk(), name.first_chunk(), name.last_chunk()) {
+            (Some(eight), ..) => u64::from_be_bytes(*eight),
+            (None, Some(first), Some(last)) => {
+                // Some are the same: they come to the same place.
+                let last = u64::from(u32::from_be_bytes(*last)) << (8 * (8 - name.len()));
+                u64::from(u32::from_be_bytes(*first)) << 32 | last
+            }
+            _ => name.iter().rev().fold(0, |head, byte| head >> 8 | u64::from(*byte) << 56),
+        })
+    }
+}
+
+/// Two copies of one list are found equal without a look.
+impl PartialEq for Map {
+    fn eq(&self, other: &Self) -> bool {
+        self.is_copy_of(other) || self.0 == other.0
+    }
+}
+
+impl Eq for Map {}
 
 impl<'a> IntoIterator for &'a Map {
     type Item = (&'a SmolStr, &'a Json);
     type IntoIter = std::iter::Map<std::slice::Iter<'a, Field>, fn(&'a Field) -> Self::Item>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.iter().map(|(name, value)| (name, value))
+        self.0.iter().map(|field| (&field.name, &field.value))
     }
 }
 
 impl<N: Into<SmolStr>> FromIterator<(N, Json)> for Map {
     fn from_iter<I: IntoIterator<Item = (N, Json)>>(fields: I) -> Self {
         let fields = fields.into_iter();
-        let mut map = Self(Arc::new(Vec::with_capacity(fields.size_hint().0)));
+        let mut map = Self(EcoVec::with_capacity(fields.size_hint().0));
         for (name, value) in fields {
             map.insert(name, value);
         }

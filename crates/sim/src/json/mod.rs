@@ -10,15 +10,14 @@ mod map;
 mod text;
 mod to_json;
 
-use std::sync::Arc;
-
+use ecow::EcoVec;
 pub use map::Map;
 use serde_json::Number;
 pub use smol_str::SmolStr;
 pub use to_json::ToJson;
 
 /// A JSON value.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 #[allow(missing_docs, reason = "named as in JSON")]
 pub enum Json {
     #[default]
@@ -26,7 +25,7 @@ pub enum Json {
     Bool(bool),
     Number(Number),
     String(SmolStr),
-    Array(Arc<Vec<Json>>),
+    Array(EcoVec<Json>),
     Object(Map),
 }
 
@@ -75,13 +74,18 @@ impl Json {
     }
 
     /// The items, if it is a list.
-    pub fn as_array(&self) -> Option<&Vec<Json>> {
+    pub fn as_array(&self) -> Option<&[Json]> {
         if let Self::Array(items) = self { Some(items) } else { None }
     }
 
-    /// The items, to be changed. Copies the list, not the items, if another value shares it.
-    pub fn as_array_mut(&mut self) -> Option<&mut Vec<Json>> {
-        if let Self::Array(items) = self { Some(Arc::make_mut(items)) } else { None }
+    /// The items, each to be changed; none if it is no list. Copies the list, not the items, if another value shares it.
+    pub fn items_mut(&mut self) -> &mut [Json] {
+        if let Self::Array(items) = self { items.make_mut() } else { &mut [] }
+    }
+
+    /// The list, to be changed.
+    pub fn as_array_mut(&mut self) -> Option<&mut EcoVec<Json>> {
+        if let Self::Array(items) = self { Some(items) } else { None }
     }
 
     /// The fields, if it has some.
@@ -104,7 +108,7 @@ impl Json {
     pub fn is_copy_of(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Object(one), Self::Object(other)) => one.is_copy_of(other),
-            (Self::Array(one), Self::Array(other)) => Arc::ptr_eq(one, other),
+            (Self::Array(one), Self::Array(other)) => std::ptr::eq(one.as_slice(), other.as_slice()),
             _ => false,
         }
     }

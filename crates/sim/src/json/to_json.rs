@@ -86,7 +86,7 @@ impl<T: ToJson> ToJson for Option<T> {
 
 impl<T: ToJson> ToJson for [T] {
     fn to_json(&self) -> Json {
-        Json::Array(Arc::new(self.iter().map(ToJson::to_json).collect()))
+        Json::Array(self.iter().map(ToJson::to_json).collect())
     }
 }
 
@@ -158,7 +158,7 @@ impl From<Map> for Json {
 
 impl From<Vec<Json>> for Json {
     fn from(items: Vec<Json>) -> Self {
-        Self::Array(Arc::new(items))
+        Self::Array(items.into())
     }
 }
 
@@ -195,7 +195,7 @@ macro_rules! json {
         $crate::json!(@items [$($made,)* $crate::ToJson::to_json(&$value)] $($($rest)*)?)
     };
     (null) => { $crate::Json::Null };
-    ([]) => { $crate::Json::Array(::std::sync::Arc::default()) };
+    ([]) => { $crate::Json::Array(::std::default::Default::default()) };
     ([$($item:tt)*]) => { $crate::Json::from($crate::json!(@items [] $($item)*)) };
     ({}) => { $crate::Json::Object($crate::Map::new()) };
     ({$($field:tt)*}) => { $crate::Json::Object($crate::Map::from_iter($crate::json!(@fields [] $($field)*))) };
