@@ -1,9 +1,10 @@
 //! The world: the store, the controllers' work, and the one place where both advance.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::Json;
+use crate::{Json, json};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::admission::Injector;
@@ -35,6 +36,8 @@ pub(crate) struct World {
     pub(crate) start: Timestamp,
     /// Milliseconds since the start.
     pub(crate) now: u64,
+    /// The last second that was asked for, and how objects carry it: they carry little else as often.
+    stamp: RefCell<(i64, Json)>,
     /// While loading: pods are ready at once and controllers act without delay.
     pub(crate) instant: bool,
     pub(crate) nodes: u64,
@@ -65,6 +68,7 @@ impl World {
             fault_rng,
             start,
             now: 0,
+            stamp: RefCell::default(),
             instant: false,
             nodes: 3,
             daemon_nodes: HashMap::new(),
@@ -89,8 +93,13 @@ impl World {
     }
 
     pub(crate) fn stamp_after(&self, seconds: i64) -> Json {
-        let at = Timestamp::from_second(self.time().as_second() + seconds).unwrap_or(Timestamp::MAX);
-        Json::String(at.to_string().into())
+        let second = self.time().as_second() + seconds;
+        let mut stamp = self.stamp.borrow_mut();
+        if stamp.0 != second || stamp.1.is_null() {
+            let at = Timestamp::from_second(second).unwrap_or(Timestamp::MAX);
+            *stamp = (second, json!(at.to_string()));
+        }
+        stamp.1.clone()
     }
 
     /// Milliseconds from now until `at`; 0 when it has passed.

@@ -1,5 +1,6 @@
 //! Conditions of workloads.
 
+use crate::json::NULL;
 use crate::{Json, json};
 
 /// Sets a condition; the transition time moves only when its status does, the update time only when anything does.
@@ -8,28 +9,29 @@ pub(crate) fn set(status: &mut Json, kind: &str, value: &str, reason: &str, mess
         status["conditions"] = json!([]);
     }
     let Some(conditions) = status["conditions"].as_array_mut() else { return };
-    let mut new = json!({
-        "type": kind, "status": value, "reason": reason, "message": message,
-        "lastUpdateTime": now, "lastTransitionTime": now,
+    let place = conditions.iter().position(|condition| condition["type"] == kind);
+    let old = place.map_or(&NULL, |place| &conditions[place]);
+    let is_as_before = |field: &str, value: &str| old[field] == value;
+    let (same_status, same_reason) = (is_as_before("status", value), is_as_before("reason", reason));
+    if same_status && same_reason && is_as_before("message", message) {
+        return;
+    }
+    let kept = |field: &str, is_kept: bool| if is_kept { &old[field] } else { now };
+    let new = json!({
+        "lastTransitionTime": kept("lastTransitionTime", same_status),
+        "lastUpdateTime": kept("lastUpdateTime", same_status && same_reason),
+        "message": message, "reason": reason, "status": value, "type": kind,
     });
-    match conditions.iter_mut().find(|condition| condition["type"] == kind) {
-        Some(old) => {
-            if old["status"] == value {
-                new["lastTransitionTime"] = old["lastTransitionTime"].take();
-                if old["reason"] == reason {
-                    new["lastUpdateTime"] = old["lastUpdateTime"].take();
-                }
-            }
-            *old = new;
-        }
+    match place {
+        Some(place) => conditions.make_mut()[place] = new,
         None => conditions.push(new),
     }
 }
 
 /// Marks a condition as confirmed now.
 pub(crate) fn touch(status: &mut Json, kind: &str, now: &Json) {
-    let conditions = status["conditions"].as_array_mut();
-    if let Some(condition) = conditions.into_iter().flatten().find(|condition| condition["type"] == kind) {
+    let conditions = status["conditions"].items_mut();
+    if let Some(condition) = conditions.iter_mut().find(|condition| condition["type"] == kind) {
         condition["lastUpdateTime"] = now.clone();
     }
 }

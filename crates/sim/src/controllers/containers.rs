@@ -11,7 +11,7 @@ use crate::object;
 use crate::world::World;
 
 /// Image IDs by image; hashing is dear, images are few.
-pub(crate) type Digests = HashMap<String, String>;
+pub(crate) type Digests = HashMap<String, Json>;
 
 /// The state of a pod's containers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub(crate) fn show(world: &mut World, pod: &mut Json, containers: Containers) {
     .into_iter()
     .map(|(kind, value)| {
         let mut condition =
-            json!({"type": kind, "status": value, "lastProbeTime": null, "lastTransitionTime": since(kind, value)});
+            json!({"lastProbeTime": null, "lastTransitionTime": since(kind, value), "status": value, "type": kind});
         if value == "False" {
             condition["reason"] = json!("ContainersNotReady");
         }
@@ -68,41 +68,41 @@ pub(crate) fn show(world: &mut World, pod: &mut Json, containers: Containers) {
 }
 
 fn statuses(world: &mut World, pod: &Json, list: &str, old: &str, containers: Containers, now: &Json) -> Vec<Json> {
-    let mut statuses = Vec::new();
-    for (at, container) in pod["spec"][list].as_array().into_iter().flatten().enumerate() {
-        let (name, image) =
-            (container["name"].as_str().unwrap_or_default(), container["image"].as_str().unwrap_or_default());
-        let before = &pod["status"][old][at];
-        let mut restarts = before["restartCount"].as_u64().unwrap_or(0);
-        let started = before["state"]["running"]["startedAt"].clone();
-        let started = if started.is_null() { now.clone() } else { started };
-        // The proxy goes on running while the application beside it crashes.
-        let crashes = containers == Containers::CrashLoopBackOff && name != SIDECAR;
-        let mut status = json!({"name": name, "image": image});
-        if containers == Containers::ImagePullBackOff {
-            status["state"] =
-                json!({"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image (simulated)"}});
-            status["imageID"] = json!("");
-        } else {
-            status["imageID"] = json!(image_id(&mut world.digests, image));
-            if crashes {
-                restarts += 1;
-                status["state"] = json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off restarting failed container (simulated)"}});
-                status["lastState"] =
-                    json!({"terminated": {"exitCode": 1, "reason": "Error", "startedAt": started, "finishedAt": now}});
-            } else {
-                status["state"] = json!({"running": {"startedAt": started}});
-            }
-            status["containerID"] = json!(container_id(object::uid(pod), name, restarts));
-        }
-        let is_ready = containers == Containers::Running { ready: true }
-            || (name == SIDECAR && containers != Containers::ImagePullBackOff);
-        status["ready"] = json!(is_ready);
-        status["started"] = json!(status["state"]["running"].is_object());
-        status["restartCount"] = json!(restarts);
-        statuses.push(status);
+    let specs = pod["spec"][list].as_array().into_iter().flatten().enumerate();
+    specs.map(|(at, spec)| status(world, pod, spec, &pod["status"][old][at], containers, now)).collect()
+}
+
+/// The status of one container, which was `before`.
+fn status(world: &mut World, pod: &Json, container: &Json, before: &Json, containers: Containers, now: &Json) -> Json {
+    let (name, image) = (&container["name"], container["image"].as_str().unwrap_or_default());
+    let restarts = before["restartCount"].as_u64().unwrap_or(0);
+    if containers == Containers::ImagePullBackOff {
+        return json!({
+            "image": image, "imageID": "", "name": name, "ready": false, "restartCount": restarts, "started": false,
+            "state": {"waiting": {"message": "Back-off pulling image (simulated)", "reason": "ImagePullBackOff"}},
+        });
     }
-    statuses
+    let id = |restarts| container_id(object::uid(pod), name.as_str().unwrap_or_default(), restarts);
+    let image_id = image_id(&mut world.digests, image);
+    let started = &before["state"]["running"]["startedAt"];
+    let started = if started.is_null() { now } else { started };
+    // The proxy goes on running while the application beside it crashes.
+    let is_proxy = name == SIDECAR;
+    if containers == Containers::CrashLoopBackOff && !is_proxy {
+        let crash = json!({"exitCode": 1, "finishedAt": now, "reason": "Error", "startedAt": started});
+        let why = "back-off restarting failed container (simulated)";
+        return json!({
+            "containerID": id(restarts + 1), "image": image, "imageID": image_id, "lastState": {"terminated": crash},
+            "name": name, "ready": false, "restartCount": restarts + 1, "started": false,
+            "state": {"waiting": {"message": why, "reason": "CrashLoopBackOff"}},
+        });
+    }
+    let id = if before["containerID"].is_null() { json!(id(restarts)) } else { before["containerID"].clone() };
+    json!({
+        "containerID": id, "image": image, "imageID": image_id, "name": name,
+        "ready": is_proxy || containers == Containers::Running { ready: true }, "restartCount": restarts,
+        "started": true, "state": {"running": {"startedAt": started}},
+    })
 }
 
 /// Init containers: sidecars (`restartPolicy: Always`) run, the others have finished.
@@ -121,7 +121,7 @@ fn statuses_of_init(world: &mut World, pod: &Json, now: &Json) -> Vec<Json> {
 }
 
 /// `repository@sha256:…`: the same for the same image.
-fn image_id(digests: &mut Digests, image: &str) -> String {
+fn image_id(digests: &mut Digests, image: &str) -> Json {
     if let Some(known) = digests.get(image) {
         return known.clone();
     }
@@ -132,6 +132,7 @@ fn image_id(digests: &mut Digests, image: &str) -> String {
         Some((_, digest)) => format!("{repository}@{digest}"),
         None => format!("{repository}@sha256:{}", hex(&Sha256::digest(image))),
     };
+    let id = json!(id);
     digests.insert(image.to_owned(), id.clone());
     id
 }
