@@ -22,6 +22,9 @@ const TRIED_AGAIN: Duration = Duration::from_mins(10);
 const LOOK_EVERY: Duration = Duration::from_mins(1);
 /// How long it must stay so to count as quiet.
 const QUIET: Duration = Duration::from_mins(2);
+/// Five times as long as on a real server, whose watches hear nothing but bookmarks most of the time: a day would consist of them.
+/// The last one before a watch ends, from which the next resumes, comes all the same.
+const BOOKMARK_INTERVAL: Duration = Duration::from_mins(5);
 
 /// What became of a day.
 pub struct Run {
@@ -84,6 +87,7 @@ fn set_up(cluster: &SimCluster, scenario: &Scenario) {
         cluster.serve_kind("CloneSet").expect(expectation);
     }
     cluster.set_nodes(2);
+    cluster.set_bookmark_interval(BOOKMARK_INTERVAL);
     cluster.flip_sidecar(OLD);
     let is_there =
         |object: &&flippy_sim::Json| object["metadata"]["name"] != "istio-system" || object["kind"] != "Namespace";

@@ -282,6 +282,12 @@ impl SimCluster {
         self.shared.with(|world| world.store.compact());
     }
 
+    /// How often watches that begin from now on hear the current revision while nothing changes. Every minute unless told
+    /// otherwise, as on a real server, which promises nothing.
+    pub fn set_bookmark_interval(&self, interval: Duration) {
+        self.shared.with(|world| world.bookmark_interval = interval);
+    }
+
     /// How many changes of each resource watches can resume from; 4096 unless told otherwise.
     pub fn set_log_capacity(&self, changes: usize) {
         self.shared.with(|world| world.store.set_log_capacity(changes));

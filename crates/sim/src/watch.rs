@@ -23,8 +23,8 @@ use crate::signal::Listener;
 use crate::text::Text;
 use crate::world::World;
 
-/// How often a quiet watch hears the current revision.
-const BOOKMARK_INTERVAL: Duration = Duration::from_mins(1);
+/// How often a quiet watch hears the current revision, unless told otherwise (k/k cacher `bookmarkFrequency`).
+pub(crate) const BOOKMARK_INTERVAL: Duration = Duration::from_mins(1);
 /// How long before its end a watch hears it for the last time.
 const LAST_BOOKMARK: Duration = Duration::from_secs(2);
 /// How long a watch lasts when the client does not say.
@@ -41,7 +41,8 @@ pub(crate) struct Watch {
     cursor: u64,
     /// The state a fresh watch begins with.
     initial: Vec<u8>,
-    bookmarks: bool,
+    /// How often it hears the current revision, if it wants to.
+    bookmarks: Option<Duration>,
     lifetime: Duration,
     /// Ends in a broken connection rather than in a clean one.
     breaks: bool,
@@ -88,7 +89,8 @@ pub(crate) fn begin(world: &World, request: &ApiRequest, form: Form, mut rng: Rn
         lifetime = lifetime.min(Duration::from_millis(rng.below(60_000)));
     }
     let cursor = if from_the_start { revision } else { from };
-    Ok(Watch { selection, form, cursor, initial, bookmarks: query.bookmarks, lifetime, breaks, rng })
+    let bookmarks = query.bookmarks.then_some(world.bookmark_interval);
+    Ok(Watch { selection, form, cursor, initial, bookmarks, lifetime, breaks, rng })
 }
 
 impl Watch {
@@ -108,7 +110,7 @@ impl Watch {
         let now = Instant::now();
         let running = Running {
             deadline: now + self.lifetime,
-            next_bookmark: next_bookmark(now, now + self.lifetime),
+            next_bookmark: self.bookmarks.map(|interval| next_bookmark(now, interval, now + self.lifetime)),
             watch: self,
             shared,
             record,
@@ -125,9 +127,9 @@ impl Watch {
     }
 }
 
-/// Every minute, and once more shortly before the end, so that the next watch resumes close to it (k/k cacher `nextBookmarkTime`).
-fn next_bookmark(now: Instant, deadline: Instant) -> Instant {
-    let regular = now + BOOKMARK_INTERVAL;
+/// Now and then, and once more shortly before the end, so that the next watch resumes close to it (k/k cacher `nextBookmarkTime`).
+fn next_bookmark(now: Instant, interval: Duration, deadline: Instant) -> Instant {
+    let regular = now + interval;
     match deadline.checked_sub(LAST_BOOKMARK) {
         Some(last) if last > now => regular.min(last),
         _ => regular,
@@ -141,7 +143,7 @@ struct Running {
     link: Listener<LinkState>,
     changed: Listener<u64>,
     deadline: Instant,
-    next_bookmark: Instant,
+    next_bookmark: Option<Instant>,
     ended: bool,
 }
 
@@ -195,8 +197,8 @@ impl Running {
                 () = tokio::time::sleep_until(self.deadline) => {
                     return self.watch.breaks.then(|| Err(std::io::ErrorKind::ConnectionReset.into()));
                 }
-                () = tokio::time::sleep_until(self.next_bookmark), if self.watch.bookmarks => {
-                    self.next_bookmark = next_bookmark(self.next_bookmark, self.deadline);
+                at = at(self.next_bookmark) => {
+                    self.next_bookmark = self.watch.bookmarks.map(|interval| next_bookmark(at, interval, self.deadline));
                     let mut line = Vec::new();
                     write_bookmark(&mut line, self.watch.cursor, self.watch.form, false);
                     return Some(Ok(line.into()));
@@ -216,6 +218,13 @@ impl Running {
             _ => Err(()),
         }
     }
+}
+
+/// Waits until then; for ever if never.
+async fn at(then: Option<Instant>) -> Instant {
+    let Some(then) = then else { return std::future::pending().await };
+    tokio::time::sleep_until(then).await;
+    then
 }
 
 impl Watch {

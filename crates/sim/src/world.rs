@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::{Json, json};
 use jiff::{SignedDuration, Timestamp};
@@ -20,6 +21,7 @@ use crate::request::Part;
 use crate::resources::Resource;
 use crate::rng::Rng;
 use crate::store::Store;
+use crate::watch::BOOKMARK_INTERVAL;
 use crate::webhook::Webhook;
 
 /// Everything behind the API, changed by one caller at a time.
@@ -41,6 +43,7 @@ pub(crate) struct World {
     /// While loading: pods are ready at once and controllers act without delay.
     pub(crate) instant: bool,
     pub(crate) nodes: u64,
+    pub(crate) bookmark_interval: Duration,
     /// Nodes of `DaemonSet`s that do not run on all of them.
     pub(crate) daemon_nodes: HashMap<Key, Vec<Arc<str>>>,
     pub(crate) injector: Injector,
@@ -71,6 +74,7 @@ impl World {
             stamp: RefCell::default(),
             instant: false,
             nodes: 3,
+            bookmark_interval: BOOKMARK_INTERVAL,
             daemon_nodes: HashMap::new(),
             injector: Injector::default(),
             pod_delays: PodDelays::default(),

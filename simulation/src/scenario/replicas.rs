@@ -34,7 +34,7 @@ pub(crate) struct Cut {
 /// Draws from numbers of its own, so that all else on the day of a seed stays as it was.
 pub(crate) fn draw(seed: u64, length: Length, calm_at_seconds: u64, deeds: &mut Vec<Timed>) -> Option<Replicas> {
     let mut rng = Rng::with_seed(seed ^ 0x1ea5_e000);
-    // A lease doubles what a short day takes: most of its requests are renewals.
+    // A second replica and its lease treble what a short day takes: everything is told twice, and most requests are renewals.
     let is_spared = length == Length::Short && percent(&mut Rng::with_seed(seed ^ 0x5ba2_ed00), 70);
     if percent(&mut rng, 80) || is_spared {
         return None;
