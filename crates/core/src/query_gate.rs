@@ -63,13 +63,17 @@ pub struct QueryGateFact {
 }
 
 impl QueryHistory {
-    /// Takes an answer. A gap between answers, an error or a shut gate begin the count of `open_for` anew.
-    pub fn learn(&mut self, gate: &QueryGate, answer: QueryAnswer) {
+    /// Takes an answer. A gap between answers, an error or a shut gate begin the count of `open_for` anew. Says whether the gate
+    /// stands otherwise than before: one that is answered the same time and again is no reason to decide everything anew.
+    pub fn learn(&mut self, gate: &QueryGate, answer: QueryAnswer, now: Timestamp) -> bool {
+        let before = gate.fact(Some(self), now);
         let is_open = gate.judge(&answer.reading).is_ok();
         let is_unbroken = self.last.as_ref().is_some_and(|last| answer.asked_at <= gate.counts_until(last));
         let since = self.open_since.filter(|_| is_unbroken).unwrap_or(answer.asked_at);
         self.open_since = is_open.then_some(since);
         self.last = Some(answer);
+        let after = gate.fact(Some(self), now);
+        (before.state, before.message) != (after.state, after.message)
     }
 }
 

@@ -142,9 +142,10 @@ impl Driver {
                     next_pass.soon();
                 }
                 answered = self.gates.answered() => {
-                    self.world.answers.note(answered);
-                    // It may recall what is about to be sent.
-                    next_pass.at_once();
+                    if self.world.answers.note(answered, self.clock.now()) {
+                        // It may recall what is about to be sent.
+                        next_pass.at_once();
+                    }
                 }
                 replied = self.term.asking.replied() => {
                     if self.term.asking.note(replied, &mut self.world.snapshot) {

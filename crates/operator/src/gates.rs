@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use flippy_core::{PolicyName, QueryAnswer, QueryGate, QueryGateFact, QueryHistory, QueryState};
+use flippy_core::{PolicyName, QueryAnswer, QueryGate, QueryGateFact, QueryHistory, QueryState, Timestamp};
 use kube::Client;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -45,14 +45,12 @@ impl Histories {
         self.by_config.get(policy).unwrap_or(&self.none)
     }
 
-    /// Notes an answer, unless its gate has changed since it was asked.
-    pub(crate) fn note(&mut self, answered: Answered) {
+    /// Notes an answer, unless its gate has changed since it was asked. Says whether that gate stands otherwise now.
+    pub(crate) fn note(&mut self, answered: Answered, now: Timestamp) -> bool {
         let key = (answered.policy, answered.gate);
-        let Some((gate, task)) = self.asked.get(&key) else { return };
-        if *task == answered.task {
-            let (policy, name) = key;
-            self.by_config.entry(policy).or_default().entry(name).or_default().learn(gate, answered.answer);
-        }
+        let Some((gate, _)) = self.asked.get(&key).filter(|(_, task)| *task == answered.task) else { return false };
+        let (policy, name) = key;
+        self.by_config.entry(policy).or_default().entry(name).or_default().learn(gate, answered.answer, now)
     }
 
     /// Forgets gates that do not exist any more, or ask something else now.

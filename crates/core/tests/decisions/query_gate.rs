@@ -63,7 +63,7 @@ fn find(policy: &Policy, snapshot: &Snapshot, answers: &[(&str, Answers)], secon
         let gate = policy.gates.iter().find(|gate| *gate.name == **name).expect("the policy has that gate");
         let history = histories.entry(gate.name.clone()).or_default();
         for (second, reading) in answers {
-            history.learn(gate, QueryAnswer { asked_at: at(*second), reading: reading.clone() });
+            history.learn(gate, QueryAnswer { asked_at: at(*second), reading: reading.clone() }, at(*second));
         }
     }
     let now = at(seconds);
@@ -131,6 +131,26 @@ fn not_a_number_never_compares_true() {
         assert!(!is_open(with_threshold(comparison, 0.0), series(&[f64::NAN])));
         assert!(!is_open(with_threshold(comparison, 0.0), Ok(Reading::Scalar(f64::NAN))));
     }
+}
+
+#[test]
+fn only_an_answer_after_which_it_stands_otherwise_is_news() {
+    let gate = QueryGate { open_for: SignedDuration::from_secs(60), ..with_threshold(Comparison::Less, 1.0) };
+    let mut history = QueryHistory::default();
+    let mut is_news = |second, reading| {
+        let answer = QueryAnswer { asked_at: at(second), reading };
+        history.learn(&gate, answer, at(second))
+    };
+    assert!(is_news(0, series(&[0.0])), "it counts down to being open");
+    assert!(!is_news(30, series(&[0.5])), "it counts down still, and when it opens was known");
+    assert!(!is_news(60, series(&[0.0])), "that it is open now is due to time alone");
+    assert!(!is_news(90, series(&[0.0])));
+    assert!(is_news(120, series(&[2.0])));
+    assert!(!is_news(150, series(&[2.0])));
+    assert!(is_news(180, series(&[3.0])), "people are told another number");
+    assert!(is_news(210, Err("connection refused".to_owned())));
+    assert!(is_news(240, series(&[0.0])));
+    assert!(is_news(240 + 4 * INTERVAL_SECONDS, series(&[0.0])), "nobody answered for too long in between");
 }
 
 #[test]

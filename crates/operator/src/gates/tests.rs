@@ -93,7 +93,7 @@ async fn it_is_asked_again_and_again_while_something_is_to_be_restarted_and_then
         gates.follow(&mut world, &decided(&policy, true));
         let answered = gates.answered().await;
         assert!(answered.answer.reading.is_ok());
-        world.answers.note(answered);
+        world.answers.note(answered, Timestamp::UNIX_EPOCH);
     }
     assert_eq!(tasks(&gates), 1);
     assert!(asked.load(Ordering::SeqCst) >= 3);
@@ -125,7 +125,7 @@ async fn a_gate_that_asks_something_else_begins_anew() {
     let stale = gates.answered().await;
     install(&mut world, after.clone());
     gates.follow(&mut world, &decided(&after, true));
-    world.answers.note(stale);
+    assert!(!world.answers.note(stale, Timestamp::UNIX_EPOCH));
     assert!(world.answers.of(&after.name).is_empty(), "an answer to the old question says nothing about the new one");
 }
 
@@ -136,7 +136,7 @@ async fn a_config_that_is_deleted_is_forgotten_and_not_asked_about() {
     install(&mut world, policy.clone());
     gates.follow(&mut world, &decided(&policy, true));
     let answered = gates.answered().await;
-    world.answers.note(answered);
+    world.answers.note(answered, Timestamp::UNIX_EPOCH);
     world.configs.remove(&policy.name, "uid");
     gates.follow(&mut world, &[]);
     until_no_task_is_left(&gates).await;
