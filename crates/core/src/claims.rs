@@ -19,6 +19,8 @@ use crate::workload::{NamedWorkload, Workload};
 /// and restart it in turns for ever.
 pub struct Claims<'a> {
     by_workload: HashMap<&'a NamedWorkload, Claim<'a>>,
+    /// What each of these policies admits, in the order of the snapshot.
+    admitted: Vec<(&'a Policy, Vec<&'a Workload>)>,
     wanted: WantedImages<'a>,
     snapshot: &'a Snapshot,
     coverage: OnceCell<Coverage>,
@@ -35,16 +37,17 @@ struct Claim<'a> {
 impl<'a> Claims<'a> {
     /// Collects the claims. Policies on a dry run have no say, nor have those of which nobody knows what they want.
     pub fn new(policies: &[&'a Policy], snapshot: &'a Snapshot) -> Self {
-        let acting: Vec<&Policy> =
-            policies.iter().filter(|policy| !policy.dry_run && policy.knows_images()).copied().collect();
+        let acting = policies.iter().filter(|policy| !policy.dry_run && policy.knows_images());
+        let mut admitted: Vec<(&Policy, Vec<&Workload>)> = acting.map(|policy| (*policy, Vec::new())).collect();
         let wanted = WantedImages::new(snapshot);
         let mut by_workload = HashMap::new();
         for workload in snapshot.workloads() {
             let named = &workload.id.named;
             let (mut in_scope_of, mut restarted_first_by) = (Vec::new(), Vec::new());
-            for policy in &acting {
+            for (policy, admitted) in &mut admitted {
                 if policy.admits(workload, snapshot) {
                     in_scope_of.push(*policy);
+                    admitted.push(workload);
                 } else if policy.restarts_first(named) {
                     restarted_first_by.push(*policy);
                 }
@@ -54,7 +57,16 @@ impl<'a> Claims<'a> {
                 by_workload.insert(named, Claim { in_scope_of, restarted_first_by, hash });
             }
         }
-        Self { by_workload, wanted, snapshot, coverage: OnceCell::new() }
+        Self { by_workload, admitted, wanted, snapshot, coverage: OnceCell::new() }
+    }
+
+    /// What a policy admits, in the order of the snapshot. Nobody is asked twice in a pass.
+    pub(crate) fn admitted_by(&self, policy: &Policy) -> Vec<&'a Workload> {
+        // The very same policy: another one of its name, which a person tries out, may admit others.
+        match self.admitted.iter().find(|(known, _)| std::ptr::eq(*known, policy)) {
+            Some((_, admitted)) => admitted.clone(),
+            None => self.snapshot.workloads().filter(|workload| policy.admits(workload, self.snapshot)).collect(),
+        }
     }
 
     /// What `policy` wants of the pods of a workload.

@@ -1,5 +1,6 @@
 //! Which workloads a policy is about, asked question by question, so that whoever is told "no" can be told why.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -81,31 +82,39 @@ pub struct Lacking {
     pub found: Option<Arc<str>>,
 }
 
-/// A workload with what its scope is judged by, each looked up once.
+/// A workload with what its scope is judged by.
 struct Candidate<'a> {
     workload: &'a Workload,
-    namespace: Option<&'a Labels>,
-    /// Who holds its pod template: an Argo Rollout with `workloadRef` keeps none of its own.
-    template: Option<&'a Workload>,
+    snapshot: &'a Snapshot,
+    /// Looked up when it is asked for: most workloads are of a kind that is not named.
+    namespace: OnceCell<Option<&'a Labels>>,
 }
 
 impl<'a> Candidate<'a> {
     fn of(workload: &'a Workload, snapshot: &'a Snapshot) -> Self {
-        let template = match &workload.template_from {
-            Some(named) => snapshot.workload(named),
-            None => Some(workload),
-        };
-        Self { workload, namespace: snapshot.namespace(&workload.id.named.namespace), template }
+        Self { workload, snapshot, namespace: OnceCell::new() }
+    }
+
+    fn namespace(&self) -> Option<&'a Labels> {
+        *self.namespace.get_or_init(|| self.snapshot.namespace(&self.workload.id.named.namespace))
+    }
+
+    /// Who holds its pod template: an Argo Rollout with `workloadRef` keeps none of its own.
+    fn template(&self) -> Option<&'a Workload> {
+        match &self.workload.template_from {
+            Some(named) => self.snapshot.workload(named),
+            None => Some(self.workload),
+        }
     }
 
     /// The labels or annotations that a question is about, and those it asks for. `None`: it asks for none, or they
     /// cannot be looked at.
     fn compared(&self, question: ScopeQuestion, scope: &'a Scope) -> Option<(&'a Labels, &'a LabelMap)> {
         match question {
-            ScopeQuestion::NamespaceLabels => Some((self.namespace?, &scope.namespace_labels)),
-            ScopeQuestion::TemplateLabels => Some((&self.template?.template_labels, &scope.template_labels)),
+            ScopeQuestion::NamespaceLabels => Some((self.namespace()?, &scope.namespace_labels)),
+            ScopeQuestion::TemplateLabels => Some((&self.template()?.template_labels, &scope.template_labels)),
             ScopeQuestion::TemplateAnnotations => {
-                Some((&self.template?.template_annotations, &scope.template_annotations))
+                Some((&self.template()?.template_annotations, &scope.template_annotations))
             }
             _ => None,
         }
@@ -118,15 +127,15 @@ impl<'a> Candidate<'a> {
             ScopeQuestion::Stays => !self.workload.deleting,
             ScopeQuestion::Kind => policy.rank_of(self.workload.kind()).is_some(),
             ScopeQuestion::Trust => policy.may_act_in(&self.workload.id.named.namespace),
-            ScopeQuestion::Namespace => self.namespace.is_some(),
-            ScopeQuestion::Template => self.template.is_some(),
+            ScopeQuestion::Namespace => self.namespace().is_some(),
+            ScopeQuestion::Template => self.template().is_some(),
             ScopeQuestion::NamespaceLabels | ScopeQuestion::TemplateLabels | ScopeQuestion::TemplateAnnotations => {
                 self.compared(question, &policy.scope).is_none_or(|(found, wanted)| contains_all(found, wanted))
             }
-            ScopeQuestion::NamespaceNotIgnored => !self.namespace.is_some_and(is_left_alone),
+            ScopeQuestion::NamespaceNotIgnored => !self.namespace().is_some_and(is_left_alone),
             ScopeQuestion::WorkloadNotIgnored => !is_left_alone(&self.workload.annotations),
             ScopeQuestion::TemplateNotIgnored => {
-                !self.template.is_some_and(|template| is_left_alone(&template.template_annotations))
+                !self.template().is_some_and(|template| is_left_alone(&template.template_annotations))
             }
             // Injected containers are not in the template: pods answer this, in `is_of_interest`.
             ScopeQuestion::Container => !policy.scope.containers.is_empty(),

@@ -21,7 +21,7 @@ use crate::workload::{Kind, NamedWorkload, Workload};
 /// removal names the uid, so that a late notice of an old object's end never removes its successor of the same name.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    namespaces: BTreeMap<Arc<str>, Labels>,
+    namespaces: HashMap<Arc<str>, Labels>,
     workloads: BTreeMap<NamedWorkload, Workload>,
     replica_sets: HashMap<Arc<str>, ReplicaSet>,
     pods: HashMap<Arc<str>, Pod>,

@@ -238,7 +238,7 @@ pub fn plan(policy: &Policy, claims: &Claims<'_>, snapshot: &Snapshot, pods: &Po
     let mut asking = Asking::new(snapshot, now);
     let mut given = BTreeSet::new();
     if policy.selects_nothing().is_none() {
-        for workload in snapshot.workloads().filter(|workload| policy.admits(workload, snapshot)) {
+        for workload in claims.admitted_by(policy) {
             let wanted = claims.wanted(workload, policy);
             let tally = planner.tally(workload, &wanted);
             newest_fresh_at = newest_fresh_at.max(tally.newest_fresh_at);
