@@ -37,7 +37,7 @@ pub use duration::parse_duration;
 pub use gate_spec::{Gate, Prometheus, SecretKey, Threshold};
 pub use image_spec::{ConfigMapKey, ImageMirror, ImageSource};
 pub use next_status::{
-    gate_facts, next_status, problem_status, status_merge_patch, status_patch, unmet_since, wanted_before,
+    StatusPatch, gate_facts, next_status, problem_status, status_merge_patch, unmet_since, wanted_before,
 };
 pub use notification::webhook_url;
 pub use notification_spec::{Notification, Webhook};

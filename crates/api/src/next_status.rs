@@ -6,6 +6,7 @@ use flippy_core::{
     ConditionStatus, DesiredImages, ImageRef, Kind, NamedWorkload, PolicyName, QueryGateFact, QueryState, StatusFacts,
     Timestamp,
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::bounds::{MAX_LISTED, MAX_STATUS_MESSAGE_LENGTH, one_line};
@@ -94,13 +95,27 @@ pub fn problem_status(
 }
 
 /// The body of a server-side apply that writes a status and nothing else.
-pub fn status_patch(name: &PolicyName, status: &FlippyConfigStatus) -> Value {
-    json!({
-        "apiVersion": FlippyConfig::API_VERSION,
-        "kind": FlippyConfig::KIND,
-        "metadata": {"namespace": name.namespace, "name": name.name},
-        "status": status,
-    })
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusPatch<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    metadata: Identity<'a>,
+    status: &'a FlippyConfigStatus,
+}
+
+#[derive(Debug, Serialize)]
+struct Identity<'a> {
+    namespace: &'a str,
+    name: &'a str,
+}
+
+impl<'a> StatusPatch<'a> {
+    /// The body that writes this status into that config.
+    pub fn new(name: &'a PolicyName, status: &'a FlippyConfigStatus) -> Self {
+        let metadata = Identity { namespace: &name.namespace, name: &name.name };
+        Self { api_version: FlippyConfig::API_VERSION, kind: FlippyConfig::KIND, metadata, status }
+    }
 }
 
 /// The body of a merge patch that does the same, for an object whose spec does not fit the schema: the API server cannot

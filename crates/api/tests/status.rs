@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use flippy_api::{FlippyConfigStatus, gate_facts, next_status, problem_status, status_patch, unmet_since};
+use flippy_api::{FlippyConfigStatus, StatusPatch, gate_facts, next_status, problem_status, unmet_since};
 use flippy_core::{
     Condition, ConditionStatus, Counters, Kind, ListedWorkload, NamedWorkload, PolicyName, PreconditionFact,
     QueryGateFact, QueryState, StatusFacts, Timestamp,
@@ -199,7 +199,7 @@ fn a_problem_says_nothing_of_workloads() {
 fn a_status_patch_holds_the_identity_and_the_status_and_nothing_else() {
     let name = PolicyName { namespace: "istio-system".into(), name: "mesh".into() };
     let status = next(None, &under_way(None), "abc", "10:00:00");
-    let patch = status_patch(&name, &status);
+    let patch = serde_json::to_value(StatusPatch::new(&name, &status)).expect("it serialises");
     assert_eq!(patch["status"], serde_json::to_value(&status).expect("JSON"));
     let mut identity = patch;
     identity.as_object_mut().map(|fields| fields.remove("status"));

@@ -5,7 +5,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flippy_api::{FlippyConfigStatus, Turn};
+use flippy_api::{FlippyConfigStatus, StatusPatch, Turn};
 use flippy_core::{Ledger, PolicyName, SignedDuration, Timestamp};
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
@@ -253,13 +253,15 @@ async fn write(
     at: Timestamp,
 ) -> Write {
     let api = Api::<WrittenConfig>::namespaced(client, &name.namespace);
-    let (params, patch) = if fits_schema {
-        (PatchParams::apply(FIELD_MANAGER).force(), Patch::Apply(flippy_api::status_patch(&name, &status)))
-    } else {
+    let sending = async {
+        if fits_schema {
+            let patch = Patch::Apply(StatusPatch::new(&name, &status));
+            return api.patch_status(&name.name, &PatchParams::apply(FIELD_MANAGER).force(), &patch).await;
+        }
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-        (params, Patch::Merge(flippy_api::status_merge_patch(&status)))
+        api.patch_status(&name.name, &params, &Patch::Merge(flippy_api::status_merge_patch(&status))).await
     };
-    let sent = tokio::time::timeout(TIME_OUT, api.patch_status(&name.name, &params, &patch)).await;
+    let sent = tokio::time::timeout(TIME_OUT, sending).await;
     let mut as_of = None;
     let written = match sent {
         Ok(Ok(config)) => {
