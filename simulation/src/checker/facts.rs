@@ -98,6 +98,12 @@ fn is_silent(resource: Resource, workload: &Json) -> bool {
     resource == Resource::CloneSets && workload["status"]["observedGeneration"].is_null()
 }
 
+/// Whether its rollout is complete and, where its status does not tell that, every pod is there and ready.
+pub(crate) fn is_healthy(view: &View, resource: Resource, workload: &Json) -> bool {
+    rollout_of(resource, workload) == Rollout::Complete
+        && (!is_silent(resource, workload) || is_whole(resource, workload, view.pods(workload)))
+}
+
 fn complete_if(complete: bool) -> Rollout {
     if complete { Rollout::Complete } else { Rollout::Stuck }
 }

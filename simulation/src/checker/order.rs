@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::budget::may_be_full;
 use super::disruption;
-use super::facts::{Rollout, is_held, name, rollout_of};
+use super::facts::{is_healthy, is_held, name};
 use super::requests::tested_generation;
 use super::single::is_single;
 use super::waves::wave_of;
@@ -29,7 +29,7 @@ pub(super) fn objection(case: &Case<'_>) -> Vec<Objection> {
         found.push(objection(format!("{} goes first and was not restarted yet", name(*resource, key))));
     }
     let Some(workload) = case.view.workloads.get(&(resource, key.clone())) else { return found };
-    let healthy = rollout_of(resource, workload) == Rollout::Complete;
+    let healthy = is_healthy(case.view, resource, workload);
     let said_unhealthy = mark(resource, case.restart.after).is_some_and(|mark| mark.unhealthy_before);
     if healthy == said_unhealthy {
         let said = if said_unhealthy { "unhealthy" } else { "healthy" };
@@ -79,7 +79,7 @@ fn waits_to_start(case: &Case<'_>, resource: Resource, key: &Key, workload: &Jso
 
 /// The same, whether or not there is room for it.
 pub(super) fn is_left_to_start(case: &Case<'_>, resource: Resource, key: &Key, workload: &Json) -> bool {
-    rollout_of(resource, workload) == Rollout::Complete
+    is_healthy(case.view, resource, workload)
         && mark(resource, workload).is_none()
         && !is_held(case.wish, resource, workload)
         && !may_be_sent_for_another(case, resource, key, workload)

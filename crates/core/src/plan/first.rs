@@ -6,14 +6,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::own_restart::OwnRestart;
-use super::planner::{Planner, blocked_by_rollout};
+use super::planner::{Planner, blocked_by_rollout, is_healthy};
 use super::tally::Tally;
 use crate::eviction::Evicting;
 use crate::foresight::Foresight;
 use crate::mark::RestartToken;
 use crate::method::Method;
 use crate::policy::{RestartFirst, Waiting};
-use crate::progress::{Progress, standing_of};
+use crate::progress::standing_of;
 use crate::verdict::BlockedReason;
 use crate::wanted::Wanted;
 use crate::workload::{NamedWorkload, Workload, WorkloadRef};
@@ -63,7 +63,7 @@ pub enum FirstState {
         generation: i64,
         /// What the restart would be marked with.
         token: RestartToken,
-        /// Whether its rollout is complete.
+        /// Whether its rollout is complete and, where its status does not tell that, every pod ready.
         healthy: bool,
         /// The creation time of its newest pod.
         newest_pod_at: Option<Timestamp>,
@@ -133,7 +133,7 @@ impl Planner<'_> {
                         id: workload.id.clone(),
                         generation: workload.generation,
                         token: RestartToken { hash: (*hash).into(), attempt },
-                        healthy: progress == Progress::Complete,
+                        healthy: is_healthy(workload, progress, &tally),
                         newest_pod_at: tally.newest_pod_at,
                     },
                 }

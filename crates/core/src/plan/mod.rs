@@ -80,7 +80,8 @@ pub struct PlanEntry {
     pub why_method: &'static str,
     /// What is left, while it is restarted by eviction and pods are.
     pub evicting: Option<Evicting>,
-    /// Whether its rollout is complete. Unhealthy ones are restarted last.
+    /// Whether its rollout is complete and, where its status does not tell that, every pod ready. Unhealthy ones are restarted
+    /// last.
     pub healthy: bool,
     /// Live pods with a container of interest.
     pub pods: usize,

@@ -116,7 +116,7 @@ impl Planner<'_> {
 }
 
 /// Whether every pod that it should have is there and ready.
-fn is_whole(workload: &Workload, tally: &Tally) -> bool {
+pub(super) fn is_whole(workload: &Workload, tally: &Tally) -> bool {
     tally.all_ready && i64::try_from(tally.live).unwrap_or(i64::MAX) >= workload.replicas_wanted()
 }
 

@@ -2,12 +2,13 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::own_restart::OwnRestart;
+use super::own_restart::{OwnRestart, is_whole};
 use super::retry::Again;
 use super::tally::Tally;
 use super::{CLOCKS_DIFFER_BY, PlanEntry, UnderWay, Wish};
 use crate::asking::given_at;
 use crate::claims::Claims;
+use crate::custom_rollout::is_judged_by_its_pods;
 use crate::eviction::Evicting;
 use crate::foresight::{AdmissionHold, Foresight, RESTS_FOR};
 use crate::futility::{evidence_speaks_for_retry, retry_at};
@@ -99,7 +100,7 @@ impl Planner<'_> {
             verdict,
             method,
             why_method,
-            healthy: progress == Progress::Complete,
+            healthy: is_healthy(workload, progress, tally),
             pods: tally.matched,
             stale_pods: tally.stale,
             waiting,
@@ -258,6 +259,11 @@ impl Planner<'_> {
             entry.recheck_at = entry.recheck_at.into_iter().chain([retry_at]).min();
         }
     }
+}
+
+/// Whether its rollout is complete, and where its status does not tell that, whether every pod is there and ready.
+pub(super) fn is_healthy(workload: &Workload, progress: Progress, tally: &Tally) -> bool {
+    progress == Progress::Complete && (!is_judged_by_its_pods(workload) || is_whole(workload, tally))
 }
 
 fn rests_until(verdict: &Verdict) -> Option<Timestamp> {

@@ -1,7 +1,8 @@
 //! Workloads of kinds that Flippy does not know.
 
 use flippy_core::{
-    Method, MethodChoice, Owner, Policy, Progress, RestartObject, Snapshot, StrayFacts, TemplateEffect, progress_of,
+    Method, MethodChoice, Owner, Policy, Progress, RestartFirst, RestartObject, Snapshot, StrayFacts, TemplateEffect,
+    progress_of,
 };
 
 use crate::common::{
@@ -28,11 +29,16 @@ fn with(effect: TemplateEffect) -> Fixture {
     facts!(clone_set("a/b").pods(2, OLD), Custom, |facts| facts.effect = effect)
 }
 
-/// Restarted at 0 s, with nothing in its status that would tell how far that is.
-fn silent() -> Fixture {
-    facts!(clone_set("a/b").restarted(&naming(), 1, 0), Custom, |facts| {
+/// With nothing in its status that would tell how far a rollout is.
+fn without_status(fixture: Fixture) -> Fixture {
+    facts!(fixture, Custom, |facts| {
         (facts.observed_generation, facts.replicas, facts.updated, facts.ready) = (None, None, None, None);
     })
+}
+
+/// The same, restarted at 0 s.
+fn silent() -> Fixture {
+    without_status(clone_set("a/b").restarted(&naming(), 1, 0))
 }
 
 #[test]
@@ -88,6 +94,20 @@ fn without_a_status_a_restart_is_under_way_until_every_pod_is_new_and_ready() {
     assert_eq!(verdict(silent().pod(new()), 10), "InFlight", "one is missing");
     assert_eq!(verdict(silent().pod(new()).pod(new().unready()), 10), "InFlight");
     assert_eq!(verdict(silent().pod(new()).pod(new()), 10), "Fresh");
+}
+
+#[test]
+fn without_a_status_it_is_unhealthy_and_goes_last_unless_every_pod_is_there_and_ready() {
+    let two_pods = |name: &str| without_status(clone_set(name)).pod(pod(OLD)).pod(pod(OLD));
+    let sick = || without_status(clone_set("a/a")).pod(pod(OLD));
+    for sick in [sick(), sick().pod(pod(OLD).unready())] {
+        let pass = pass(&naming(), &cluster([sick, two_pods("a/b")]), 0);
+        assert_eq!(pass.to_restart(), ["a/b", "a/a"]);
+        assert_eq!(["a/b", "a/a"].map(|path| pass.entry(path).healthy), [true, false]);
+    }
+    let mut first = naming();
+    first.restart_first.push(RestartFirst { target: sick().named(), waiting: waited() });
+    assert!(pass(&first, &cluster([sick(), two_pods("a/b")]), 0).only_start().unhealthy_before);
 }
 
 #[test]
