@@ -225,6 +225,13 @@ async fn without_the_right_to_restart_nothing_begins_and_the_right_is_named(s: &
     assert!(refused.stderr.contains("you may not patch deployments.apps in namespace shop-"), "{}", refused.stderr);
     assert_eq!(s.revisions(&workloads[0]).await?, 1);
 
+    let person = Person::with_rules(s, "patcher", self::rules()).await?;
+    let mut evicting = wanting(s, &[NEW_IMAGE]);
+    evicting["Strategy"]["Method"] = json!("Evict");
+    let refused = File::write(s, &evicting)?.restart(&person, &[]).await?;
+    assert_eq!(refused.code, Some(1), "{}{}", refused.stdout, refused.stderr);
+    assert!(refused.stderr.contains("you may not create pods/eviction in namespace shop-"), "{}", refused.stderr);
+
     let nobody = Person::with_rules(s, "nobody", json!([])).await?;
     let refused = file.restart(&nobody, &[]).await?;
     assert!(refused.stderr.contains("may not list namespaces in the whole cluster"), "{}", refused.stderr);

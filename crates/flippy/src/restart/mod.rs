@@ -19,7 +19,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use clap_complete::ArgValueCompleter;
 use flippy_api::{ConversionOptions, FlippyConfig};
-use flippy_core::{Kind, Policy, PolicyName, Timestamp, annotation};
+use flippy_core::{Kind, Method, Policy, PolicyName, Timestamp, annotation};
 use flippy_operator::{Campaign, Clients, Clock, Dialer};
 use kube::{Client, ResourceExt as _};
 use tokio::sync::mpsc;
@@ -207,6 +207,8 @@ struct Prepared {
     views: Vec<ConfigView>,
     /// Workloads that may be restarted: kind and namespace.
     restarts: BTreeSet<(Kind, String)>,
+    /// Namespaces in which pods may be evicted.
+    evictions: BTreeSet<String>,
     asks_admission: bool,
     is_dry_run: bool,
 }
@@ -241,19 +243,25 @@ async fn prepare(
         at_work::refuse_beside_an_operator(&cluster.client, &ours, &installed, &snapshot, options).await?;
     }
     let views = plan::decide(&subjects, &snapshot, Timestamp::now());
-    let plans = views.iter().filter_map(|view| view.plan.as_ref());
+    let plans = || views.iter().filter_map(|view| view.plan.as_ref());
+    // Of what admission is asked about, nobody knows yet whether it is stale.
+    let may_be_stale = |plan: &plan::view::PlanView, workload: &plan::view::WorkloadView| {
+        workload.stale_pods > 0 || plan.wants_what_admission_gives
+    };
     let first = |plan: &plan::view::PlanView| plan.restart_first.iter().map(|first| first.workload.clone()).collect();
-    let named = plans.flat_map(|plan| {
-        // Of what admission is asked about, nobody knows yet whether it is stale.
-        let may_be_stale =
-            |workload: &&plan::view::WorkloadView| workload.stale_pods > 0 || plan.wants_what_admission_gives;
-        let stale = plan.workloads.iter().filter(may_be_stale);
+    let named = plans().flat_map(|plan| {
+        let stale = plan.workloads.iter().filter(|workload| may_be_stale(plan, workload));
         let first: Vec<plan::view::NamedView> = first(plan);
         stale.map(|workload| workload.workload.clone()).chain(first)
     });
     let restarts = named.filter_map(|named| Some((Kind::of_name(named.kind)?, named.namespace))).collect();
+    let evicted = plans().flat_map(|plan| {
+        let by_eviction = plan.workloads.iter().filter(|workload| workload.method == Method::Evict.as_str());
+        by_eviction.filter(|workload| may_be_stale(plan, workload)).map(|workload| workload.workload.namespace.clone())
+    });
+    let evictions = evicted.collect();
     let is_dry_run = policies.iter().all(|policy| policy.dry_run);
-    Ok(Prepared { policies, views, restarts, asks_admission, is_dry_run })
+    Ok(Prepared { policies, views, restarts, evictions, asks_admission, is_dry_run })
 }
 
 /// An approval of nothing is a typing error.
@@ -275,6 +283,7 @@ impl Prepared {
             kinds: self.policies.iter().flat_map(Policy::kinds).collect(),
             disruption_budgets: self.policies.iter().any(Policy::needs_disruption_budgets),
             restarts: self.restarts.iter().map(|(kind, namespace)| (*kind, namespace.as_str())).collect(),
+            evictions: self.evictions.iter().map(String::as_str).collect(),
             asks_admission: self.asks_admission,
         };
         rights::check(client, &needs).await

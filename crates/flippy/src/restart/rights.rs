@@ -18,6 +18,7 @@ struct Right {
     verb: &'static str,
     group: &'static str,
     resource: String,
+    subresource: Option<&'static str>,
     /// `None`: in the whole cluster.
     namespace: Option<String>,
 }
@@ -28,6 +29,8 @@ pub(super) struct Needs<'a> {
     pub(super) disruption_budgets: bool,
     /// Workloads that may be restarted: kind and namespace.
     pub(super) restarts: BTreeSet<(Kind, &'a str)>,
+    /// Namespaces in which pods may be evicted.
+    pub(super) evictions: BTreeSet<&'a str>,
     /// Whether pods are created on a dry run, where these workloads are.
     pub(super) asks_admission: bool,
 }
@@ -41,23 +44,26 @@ pub(super) async fn check(client: &Client, needs: &Needs<'_>) -> Result<(), Fail
     let always = [("", "namespaces"), ("", "pods"), ("apps", "replicasets")];
     let budgets = needs.disruption_budgets.then_some(("policy", "poddisruptionbudgets"));
     for (group, resource) in always.into_iter().chain(budgets) {
-        let resource = resource.to_owned();
-        missing.extend(unless_granted(client, Right { verb: "watch", group, resource, namespace: None }).await);
+        missing.extend(unless_granted(client, Right::to("watch", group, resource)).await);
     }
     for kind in &needs.kinds {
         // What is not served cannot be asked about, and there is none of it.
         let Some((group, resource)) = resource(client, *kind).await else { continue };
-        missing.extend(unless_granted(client, Right { verb: "watch", group, resource, namespace: None }).await);
+        missing.extend(unless_granted(client, Right::to("watch", group, resource)).await);
     }
     let kinds: BTreeSet<Kind> = needs.restarts.iter().map(|(kind, _)| *kind).collect();
     for kind in kinds {
         let Some((group, resource)) = resource(client, kind).await else { continue };
-        let patching = Right { verb: "patch", group, resource, namespace: None };
+        let patching = Right::to("patch", group, resource);
         let namespaces = needs.restarts.iter().filter(|(other, _)| *other == kind).map(|(_, namespace)| *namespace);
         missing.extend(missing_in(client, patching, namespaces.collect()).await);
     }
+    if !needs.evictions.is_empty() {
+        let evicting = Right { subresource: Some("eviction"), ..Right::to("create", "", "pods") };
+        missing.extend(missing_in(client, evicting, needs.evictions.clone()).await);
+    }
     if needs.asks_admission {
-        let creating = Right { verb: "create", group: "", resource: "pods".to_owned(), namespace: None };
+        let creating = Right::to("create", "", "pods");
         let namespaces = needs.restarts.iter().map(|(_, namespace)| *namespace);
         missing.extend(missing_in(client, creating, namespaces.collect()).await);
     }
@@ -86,6 +92,7 @@ async fn unless_granted(client: &Client, right: Right) -> Option<Right> {
         verb: Some(right.verb.to_owned()),
         group: Some(right.group.to_owned()),
         resource: Some(right.resource.clone()),
+        subresource: right.subresource.map(str::to_owned),
         namespace: right.namespace.clone(),
         ..ResourceAttributes::default()
     };
@@ -111,9 +118,15 @@ async fn resource(client: &Client, kind: Kind) -> Option<(&'static str, String)>
 }
 
 impl Right {
+    /// In the whole cluster.
+    fn to(verb: &'static str, group: &'static str, resource: impl Into<String>) -> Self {
+        Self { verb, group, resource: resource.into(), subresource: None, namespace: None }
+    }
+
     fn missing(&self) -> String {
-        let Self { verb, group, resource, namespace } = self;
+        let Self { verb, group, resource, subresource, namespace } = self;
         let name = if group.is_empty() { resource.clone() } else { format!("{resource}.{group}") };
+        let name = subresource.map_or(name.clone(), |subresource| format!("{name}/{subresource}"));
         let (place, role) = match namespace {
             None => ("in the whole cluster".to_owned(), "ClusterRole"),
             Some(namespace) => (format!("in namespace {namespace}"), "Role or ClusterRole"),
@@ -130,14 +143,11 @@ mod tests {
 
     #[test]
     fn a_missing_right_is_named_with_its_verb_resource_and_place() {
-        let right = Right {
-            verb: "patch",
-            group: "apps",
-            resource: "deployments".to_owned(),
-            namespace: Some("shop".to_owned()),
-        };
+        let right = Right { namespace: Some("shop".to_owned()), ..Right::to("patch", "apps", "deployments") };
         assert!(right.missing().starts_with("you may not patch deployments.apps in namespace shop"));
-        let right = Right { verb: "watch", group: "", resource: "pods".to_owned(), namespace: None };
+        let right = Right::to("watch", "", "pods");
         assert!(right.missing().starts_with("you may not watch pods in the whole cluster"));
+        let right = Right { subresource: Some("eviction"), ..Right::to("create", "", "pods") };
+        assert!(right.missing().starts_with("you may not create pods/eviction in the whole cluster"));
     }
 }
