@@ -128,8 +128,8 @@ Examples:
 
 Needs your own rights to list and watch namespaces, pods, replicasets, poddisruptionbudgets and
 the workloads the config is about, in the whole cluster, and to patch these workloads where they
-are; with DriftDetection: Injection also to create pods there. Those missing are named before
-anything begins. Exit codes:
+are; to create pods/eviction where pods are evicted; with DriftDetection: Injection also to create
+pods there. Those missing are named before anything begins. Exit codes:
   0    every workload in scope runs a wanted image; with --dry-run: it could begin
   1    error: nothing was begun
   2    wrong usage, or the cluster cannot be reached
