@@ -64,7 +64,8 @@ pub struct QueryGateFact {
 
 impl QueryHistory {
     /// Takes an answer. A gap between answers, an error or a shut gate begin the count of `open_for` anew. Says whether the gate
-    /// stands otherwise than before: one that is answered the same time and again is no reason to decide everything anew.
+    /// stands otherwise than before: one that is answered the same time and again is no reason to decide everything anew. When
+    /// time alone changes that is left out: it only comes later, and whoever looks too early learns that.
     pub fn learn(&mut self, gate: &QueryGate, answer: QueryAnswer, now: Timestamp) -> bool {
         let before = gate.fact(Some(self), now);
         let is_open = gate.judge(&answer.reading).is_ok();

@@ -192,16 +192,17 @@ impl Driver {
         self.figures.retain(|name| self.world.configs.get(name).is_some());
         self.acting.revoke(|name| self.world.configs.get(name).is_none());
         self.world.snapshot.note_progress(now);
+        self.world.answers.forget_edited(&self.world.configs);
         let mut sending = self.acting.sending();
         let mut evicting = self.evictions.workloads();
         let decided =
             decide(&self.world, &mut self.unmet_since, &mut self.wave_memories, &mut sending, &mut evicting, now);
-        self.gates.follow(&mut self.world, &decided);
+        let gate_rests_at = self.gates.follow(&mut self.world, &decided);
         self.term.asking.follow(&decided, |kind| self.world.resource(kind).cloned());
         self.metrics.max_starts_per_pass.set(i64::try_from(self.world.throttle.max_starts(now)).unwrap_or(i64::MAX));
         // While nothing may be sent, what starts next waits for that, however soon it could be decided.
         let may_send = self.acting.not_before().is_none();
-        let mut recheck_at: Option<Instant> = None;
+        let mut recheck_at = gate_rests_at;
         let mut sooner = |at: Instant| recheck_at = Some(recheck_at.map_or(at, |held| held.min(at)));
         for mut one in decided {
             if may_send {

@@ -12,6 +12,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::ask::Asker;
 use crate::clock::Clock;
+use crate::configs::Configs;
 use crate::decide::{Decided, Findings};
 use crate::dial::Dialer;
 use crate::metrics::{GateLabels, Metrics};
@@ -53,11 +54,12 @@ impl Histories {
         self.by_config.entry(policy).or_default().entry(name).or_default().learn(gate, answered.answer, now)
     }
 
-    /// Forgets gates that do not exist any more, or ask something else now.
-    fn retain(&mut self, is_still: impl Fn(&PolicyName, &QueryGate) -> bool) {
+    /// Forgets gates that do not exist any more, or ask something else now. To be called before anything is decided, or a gate
+    /// that was edited would be judged by what was answered to another question.
+    pub(crate) fn forget_edited(&mut self, configs: &Configs) {
         let by_config = &mut self.by_config;
         self.asked.retain(|(policy, name), (gate, _)| {
-            let keep = is_still(policy, gate);
+            let keep = gates_of(configs, policy).contains(gate);
             if !keep && let Some(histories) = by_config.get_mut(policy) {
                 histories.remove(name);
             }
@@ -65,6 +67,11 @@ impl Histories {
         });
         by_config.retain(|_, histories| !histories.is_empty());
     }
+}
+
+fn gates_of<'a>(configs: &'a Configs, policy: &PolicyName) -> &'a [QueryGate] {
+    let policy = configs.get(policy).and_then(|config| config.policy.as_ref().ok());
+    policy.map_or(&[], |policy| policy.gates.as_slice())
 }
 
 /// The tasks.
@@ -85,8 +92,10 @@ pub(crate) struct Gates {
 struct Running {
     /// It ends when this is dropped.
     _guard: DropGuard,
-    /// When nobody wants its answers any more.
-    wanted_until: Instant,
+    /// How long it goes on asking after nobody waits for it any more.
+    lingers_for: Duration,
+    /// When that is over; `None` while somebody waits.
+    ends_at: Option<Instant>,
 }
 
 impl Gates {
@@ -115,36 +124,38 @@ impl Gates {
     }
 
     /// Asks exactly the gates that are to be asked. What a gate answered is remembered after it is asked no more, for as
-    /// long as it asks the same.
-    pub(crate) fn follow(&mut self, world: &mut World, decided: &[Decided]) {
+    /// long as it asks the same. Returns when to come again although nobody is waited for: to let the first of them rest.
+    pub(crate) fn follow(&mut self, world: &mut World, decided: &[Decided]) -> Option<Instant> {
         let (configs, answers) = (&world.configs, &mut world.answers);
-        let gates_of = |name: &PolicyName| {
-            let policy = configs.get(name).and_then(|config| config.policy.as_ref().ok());
-            policy.map_or(&[][..], |policy| policy.gates.as_slice())
-        };
-        answers.retain(|policy, gate| gates_of(policy).contains(gate));
         let asking = decided.iter().filter(|one| one.asks_gates);
         let wanted: BTreeMap<(PolicyName, Arc<str>), &QueryGate> = asking
-            .flat_map(|one| gates_of(&one.name).iter().map(|gate| ((one.name.clone(), gate.name.clone()), gate)))
+            .flat_map(|one| {
+                gates_of(configs, &one.name).iter().map(|gate| ((one.name.clone(), gate.name.clone()), gate))
+            })
             .collect();
         let now = Instant::now();
         let is_judged = |policy: &PolicyName| decided.iter().any(|one| one.name == *policy);
         self.running.retain(|key, running| {
-            let lingers = now < running.wanted_until && is_judged(&key.0);
-            (wanted.contains_key(key) || lingers) && answers.asked.contains_key(key)
+            running.ends_at = match running.ends_at {
+                _ if wanted.contains_key(key) => None,
+                None => Some(now + running.lingers_for),
+                ends_at => ends_at,
+            };
+            let is_over = running.ends_at.is_some_and(|at| at <= now || !is_judged(&key.0));
+            !is_over && answers.asked.contains_key(key)
         });
         for (key, gate) in wanted {
-            let wanted_until = now + Duration::try_from(gate.open_for).unwrap_or_default().min(MAX_LINGER);
-            if let Some(running) = self.running.get_mut(&key) {
-                running.wanted_until = wanted_until;
+            if self.running.contains_key(&key) {
                 continue;
             }
             self.tasks += 1;
-            let running = Running { _guard: self.start(&key.0, gate.clone()), wanted_until };
+            let lingers_for = Duration::try_from(gate.open_for).unwrap_or_default().min(MAX_LINGER);
+            let running = Running { _guard: self.start(&key.0, gate.clone()), lingers_for, ends_at: None };
             self.running.insert(key.clone(), running);
             answers.asked.insert(key, (gate.clone(), self.tasks));
         }
         self.count(decided);
+        self.running.values().filter_map(|running| running.ends_at).min()
     }
 
     fn start(&self, policy: &PolicyName, gate: QueryGate) -> DropGuard {

@@ -102,15 +102,36 @@ async fn it_is_asked_again_and_again_while_something_is_to_be_restarted_and_then
     assert_eq!(world.answers.of(&policy.name).len(), 1, "what it answered is remembered for a while");
 }
 
+#[tokio::test(start_paused = true)]
+async fn it_is_asked_on_for_as_long_as_it_must_stay_open_once_nobody_waits_any_more() {
+    let minutes = Duration::from_mins;
+    let (mut gates, mut world, mut policy) = (gates(), World::default(), policy("http://127.0.0.1:9", "up == 0"));
+    (policy.gates[0].open_for, policy.gates[0].interval) =
+        (SignedDuration::from_mins(5), SignedDuration::from_hours(9));
+    install(&mut world, policy.clone());
+    let mut rests_in = |is_waited_for: bool| {
+        let rests_at = gates.follow(&mut world, &decided(&policy, is_waited_for));
+        (tasks(&gates), rests_at.map(|at| at.duration_since(Instant::now())))
+    };
+    assert_eq!(rests_in(true), (1, None));
+    tokio::time::advance(minutes(60)).await;
+    assert_eq!(rests_in(false), (1, Some(minutes(5))), "however long ago somebody looked last");
+    tokio::time::advance(minutes(4)).await;
+    assert_eq!(rests_in(false), (1, Some(minutes(1))));
+    assert_eq!(rests_in(true), (1, None), "a restart that waits now and then does not begin the count anew each time");
+    assert_eq!(rests_in(false), (1, Some(minutes(5))));
+    tokio::time::advance(minutes(5)).await;
+    assert_eq!(rests_in(false).1, None);
+    until_no_task_is_left(&gates).await;
+}
+
 #[tokio::test]
-async fn a_restart_that_waits_now_and_then_does_not_begin_the_count_anew_each_time() {
+async fn it_is_not_asked_on_for_a_config_of_which_nothing_is_known() {
     let (url, _) = prometheus().await;
     let (mut gates, mut world, mut policy) = (gates(), World::default(), policy(&url, "up == 0"));
     policy.gates[0].open_for = SignedDuration::from_mins(5);
     install(&mut world, policy.clone());
     gates.follow(&mut world, &decided(&policy, true));
-    gates.follow(&mut world, &decided(&policy, false));
-    assert_eq!(tasks(&gates), 1, "it is still asked");
     gates.follow(&mut world, &[]);
     until_no_task_is_left(&gates).await;
 }
@@ -123,10 +144,14 @@ async fn a_gate_that_asks_something_else_begins_anew() {
     install(&mut world, before.clone());
     gates.follow(&mut world, &decided(&before, true));
     let stale = gates.answered().await;
+    let known = gates.answered().await;
+    assert!(world.answers.note(known, Timestamp::UNIX_EPOCH));
     install(&mut world, after.clone());
+    world.answers.forget_edited(&world.configs);
+    assert!(world.answers.of(&after.name).is_empty(), "an answer to the old question says nothing about the new one");
     gates.follow(&mut world, &decided(&after, true));
     assert!(!world.answers.note(stale, Timestamp::UNIX_EPOCH));
-    assert!(world.answers.of(&after.name).is_empty(), "an answer to the old question says nothing about the new one");
+    assert!(world.answers.of(&after.name).is_empty(), "nor does one that comes late");
 }
 
 #[tokio::test]
@@ -138,6 +163,7 @@ async fn a_config_that_is_deleted_is_forgotten_and_not_asked_about() {
     let answered = gates.answered().await;
     world.answers.note(answered, Timestamp::UNIX_EPOCH);
     world.configs.remove(&policy.name, "uid");
+    world.answers.forget_edited(&world.configs);
     gates.follow(&mut world, &[]);
     until_no_task_is_left(&gates).await;
     assert!(world.answers.of(&policy.name).is_empty());
