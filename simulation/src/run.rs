@@ -22,8 +22,8 @@ const TRIED_AGAIN: Duration = Duration::from_mins(10);
 const LOOK_EVERY: Duration = Duration::from_mins(1);
 /// How long it must stay so to count as quiet.
 const QUIET: Duration = Duration::from_mins(2);
-/// Five times as long as on a real server, whose watches hear nothing but bookmarks most of the time: a day would consist of them.
-/// The last one before a watch ends, from which the next resumes, comes all the same.
+/// Longer than a watch of the operator lasts: it hears one bookmark only, shortly before its end, from which the next watch
+/// resumes. Every minute, as from a real server, a day would consist of them.
 const BOOKMARK_INTERVAL: Duration = Duration::from_mins(5);
 
 /// What became of a day.

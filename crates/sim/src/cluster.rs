@@ -285,7 +285,7 @@ impl SimCluster {
     /// How often watches that begin from now on hear the current revision while nothing changes. Every minute unless told
     /// otherwise, as on a real server, which promises nothing.
     pub fn set_bookmark_interval(&self, interval: Duration) {
-        self.shared.with(|world| world.bookmark_interval = interval);
+        self.shared.with(|world| world.bookmark_interval = interval.max(Duration::from_secs(1)));
     }
 
     /// How many changes of each resource watches can resume from; 4096 unless told otherwise.

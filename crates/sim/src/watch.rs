@@ -110,6 +110,7 @@ impl Watch {
         let now = Instant::now();
         let running = Running {
             deadline: now + self.lifetime,
+            is_bookmark_due: false,
             next_bookmark: self.bookmarks.map(|interval| next_bookmark(now, interval, now + self.lifetime)),
             watch: self,
             shared,
@@ -127,7 +128,7 @@ impl Watch {
     }
 }
 
-/// Now and then, and once more shortly before the end, so that the next watch resumes close to it (k/k cacher `nextBookmarkTime`).
+/// Every `interval`, and once more shortly before the end, so that the next watch resumes close to it (k/k cacher `nextBookmarkTime`).
 fn next_bookmark(now: Instant, interval: Duration, deadline: Instant) -> Instant {
     let regular = now + interval;
     match deadline.checked_sub(LAST_BOOKMARK) {
@@ -144,6 +145,7 @@ struct Running {
     changed: Listener<u64>,
     deadline: Instant,
     next_bookmark: Option<Instant>,
+    is_bookmark_due: bool,
     ended: bool,
 }
 
@@ -190,6 +192,12 @@ impl Running {
             if batch.unserved {
                 return None;
             }
+            // Only now: it tells the client that there was nothing up to this revision.
+            if std::mem::take(&mut self.is_bookmark_due) {
+                let mut line = Vec::new();
+                write_bookmark(&mut line, self.watch.cursor, self.watch.form, false);
+                return Some(Ok(line.into()));
+            }
             tokio::select! {
                 biased;
                 () = self.link.changed() => {}
@@ -197,11 +205,9 @@ impl Running {
                 () = tokio::time::sleep_until(self.deadline) => {
                     return self.watch.breaks.then(|| Err(std::io::ErrorKind::ConnectionReset.into()));
                 }
-                at = at(self.next_bookmark) => {
-                    self.next_bookmark = self.watch.bookmarks.map(|interval| next_bookmark(at, interval, self.deadline));
-                    let mut line = Vec::new();
-                    write_bookmark(&mut line, self.watch.cursor, self.watch.form, false);
-                    return Some(Ok(line.into()));
+                due = reached(self.next_bookmark) => {
+                    self.is_bookmark_due = true;
+                    self.next_bookmark = self.watch.bookmarks.map(|interval| next_bookmark(due, interval, self.deadline));
                 }
             }
         }
@@ -220,11 +226,11 @@ impl Running {
     }
 }
 
-/// Waits until then; for ever if never.
-async fn at(then: Option<Instant>) -> Instant {
-    let Some(then) = then else { return std::future::pending().await };
-    tokio::time::sleep_until(then).await;
-    then
+/// Waits for an instant, and tells it; for ever if there is none.
+async fn reached(instant: Option<Instant>) -> Instant {
+    let Some(instant) = instant else { return std::future::pending().await };
+    tokio::time::sleep_until(instant).await;
+    instant
 }
 
 impl Watch {
@@ -294,7 +300,7 @@ fn write_event(lines: &mut Vec<u8>, kind: &str, object: &Json, text: Option<&Tex
     lines.extend_from_slice(b"}\n");
 }
 
-/// Written by hand: a day has more of these than of changes.
+/// Written by hand: where they come every minute there are more of these than of changes.
 fn write_bookmark(lines: &mut Vec<u8>, revision: u64, form: Form, initial_events_end: bool) {
     let annotations = if initial_events_end { r#"{"k8s.io/initial-events-end":"true"}"# } else { "{}" };
     let (version, kind) = match form.show {

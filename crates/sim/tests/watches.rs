@@ -148,6 +148,28 @@ fn a_quiet_watch_hears_bookmarks() {
 }
 
 #[test]
+fn a_bookmark_tells_how_far_the_cluster_is_when_it_is_sent() {
+    run(async {
+        let cluster = cluster();
+        let api = Api::<ConfigMap>::all(cluster.client("test"));
+        let mut stream = std::pin::pin!(api.watch(&WatchParams::default(), "1").await.unwrap());
+        let relabel = |object: &mut Json| object["metadata"]["labels"]["team"] = json!("a");
+        let meanwhile = async {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            cluster.edit("somebody", Resource::Namespaces, "", "shop", relabel).unwrap();
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = meanwhile => {}
+            event = stream.try_next() => {
+                let Ok(Some(WatchEvent::Bookmark(bookmark))) = event else { panic!("{event:?} is no bookmark") };
+                assert_eq!(bookmark.metadata.resource_version, cluster.revision().to_string());
+            }
+        }
+    });
+}
+
+#[test]
 fn an_object_that_leaves_the_selection_is_deleted_to_the_watcher() {
     run(async {
         let cluster = cluster();
