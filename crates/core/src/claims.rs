@@ -19,7 +19,7 @@ use crate::workload::{NamedWorkload, Workload};
 /// and restart it in turns for ever.
 pub struct Claims<'a> {
     by_workload: HashMap<&'a NamedWorkload, Claim<'a>>,
-    /// What each of these policies admits, in the order of the snapshot.
+    /// What each policy that has a say admits, in the order of the snapshot.
     admitted: Vec<(&'a Policy, Vec<&'a Workload>)>,
     wanted: WantedImages<'a>,
     snapshot: &'a Snapshot,
@@ -60,7 +60,7 @@ impl<'a> Claims<'a> {
         Self { by_workload, admitted, wanted, snapshot, coverage: OnceCell::new() }
     }
 
-    /// What a policy admits, in the order of the snapshot. Nobody is asked twice in a pass.
+    /// What a policy admits, in the order of the snapshot: of one that has a say that is known already.
     pub(crate) fn admitted_by(&self, policy: &Policy) -> Vec<&'a Workload> {
         // The very same policy: another one of its name, which a person tries out, may admit others.
         match self.admitted.iter().find(|(known, _)| std::ptr::eq(*known, policy)) {

@@ -231,7 +231,7 @@ impl Plan {
     }
 }
 
-/// Makes the plan of one policy.
+/// Makes the plan of one policy, from claims on the same snapshot.
 pub fn plan(policy: &Policy, claims: &Claims<'_>, snapshot: &Snapshot, pods: &PodIndex<'_>, now: Timestamp) -> Plan {
     let planner = Planner { policy, claims, snapshot, pods, now };
     let mut newest_fresh_at = None;

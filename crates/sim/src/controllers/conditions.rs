@@ -3,7 +3,8 @@
 use crate::json::NULL;
 use crate::{Json, json};
 
-/// Sets a condition; the transition time moves only when its status does, the update time only when anything does.
+/// Sets a condition, unless it is as it is to be; the transition time moves only when its status does, the update time when its
+/// reason does, too.
 pub(crate) fn set(status: &mut Json, kind: &str, value: &str, reason: &str, message: &str, now: &Json) {
     if !status["conditions"].is_array() {
         status["conditions"] = json!([]);

@@ -82,7 +82,7 @@ fn status(world: &mut World, pod: &Json, container: &Json, before: &Json, contai
             "state": {"waiting": {"message": "Back-off pulling image (simulated)", "reason": "ImagePullBackOff"}},
         });
     }
-    let id = |restarts| container_id(object::uid(pod), name.as_str().unwrap_or_default(), restarts);
+    let new_id = |restarts| container_id(object::uid(pod), name.as_str().unwrap_or_default(), restarts);
     let image_id = image_id(&mut world.digests, image);
     let started = &before["state"]["running"]["startedAt"];
     let started = if started.is_null() { now } else { started };
@@ -92,12 +92,12 @@ fn status(world: &mut World, pod: &Json, container: &Json, before: &Json, contai
         let crash = json!({"exitCode": 1, "finishedAt": now, "reason": "Error", "startedAt": started});
         let why = "back-off restarting failed container (simulated)";
         return json!({
-            "containerID": id(restarts + 1), "image": image, "imageID": image_id, "lastState": {"terminated": crash},
+            "containerID": new_id(restarts + 1), "image": image, "imageID": image_id, "lastState": {"terminated": crash},
             "name": name, "ready": false, "restartCount": restarts + 1, "started": false,
             "state": {"waiting": {"message": why, "reason": "CrashLoopBackOff"}},
         });
     }
-    let id = if before["containerID"].is_null() { json!(id(restarts)) } else { before["containerID"].clone() };
+    let id = if before["containerID"].is_null() { json!(new_id(restarts)) } else { before["containerID"].clone() };
     json!({
         "containerID": id, "image": image, "imageID": image_id, "name": name,
         "ready": is_proxy || containers == Containers::Running { ready: true }, "restartCount": restarts,
@@ -144,7 +144,7 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Looks like one, and differs per pod, container and restart.
+/// Looks like one, and differs per pod, container and restart: one that a container has stays until it is restarted.
 fn container_id(uid: &str, container: &str, restarts: u64) -> String {
     let seed = uid
         .bytes()

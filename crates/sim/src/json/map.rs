@@ -126,7 +126,7 @@ impl Head {
         Self(match (name.first_chunk(), name.first_chunk(), name.last_chunk()) {
             (Some(eight), ..) => u64::from_be_bytes(*eight),
             (None, Some(first), Some(last)) => {
-                // Some are the same: they come to the same place.
+                // The last four overlap the first four, and what is in both comes to the same place.
                 let last = u64::from(u32::from_be_bytes(*last)) << (8 * (8 - name.len()));
                 u64::from(u32::from_be_bytes(*first)) << 32 | last
             }

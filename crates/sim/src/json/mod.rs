@@ -104,7 +104,8 @@ impl Json {
         std::mem::take(self)
     }
 
-    /// Whether both are lists or objects that share their memory: copies that neither side has changed. Equal ones need not.
+    /// Whether both are lists or objects that share their memory: copies that neither side has changed. Equal ones need not;
+    /// empty ones mostly do, having none.
     pub fn is_copy_of(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Object(one), Self::Object(other)) => one.is_copy_of(other),
