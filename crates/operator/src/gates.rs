@@ -92,9 +92,7 @@ pub(crate) struct Gates {
 struct Running {
     /// It ends when this is dropped.
     _guard: DropGuard,
-    /// How long it goes on asking after nobody waits for it any more.
-    lingers_for: Duration,
-    /// When that is over; `None` while somebody waits.
+    /// When it has lingered for long enough; `None` while somebody waits for it.
     ends_at: Option<Instant>,
 }
 
@@ -136,21 +134,20 @@ impl Gates {
         let now = Instant::now();
         let is_judged = |policy: &PolicyName| decided.iter().any(|one| one.name == *policy);
         self.running.retain(|key, running| {
+            let Some((gate, _)) = answers.asked.get(key) else { return false };
             running.ends_at = match running.ends_at {
                 _ if wanted.contains_key(key) => None,
-                None => Some(now + running.lingers_for),
+                None => Some(now + Duration::try_from(gate.open_for).unwrap_or_default().min(MAX_LINGER)),
                 ends_at => ends_at,
             };
-            let is_over = running.ends_at.is_some_and(|at| at <= now || !is_judged(&key.0));
-            !is_over && answers.asked.contains_key(key)
+            running.ends_at.is_none_or(|at| now < at && is_judged(&key.0))
         });
         for (key, gate) in wanted {
             if self.running.contains_key(&key) {
                 continue;
             }
             self.tasks += 1;
-            let lingers_for = Duration::try_from(gate.open_for).unwrap_or_default().min(MAX_LINGER);
-            let running = Running { _guard: self.start(&key.0, gate.clone()), lingers_for, ends_at: None };
+            let running = Running { _guard: self.start(&key.0, gate.clone()), ends_at: None };
             self.running.insert(key.clone(), running);
             answers.asked.insert(key, (gate.clone(), self.tasks));
         }
