@@ -140,7 +140,7 @@ fn a_pod_that_was_about_to_be_ready_gets_there() {
         cluster.adopt(objects).expect("they are valid");
         let is_ready = |cluster: &SimCluster| {
             let pod = cluster.get(Resource::Pods, "shop", &name).expect("it stays");
-            let conditions = pod["status"]["conditions"].as_array().unwrap_or_default().to_vec();
+            let conditions = pod["status"]["conditions"].as_array().unwrap_or_default();
             conditions.iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
         };
         tokio::time::sleep(Duration::from_secs(29)).await;

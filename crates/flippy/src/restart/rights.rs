@@ -126,7 +126,10 @@ impl Right {
     fn missing(&self) -> String {
         let Self { verb, group, resource, subresource, namespace } = self;
         let name = if group.is_empty() { resource.clone() } else { format!("{resource}.{group}") };
-        let name = subresource.map_or(name.clone(), |subresource| format!("{name}/{subresource}"));
+        let name = match subresource {
+            Some(subresource) => format!("{name}/{subresource}"),
+            None => name,
+        };
         let (place, role) = match namespace {
             None => ("in the whole cluster".to_owned(), "ClusterRole"),
             Some(namespace) => (format!("in namespace {namespace}"), "Role or ClusterRole"),
