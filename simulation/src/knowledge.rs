@@ -6,10 +6,11 @@
 //! delivered, a decision that ignores it is a finding. What is allowed is the time between the decision and the arrival
 //! of its request: [`DECIDING`], and the time for which the requests before it in its batch were being answered.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use flippy_sim::{Delivery, Json, Key, Outcome, PINNED_IMAGE, Resource, SimCluster};
+use ahash::{HashMap, HashMapExt};
+use flippy_sim::{Delivery, Json, Key, Outcome, PINNED_IMAGE, Resource, SimCluster, SmolStr};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::record::{Record, Restart, WORKLOADS, is_live, owner, uid, version};
@@ -23,7 +24,7 @@ const MAX_MOMENTS: usize = 1000;
 
 /// The cluster as somebody knows it.
 pub(crate) struct View {
-    pub(crate) namespaces: BTreeMap<Arc<str>, Json>,
+    pub(crate) namespaces: BTreeMap<SmolStr, Json>,
     pub(crate) workloads: BTreeMap<(Resource, Key), Json>,
     pub(crate) configs: BTreeMap<Key, Json>,
     /// `PodDisruptionBudget`s.
@@ -221,6 +222,6 @@ fn was_answered(restart: &Restart<'_>, user: &Arc<str>, at: Timestamp) -> bool {
 }
 
 fn key(object: &Json) -> Key {
-    let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default();
-    Key::new(text("namespace"), text("name"))
+    let metadata = &object["metadata"];
+    Key::new(metadata["namespace"].to_text(), metadata["name"].to_text())
 }

@@ -1,8 +1,9 @@
 //! The server's history, arranged so that one can ask what was true when.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ahash::{HashMap, HashMapExt};
 use flippy_sim::{Delivery, History, Json, Key, Mutation, Part, RequestRecord, Resource, Verb};
 use jiff::Timestamp;
 

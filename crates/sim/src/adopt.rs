@@ -4,10 +4,10 @@
 //! would roll out everything that they are woken for. So what is the current revision of a workload gets the name that they
 //! would have given it, and a `DaemonSet` keeps the nodes that it has.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::{Json, json};
+use ahash::{HashMap, HashMapExt};
 
 use crate::cluster::{Rejected, SimCluster};
 use crate::controllers::{self, Controller, template};

@@ -12,7 +12,7 @@ use crate::request::{ApiRequest, Show};
 use crate::resources::Resource;
 use crate::selector::{FieldSelector, LabelSelector};
 use crate::store::Store;
-use crate::text::Text;
+use crate::text::{Text, USUAL_LENGTH};
 
 /// Which objects of a resource are asked for.
 #[derive(Debug, Clone)]
@@ -174,15 +174,15 @@ struct ListMeta<'a> {
 #[serde(rename_all = "camelCase")]
 struct ListHead<'a> {
     kind: String,
-    api_version: String,
+    api_version: &'a str,
     metadata: ListMeta<'a>,
 }
 
 impl Page {
     pub(crate) fn to_json(&self, form: Form) -> Vec<u8> {
         let (kind, api_version) = match form.show {
-            Show::Metadata => ("PartialObjectMetadataList".to_owned(), "meta.k8s.io/v1".to_owned()),
-            Show::Whole if form.new_events => ("EventList".to_owned(), "events.k8s.io/v1".to_owned()),
+            Show::Metadata => ("PartialObjectMetadataList".to_owned(), "meta.k8s.io/v1"),
+            Show::Whole if form.new_events => ("EventList".to_owned(), "events.k8s.io/v1"),
             Show::Whole => (format!("{}List", form.resource.kind()), form.resource.api_version()),
         };
         let typeless = !form.resource.traits().custom;
@@ -197,6 +197,7 @@ impl Page {
         };
         let mut json = serde_json::to_vec(&head).expect("texts and numbers always serialise into memory");
         json.pop();
+        json.reserve(self.items.len() * USUAL_LENGTH);
         json.extend_from_slice(b",\"items\":[");
         for (position, (object, text)) in self.items.iter().enumerate() {
             if position > 0 {

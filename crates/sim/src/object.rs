@@ -1,8 +1,6 @@
 //! Reading the parts of an object that the server and its controllers look at.
 
-use std::sync::Arc;
-
-use crate::Json;
+use crate::{Json, SmolStr};
 use jiff::Timestamp;
 
 use crate::resources::Resource;
@@ -14,14 +12,14 @@ pub(crate) type Object = Json;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     /// Namespace, or empty.
-    pub namespace: Arc<str>,
+    pub namespace: SmolStr,
     /// Name.
-    pub name: Arc<str>,
+    pub name: SmolStr,
 }
 
 impl Key {
     /// The key of this namespace (empty for cluster-scoped objects) and name.
-    pub fn new(namespace: &str, name: &str) -> Self {
+    pub fn new(namespace: impl Into<SmolStr>, name: impl Into<SmolStr>) -> Self {
         Self { namespace: namespace.into(), name: name.into() }
     }
 }
@@ -41,7 +39,8 @@ pub(crate) fn namespace(object: &Json) -> &str {
 }
 
 pub(crate) fn key(object: &Json) -> Key {
-    Key::new(namespace(object), name(object))
+    let metadata = &object["metadata"];
+    Key::new(metadata["namespace"].to_text(), metadata["name"].to_text())
 }
 
 pub(crate) fn uid(object: &Json) -> &str {

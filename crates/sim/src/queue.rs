@@ -1,10 +1,11 @@
 //! What is to happen later, in order of time and then of arrival.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 
 use crate::controllers::{Controller, PodStep};
 use crate::object::Key;
+use ahash::HashMap;
 
 /// Something to be done at a virtual time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

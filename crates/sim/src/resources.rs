@@ -29,6 +29,8 @@ pub enum Resource {
 #[allow(clippy::struct_excessive_bools)] // columns of a table
 pub(crate) struct Traits {
     pub(crate) resource: Resource,
+    /// `group/version`; of the core group `/version`.
+    full_version: &'static str,
     pub(crate) group: &'static str,
     pub(crate) version: &'static str,
     pub(crate) plural: &'static str,
@@ -46,7 +48,7 @@ macro_rules! table {
     ($($resource:ident $group:literal $version:literal $plural:literal $kind:literal [$($flag:ident)*];)*) => {
         /// Every resource; the order is that of the enum.
         pub(crate) const TABLE: &[Traits] = &[$(Traits {
-            resource: Resource::$resource, group: $group, version: $version, plural: $plural, kind: $kind,
+            resource: Resource::$resource, full_version: concat!($group, "/", $version), group: $group, version: $version, plural: $plural, kind: $kind,
             namespaced: table!(@namespaced $($flag)*), custom: table!(@custom $($flag)*),
             status: table!(@status $($flag)*), generation: table!(@generation $($flag)*),
         }),*];
@@ -97,9 +99,8 @@ impl Resource {
     }
 
     /// `apiVersion` as in objects: `apps/v1`.
-    pub fn api_version(self) -> String {
-        let Traits { group, version, .. } = self.traits();
-        if group.is_empty() { (*version).to_owned() } else { format!("{group}/{version}") }
+    pub fn api_version(self) -> &'static str {
+        self.traits().full_version.trim_start_matches('/')
     }
 
     /// `plural.group`, the way error messages name it; also the name of its `CustomResourceDefinition`.

@@ -36,7 +36,7 @@ pub(crate) fn check_shape(resource: Resource, namespace: &str, object: &mut Json
         return Err(ApiError::not_simulated("a Rollout with the blueGreen strategy"));
     }
     set(object, "kind", resource.kind());
-    set(object, "apiVersion", &resource.api_version());
+    set(object, "apiVersion", resource.api_version());
     if resource.traits().namespaced {
         let found = object::namespace(object);
         if !found.is_empty() && found != namespace {

@@ -1,10 +1,11 @@
 //! Objects as JSON, under one global revision.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::{Json, json};
+use ahash::{HashMap, HashMapExt};
 
 use crate::log::{Change, ChangeLog};
 use crate::object::{self, Key, Object};

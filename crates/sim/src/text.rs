@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use crate::Json;
 
 /// Most objects are shorter, in bytes.
-const USUAL_LENGTH: usize = 2048;
+pub(crate) const USUAL_LENGTH: usize = 2048;
 
 /// The text of an object that does not change any more.
 #[derive(Debug, Clone, Default)]

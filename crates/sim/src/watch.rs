@@ -304,9 +304,9 @@ fn write_event(lines: &mut Vec<u8>, kind: &str, object: &Json, text: Option<&Tex
 fn write_bookmark(lines: &mut Vec<u8>, revision: u64, form: Form, initial_events_end: bool) {
     let annotations = if initial_events_end { r#"{"k8s.io/initial-events-end":"true"}"# } else { "{}" };
     let (version, kind) = match form.show {
-        Show::Whole if form.new_events => ("events.k8s.io/v1".to_owned(), form.resource.kind()),
+        Show::Whole if form.new_events => ("events.k8s.io/v1", form.resource.kind()),
         Show::Whole => (form.resource.api_version(), form.resource.kind()),
-        Show::Metadata => ("meta.k8s.io/v1".to_owned(), "PartialObjectMetadata"),
+        Show::Metadata => ("meta.k8s.io/v1", "PartialObjectMetadata"),
     };
     let line = format!(
         "{{\"type\":\"BOOKMARK\",\"object\":{{\"apiVersion\":\"{version}\",\"kind\":\"{kind}\",\"metadata\":{{\"annotations\":{annotations},\"creationTimestamp\":null,\"resourceVersion\":\"{revision}\"}}}}}}\n"

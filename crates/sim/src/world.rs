@@ -1,11 +1,11 @@
 //! The world: the store, the controllers' work, and the one place where both advance.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{Json, json};
+use ahash::{HashMap, HashMapExt};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::admission::Injector;
@@ -186,7 +186,7 @@ impl World {
 
     /// Custom resources exist only while their definition does.
     pub(crate) fn is_served(&self, resource: Resource) -> bool {
-        let definition = || Key::new("", &resource.qualified());
+        let definition = || Key::new("", resource.qualified());
         !resource.traits().custom || self.store.get(Resource::CustomResourceDefinitions, &definition()).is_some()
     }
 }

@@ -127,7 +127,7 @@ fn shared_by(view: &View, resource: Resource, key: &Key, workload: &Json) -> BTr
 fn template_labels<'a>(view: &'a View, key: &Key, workload: &'a Json) -> &'a Json {
     let holder = workload["spec"]["workloadRef"]["name"]
         .as_str()
-        .and_then(|name| view.workloads.get(&(Resource::Deployments, Key::new(&key.namespace, name))));
+        .and_then(|name| view.workloads.get(&(Resource::Deployments, Key::new(key.namespace.clone(), name))));
     let holder = holder.unwrap_or(workload);
     &holder["spec"]["template"]["metadata"]["labels"]
 }

@@ -1,8 +1,9 @@
 //! Pods are taken away one by one: only stale ones, of workloads that are marked for it, and never a second one before the
 //! first is replaced. Judged by what the server did, not by what anybody decided.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
+use ahash::{HashMap, HashMapExt};
 use flippy_sim::{Json, Key, Mutation, Part, RequestRecord, Resource, Verb};
 
 use super::facts::{created_at, is_ready, is_whole};

@@ -1,8 +1,9 @@
 //! Requests are few: only the kinds that are needed, and failures are not answered by more of them.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
+use ahash::{HashMap, HashMapExt};
 use flippy_sim::{Json, Key, Outcome, Part, RequestRecord, Resource, Verb};
 use jiff::{SignedDuration, Timestamp};
 

@@ -136,7 +136,8 @@ impl Step<'_> {
     }
 
     fn create(&self, world: &mut World, author: &Author, revision: &str) -> Result<(), ApiError> {
-        let stored = world.store.get(Resource::ControllerRevisions, &Key::new(&self.key.namespace, revision)).cloned();
+        let stored =
+            world.store.get(Resource::ControllerRevisions, &Key::new(self.key.namespace.clone(), revision)).cloned();
         let template =
             stored.as_ref().map_or(&self.set["spec"]["template"], |stored| &stored["data"]["spec"]["template"]);
         let mut pod = template::pod(template, (Resource::CloneSets, self.set));

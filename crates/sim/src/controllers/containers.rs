@@ -1,9 +1,9 @@
 //! The status of a pod, as its kubelet reports it.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use crate::{Json, json};
+use ahash::HashMap;
 use sha2::{Digest as _, Sha256};
 
 use crate::admission::SIDECAR;

@@ -68,7 +68,7 @@ fn pod_template(world: &World, key: &Key, rollout: &Json) -> Option<Json> {
         return Some(as_argo_writes_it(&rollout["spec"]["template"]));
     }
     let name = rollout["spec"]["workloadRef"]["name"].as_str()?;
-    let deployment = world.store.get(Resource::Deployments, &Key::new(&key.namespace, name))?;
+    let deployment = world.store.get(Resource::Deployments, &Key::new(key.namespace.clone(), name))?;
     Some(deployment["spec"]["template"].clone())
 }
 

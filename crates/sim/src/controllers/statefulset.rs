@@ -99,7 +99,8 @@ impl Step<'_> {
 
     fn create(&self, world: &mut World, author: &Author, ordinal: i64) -> Result<(), ApiError> {
         let revision = if ordinal < self.partition() { self.current } else { self.update };
-        let stored = world.store.get(Resource::ControllerRevisions, &Key::new(&self.key.namespace, revision)).cloned();
+        let stored =
+            world.store.get(Resource::ControllerRevisions, &Key::new(self.key.namespace.clone(), revision)).cloned();
         let template =
             stored.as_ref().map_or(&self.set["spec"]["template"], |stored| &stored["data"]["spec"]["template"]);
         let mut pod = template::pod(template, (Resource::StatefulSets, self.set));

@@ -53,7 +53,7 @@ pub(crate) fn revision(world: &mut World, author: &Author, owner: (Resource, &Js
     let (resource, workload) = owner;
     let template = &workload["spec"]["template"];
     let hash = hash_of(world, resource, workload);
-    let key = Key::new(object::namespace(workload), &format!("{}-{hash}", object::name(workload)));
+    let key = Key::new(object::namespace(workload), format!("{}-{hash}", object::name(workload)));
     if let Some(known) = world.store.get(Resource::ControllerRevisions, &key) {
         return Ok(known.clone());
     }

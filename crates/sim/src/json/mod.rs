@@ -58,6 +58,11 @@ impl Json {
         if let Self::String(text) = self { Some(text) } else { None }
     }
 
+    /// A copy of the text, or an empty one.
+    pub fn to_text(&self) -> SmolStr {
+        if let Self::String(text) = self { text.clone() } else { SmolStr::default() }
+    }
+
     /// The truth value, if it is one.
     pub fn as_bool(&self) -> Option<bool> {
         if let Self::Bool(value) = self { Some(*value) } else { None }
