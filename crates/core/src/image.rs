@@ -1,6 +1,7 @@
 //! An image reference as Kubernetes users write it, and its one canonical form.
 
 use std::fmt;
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -18,9 +19,9 @@ const MAX_LENGTH: usize = 1024;
 /// (`distribution/reference`, `ParseNormalizedNamed`).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ImageRef {
-    repository: Box<str>,
-    tag: Option<Box<str>>,
-    digest: Option<Box<str>>,
+    repository: Arc<str>,
+    tag: Option<Arc<str>>,
+    digest: Option<Arc<str>>,
 }
 
 /// Why a text is not an image reference.
@@ -113,14 +114,14 @@ impl ImageRef {
 
     /// The same tag and digest in another repository. What is no repository changes nothing.
     pub(crate) fn in_repository(&self, repository: &str) -> Self {
-        let repository = normalise_repository(repository).map_or_else(|| self.repository.clone(), Box::from);
+        let repository = normalise_repository(repository).map_or_else(|| self.repository.clone(), Arc::from);
         Self { repository, tag: self.tag.clone(), digest: self.digest.clone() }
     }
 
     /// Whether one image can satisfy both: a tag and a digest may well name the same one.
     pub(crate) fn may_be_same_image(&self, other: &Self) -> bool {
         let agree =
-            |one: &Option<Box<str>>, another: &Option<Box<str>>| one.is_none() || another.is_none() || one == another;
+            |one: &Option<Arc<str>>, another: &Option<Arc<str>>| one.is_none() || another.is_none() || one == another;
         let by_digest = self.digest.is_some() && other.digest.is_some();
         self.repository == other.repository
             && if by_digest { self.digest == other.digest } else { agree(&self.tag, &other.tag) }

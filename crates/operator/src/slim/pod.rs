@@ -8,6 +8,7 @@ use flippy_core::{
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use serde::Deserialize;
+use smol_str::SmolStr;
 
 use super::meta::{controller, created_at, revision, slim_meta, text};
 use crate::interner::Interner;
@@ -26,7 +27,7 @@ pub(crate) struct SlimPod {
 #[derive(Deserialize, Clone, Debug, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct SlimSpec {
-    restart_policy: Option<String>,
+    restart_policy: Option<SmolStr>,
     active_deadline_seconds: Option<i64>,
     containers: Vec<SlimContainer>,
     init_containers: Option<Vec<SlimContainer>>,
@@ -34,39 +35,64 @@ struct SlimSpec {
 
 #[derive(Deserialize, Clone, Debug)]
 struct SlimContainer {
-    name: String,
+    name: SmolStr,
     #[serde(default)]
-    image: Option<String>,
+    image: Option<SmolStr>,
 }
 
 #[derive(Deserialize, Clone, Debug, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct SlimStatus {
-    phase: Option<String>,
+    phase: Option<Phase>,
     start_time: Option<Time>,
     conditions: Option<Vec<SlimCondition>>,
     container_statuses: Option<Vec<SlimContainerStatus>>,
     init_container_statuses: Option<Vec<SlimContainerStatus>>,
 }
 
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    Pending,
+    Succeeded,
+    Failed,
+    #[serde(other)]
+    Other,
+}
+
 #[derive(Deserialize, Clone, Debug)]
 #[serde(rename_all = "camelCase")]
 struct SlimCondition {
     #[serde(rename = "type")]
-    kind: String,
-    status: String,
+    kind: ConditionType,
+    status: ConditionStatus,
     /// Not read yet: it is asked of one condition only, and a pod has five.
-    last_transition_time: Option<String>,
+    last_transition_time: Option<SmolStr>,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
+enum ConditionType {
+    Ready,
+    PodScheduled,
+    #[serde(other)]
+    Other,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
+enum ConditionStatus {
+    True,
+    False,
+    #[serde(other)]
+    Other,
 }
 
 #[derive(Deserialize, Clone, Debug)]
 #[serde(rename_all = "camelCase")]
 struct SlimContainerStatus {
-    name: String,
+    name: SmolStr,
     #[serde(default)]
-    image: Option<String>,
+    image: Option<SmolStr>,
     #[serde(default, rename = "imageID")]
-    image_id: Option<String>,
+    image_id: Option<SmolStr>,
 }
 
 impl SlimPod {
@@ -114,7 +140,7 @@ impl SlimPod {
     fn state(&self) -> PodState {
         if self.metadata.deletion_timestamp.is_some() {
             PodState::Terminating
-        } else if matches!(self.status.phase.as_deref(), Some("Succeeded" | "Failed")) {
+        } else if matches!(self.status.phase, Some(Phase::Succeeded | Phase::Failed)) {
             PodState::Finished
         } else {
             PodState::Live
@@ -124,18 +150,21 @@ impl SlimPod {
     /// Whether it is ready, and since when. A pod without that condition was never ready.
     fn readiness(&self) -> (bool, Timestamp) {
         let created_at = created_at(&self.metadata);
-        let condition = self.status.conditions.iter().flatten().find(|condition| condition.kind == "Ready");
-        let Some(condition) = condition else { return (false, created_at) };
+        let Some(condition) = self.condition(ConditionType::Ready) else { return (false, created_at) };
         let since = condition.last_transition_time.as_deref().map_or(Ok(created_at), str::parse::<Timestamp>);
         // A time that is none comes from no API server, and nothing may be believed to have been ready for long by it.
-        (condition.status == "True" && since.is_ok(), since.unwrap_or(created_at))
+        (condition.status == ConditionStatus::True && since.is_ok(), since.unwrap_or(created_at))
     }
 
     /// Whether the scheduler has looked at it and found no node. Before it has looked, there is no such condition.
     fn is_unscheduled(&self) -> bool {
-        let condition = self.status.conditions.iter().flatten().find(|condition| condition.kind == "PodScheduled");
-        self.status.phase.as_deref() == Some("Pending")
-            && condition.is_some_and(|condition| condition.status == "False")
+        let condition = self.condition(ConditionType::PodScheduled);
+        self.status.phase == Some(Phase::Pending)
+            && condition.is_some_and(|condition| condition.status == ConditionStatus::False)
+    }
+
+    fn condition(&self, kind: ConditionType) -> Option<&SlimCondition> {
+        self.status.conditions.iter().flatten().find(|condition| condition.kind == kind)
     }
 
     fn containers(&self, interner: &mut Interner) -> Arc<[Container]> {
@@ -188,6 +217,19 @@ mod tests {
         assert_eq!(readiness(json!("2026-01-05T00:00:09Z")), (true, "2026-01-05T00:00:09Z".to_owned()));
         assert_eq!(readiness(json!(null)), (true, "2026-01-05T00:00:00Z".to_owned()));
         assert_eq!(readiness(json!("nine o'clock")), (false, "2026-01-05T00:00:00Z".to_owned()));
+    }
+
+    #[test]
+    fn conditions_and_phases_that_nobody_knows_are_passed_over() {
+        let conditions = json!([
+            {"type": "example.com/gate", "status": "Perhaps", "lastTransitionTime": "2026-01-05T00:00:03Z"},
+            {"type": "Ready", "status": "Unknown", "lastTransitionTime": "2026-01-05T00:00:09Z"},
+        ]);
+        let status = json!({"phase": "Hibernating", "conditions": conditions});
+        let pod = json!({"metadata": {"name": "cart"}, "status": status});
+        let pod = serde_json::from_value::<SlimPod>(pod).expect("it decodes").record(&mut Interner::new());
+        assert_eq!((pod.ready, pod.ready_changed_at.to_string()), (false, "2026-01-05T00:00:09Z".to_owned()));
+        assert_eq!(pod.state, PodState::Live);
     }
 
     #[test]
