@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use flippy_api::{ConversionOptions, FlippyConfig, FlippyConfigStatus};
 use flippy_core::{DesiredImages, Policy, PolicyName};
-use kube::ResourceExt;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::DeserializeGuard;
 
 use crate::sources::Sources;
@@ -53,40 +53,46 @@ impl ConfigRecord {
 
     /// Checks a config. One that cannot even be decoded is reported like any other mistake and disturbs nobody.
     pub(crate) fn new(config: DeserializeGuard<FlippyConfig>, options: &ConversionOptions) -> Self {
-        let version = version(&config);
         match config.0 {
-            Ok(config) => Self {
-                version,
-                name: name(config.namespace(), config.name_any()),
-                uid: config.uid().unwrap_or_default().into(),
-                generation: config.metadata.generation.unwrap_or(0),
-                policy: flippy_api::policy(&config, options)
-                    .map(Arc::new)
-                    .map_err(|invalid| NoPolicy::Invalid(invalid.to_string())),
-                status: config.status.map(Box::new),
-            },
-            Err(invalid) => Self {
-                version,
-                name: name(invalid.metadata.namespace, invalid.metadata.name.unwrap_or_default()),
-                uid: invalid.metadata.uid.unwrap_or_default().into(),
-                generation: invalid.metadata.generation.unwrap_or(0),
-                policy: Err(NoPolicy::Undecodable(format!(
-                    "the object does not decode as a FlippyConfig: {}",
-                    invalid.error
-                ))),
-                status: None,
-            },
+            Ok(config) => {
+                let policy = flippy_api::policy(&config, options).map(Arc::new);
+                let policy = policy.map_err(|invalid| NoPolicy::Invalid(invalid.to_string()));
+                Self::with_policy(&config.metadata, policy, config.status)
+            }
+            Err(invalid) => {
+                let why = format!("the object does not decode as a FlippyConfig: {}", invalid.error);
+                Self::with_policy(&invalid.metadata, Err(NoPolicy::Undecodable(why)), None)
+            }
         }
+    }
+
+    /// Makes the record of a config whose policy has been read.
+    pub(crate) fn with_policy(
+        metadata: &ObjectMeta,
+        policy: Result<Arc<Policy>, NoPolicy>,
+        status: Option<FlippyConfigStatus>,
+    ) -> Self {
+        // What does not decode is no config of ours, and nothing that it says of itself is believed.
+        let status = status.filter(|_| !matches!(policy, Err(NoPolicy::Undecodable(_))));
+        Self {
+            name: Self::name_in(metadata),
+            uid: metadata.uid.as_deref().unwrap_or_default().into(),
+            generation: metadata.generation.unwrap_or(0),
+            version: version(metadata),
+            status: status.map(Box::new),
+            policy,
+        }
+    }
+
+    pub(crate) fn name_in(metadata: &ObjectMeta) -> PolicyName {
+        let text = |text: &Option<String>| text.as_deref().unwrap_or_default().into();
+        PolicyName { namespace: text(&metadata.namespace), name: text(&metadata.name) }
     }
 }
 
 /// The version of an object, as a number.
-pub(crate) fn version(config: &impl ResourceExt) -> Option<u64> {
-    config.resource_version()?.parse().ok()
-}
-
-fn name(namespace: Option<String>, name: String) -> PolicyName {
-    PolicyName { namespace: namespace.unwrap_or_default().into(), name: name.into() }
+pub(crate) fn version(metadata: &ObjectMeta) -> Option<u64> {
+    metadata.resource_version.as_ref()?.parse().ok()
 }
 
 /// All configs, by name.
@@ -111,7 +117,12 @@ impl Configs {
     pub(crate) fn knows_all_but_status(&self, config: &ConfigRecord) -> bool {
         let Some(held) = self.records.get(&config.name).filter(|held| held.uid == config.uid) else { return false };
         let as_written = self.with_sources.get(&config.name).map_or(held.policy.as_ref(), Ok);
-        held.generation == config.generation && as_written == config.policy.as_ref()
+        held.generation == config.generation
+            && match (as_written, config.policy.as_ref()) {
+                // Mostly it was not even read again.
+                (Ok(held), Ok(policy)) => Arc::ptr_eq(held, policy) || held == policy,
+                (held, policy) => held == policy,
+            }
     }
 
     pub(crate) fn upsert(&mut self, mut config: ConfigRecord, sources: &Sources) {

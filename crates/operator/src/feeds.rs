@@ -11,6 +11,7 @@ use kube::{Api, Client};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::config_reader::ConfigReader;
 use crate::custom_kinds::CustomKinds;
 use crate::feed::{self, Change, Item, Signal};
 use crate::interner::Interner;
@@ -129,10 +130,8 @@ impl Feeds {
                 self.spawn(run, stop, SlimDisruptionBudget::record, Delta::DisruptionBudget);
             }
             Feed::Configs => {
-                let options = self.options.clone();
-                let record = move |config: SlimConfig, _: &mut Interner| {
-                    crate::configs::ConfigRecord::new(config.read(), &options)
-                };
+                let mut reader = ConfigReader::new(self.options.clone());
+                let record = move |config: SlimConfig, _: &mut Interner| reader.read(config);
                 self.spawn(run, stop, record, Delta::Config);
             }
             Feed::Workloads(Kind::Deployment) => self.spawn_workloads::<SlimDeployment>(run, stop, Kind::Deployment),
@@ -185,7 +184,7 @@ impl Feeds {
         &self,
         run: Run,
         stop: CancellationToken,
-        record: impl Fn(K, &mut Interner) -> R + Send + 'static,
+        record: impl FnMut(K, &mut Interner) -> R + Send + 'static,
         wrap: impl Fn(Item<R>) -> Delta + Send + 'static,
     ) where
         K: kube::Resource<DynamicType = ()> + serde::de::DeserializeOwned + Clone + std::fmt::Debug + Send + 'static,
@@ -199,7 +198,7 @@ impl Feeds {
         api: Api<K>,
         run: Run,
         stop: CancellationToken,
-        record: impl Fn(K, &mut Interner) -> R + Send + 'static,
+        mut record: impl FnMut(K, &mut Interner) -> R + Send + 'static,
         wrap: impl Fn(Item<R>) -> Delta + Send + 'static,
     ) where
         K: kube::Resource + serde::de::DeserializeOwned + Clone + std::fmt::Debug + Send + 'static,

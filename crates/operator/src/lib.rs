@@ -16,6 +16,7 @@ mod audience;
 mod backoff;
 mod campaign;
 mod clock;
+mod config_reader;
 mod configs;
 mod custom_kinds;
 mod decide;

@@ -265,7 +265,7 @@ async fn write(
     let mut as_of = None;
     let written = match sent {
         Ok(Ok(config)) => {
-            as_of = configs::version(&config);
+            as_of = configs::version(&config.metadata);
             true
         }
         // Mostly it was deleted, as the watch will say. If not, it is tried again like any other.
