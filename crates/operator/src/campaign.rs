@@ -7,6 +7,7 @@ use kube::Client;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::audience::{Audience, News};
 use crate::clock::Clock;
@@ -47,14 +48,12 @@ impl Campaign {
     pub async fn run(self, stop: CancellationToken) {
         let Self { clients, conversion, configs, changes, instance, clock, news } = self;
         let (told_tx, told) = mpsc::channel(DELTAS);
-        let stop_feeds = CancellationToken::new();
-        let _feeds_end_with_us = stop_feeds.clone().drop_guard();
         let watching: &Client = &clients.watching;
         let given = given::tell_of_configs(configs, changes, conversion.clone(), told_tx.clone());
         let rollouts = given::tell_whether_rollouts_are_served(watching.clone(), told_tx.clone());
-        let also_told = async { tokio::join!(given, rollouts) };
-        let source_feeds = SourceFeeds::new(watching.clone(), told_tx.clone(), stop_feeds.child_token());
-        let feeds = Feeds::start_without_definitions(watching.clone(), conversion, told_tx, stop_feeds.clone());
+        let _also_told = AbortOnDropHandle::new(tokio::spawn(async { tokio::join!(given, rollouts) }));
+        let source_feeds = SourceFeeds::new(watching.clone(), told_tx.clone());
+        let feeds = Feeds::start_without_definitions(watching.clone(), conversion, told_tx);
         let driver = Driver::new(Parts {
             clients,
             clock,
@@ -68,12 +67,6 @@ impl Campaign {
             // Nobody asks whether it is alive: somebody is watching.
             health: watch::channel(Health { turned_at: Instant::now(), not_ready: None }).0,
             resync: RESYNC,
-        });
-        tokio::spawn(async move {
-            tokio::select! {
-                () = stop_feeds.cancelled() => {}
-                _ = also_told => {}
-            }
         });
         Box::pin(driver.run(told, stop)).await;
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use flippy_core::{CustomKind, Kind};
 use kube::Client;
 use tokio::sync::{Notify, mpsc};
-use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::backoff::Backoff;
 use crate::discovery::{Found, find};
@@ -17,19 +17,18 @@ use crate::world::{Delta, Feed, Told};
 pub(crate) struct CustomKinds {
     client: Client,
     told: mpsc::Sender<Told>,
-    stop: CancellationToken,
     asked: BTreeMap<CustomKind, Asked>,
 }
 
 struct Asked {
     /// Wakes who asks: the answer may be another one now.
     again: Arc<Notify>,
-    stop: CancellationToken,
+    _task: AbortOnDropHandle<()>,
 }
 
 impl CustomKinds {
-    pub(crate) fn new(client: Client, told: mpsc::Sender<Told>, stop: CancellationToken) -> Self {
-        Self { client, told, stop, asked: BTreeMap::new() }
+    pub(crate) fn new(client: Client, told: mpsc::Sender<Told>) -> Self {
+        Self { client, told, asked: BTreeMap::new() }
     }
 
     /// Asks about exactly these, and returns those that are not asked about any more, or in another version.
@@ -38,15 +37,13 @@ impl CustomKinds {
         let is_surplus = |asked: &CustomKind| wanted.get(asked).is_none_or(|kind| kind.version() != asked.version());
         let surplus: Vec<CustomKind> = self.asked.keys().copied().filter(is_surplus).collect();
         for kind in &surplus {
-            if let Some(asked) = self.asked.remove(kind) {
-                asked.stop.cancel();
-            }
+            self.asked.remove(kind);
         }
         for kind in wanted {
             if !self.asked.contains_key(&kind) {
-                let (again, stop) = (Arc::new(Notify::new()), self.stop.child_token());
-                tokio::spawn(ask(self.client.clone(), kind, self.told.clone(), again.clone(), stop.clone()));
-                self.asked.insert(kind, Asked { again, stop });
+                let again = Arc::new(Notify::new());
+                let task = tokio::spawn(ask(self.client.clone(), kind, self.told.clone(), again.clone()));
+                self.asked.insert(kind, Asked { again, _task: AbortOnDropHandle::new(task) });
             }
         }
         surplus.into_iter().map(feed).collect()
@@ -77,14 +74,10 @@ fn feed(kind: CustomKind) -> Feed {
 }
 
 /// Asks until the kind is served, less and less often; then again whenever its watch fails.
-async fn ask(client: Client, kind: CustomKind, told: mpsc::Sender<Told>, again: Arc<Notify>, stop: CancellationToken) {
+async fn ask(client: Client, kind: CustomKind, told: mpsc::Sender<Told>, again: Arc<Notify>) {
     let mut backoff = Backoff::default();
     loop {
-        let found = tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            found = find(&client, kind) => found,
-        };
+        let found = find(&client, kind).await;
         let is_served = matches!(found, Ok(Found::As(_)));
         let delta = match found {
             Ok(found) => Delta::Found(kind, found),
@@ -93,17 +86,10 @@ async fn ask(client: Client, kind: CustomKind, told: mpsc::Sender<Told>, again: 
         if told.send(Told { run: None, delta }).await.is_err() {
             return;
         }
-        let wait = async {
-            if is_served {
-                again.notified().await;
-            } else {
-                tokio::time::sleep(backoff.after_failure()).await;
-            }
-        };
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            () = wait => {}
+        if is_served {
+            again.notified().await;
+        } else {
+            tokio::time::sleep(backoff.after_failure()).await;
         }
     }
 }
@@ -125,7 +111,7 @@ mod tests {
             Ok::<_, std::convert::Infallible>(response.expect("the parts are valid"))
         };
         let (told, hears) = mpsc::channel(16);
-        (CustomKinds::new(Client::new(tower::service_fn(answer), "default"), told, CancellationToken::new()), hears)
+        (CustomKinds::new(Client::new(tower::service_fn(answer), "default"), told), hears)
     }
 
     #[tokio::test]

@@ -8,7 +8,6 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
 
@@ -53,7 +52,7 @@ pub(crate) enum Signal {
     Lost(String),
 }
 
-/// Watches one kind until cancelled. `record` makes of each object what is kept of it.
+/// Watches one kind until it is dropped, or nobody listens any more. `record` makes of each object what is kept of it.
 ///
 /// Nothing is decided here, and nothing is lost: a full channel slows the watch down.
 pub(crate) async fn run<K, R, D>(
@@ -62,22 +61,15 @@ pub(crate) async fn run<K, R, D>(
     mut record: impl FnMut(K) -> R,
     wrap: impl Fn(Change<R>) -> D,
     deltas: mpsc::Sender<D>,
-    stop: CancellationToken,
 ) where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     let mut backoff = Backoff::default();
     let config = config.page_size(PAGE_SIZE);
-    while !stop.is_cancelled() {
+    loop {
         let stream = watcher(api.clone(), config.clone());
         pin_mut!(stream);
-        loop {
-            let event = tokio::select! {
-                biased;
-                () = stop.cancelled() => return,
-                event = stream.next() => event,
-            };
-            let Some(event) = event else { break };
+        while let Some(event) = stream.next().await {
             let mut failure = None;
             let change = match event {
                 Ok(Event::Init) => Change::Signal(Signal::ListBegins),
@@ -97,11 +89,7 @@ pub(crate) async fn run<K, R, D>(
                 return;
             }
             let Some((delay, needs_new_list)) = failure else { continue };
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(delay) => {}
-            }
+            tokio::time::sleep(delay).await;
             if needs_new_list {
                 break;
             }
@@ -160,8 +148,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_watch_that_fails_for_a_minute_is_lost_and_listed_anew() {
         let (deltas, mut told) = mpsc::channel(1);
-        let (stop, api) = (CancellationToken::new(), Api::<Namespace>::all(unwatchable()));
-        tokio::spawn(run(api, watcher::Config::default(), drop, |change| change, deltas, stop.clone()));
+        let api = Api::<Namespace>::all(unwatchable());
+        tokio::spawn(run(api, watcher::Config::default(), drop, |change| change, deltas));
         let began = Instant::now();
         let mut failures = 0;
         while let Some(change) = told.recv().await {
@@ -178,6 +166,5 @@ mod tests {
         assert!(began.elapsed() >= LOST_AFTER, "it was lost after {:?}", began.elapsed());
         let next = told.recv().await;
         assert!(matches!(next, Some(Change::Signal(Signal::ListBegins))), "{next:?}");
-        stop.cancel();
     }
 }

@@ -9,7 +9,7 @@ use kube::core::{ApiResource, PartialObjectMeta};
 use kube::runtime::watcher::Config;
 use kube::{Api, Client};
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::config_reader::ConfigReader;
 use crate::custom_kinds::CustomKinds;
@@ -30,21 +30,18 @@ pub(crate) struct Feeds {
     client: Client,
     options: ConversionOptions,
     told: mpsc::Sender<Told>,
-    stop: CancellationToken,
-    running: BTreeMap<Feed, (Run, CancellationToken)>,
+    running: BTreeMap<Feed, (Run, AbortOnDropHandle<()>)>,
     runs: u64,
     custom_kinds: CustomKinds,
+    /// Tell whether custom resources exist.
+    definitions: Vec<AbortOnDropHandle<()>>,
 }
 
 impl Feeds {
-    /// Starts what is always watched: namespaces, pods, replica sets, and whether the custom resources exist.
-    pub(crate) fn start(
-        client: Client,
-        options: ConversionOptions,
-        told: mpsc::Sender<Told>,
-        stop: CancellationToken,
-    ) -> Self {
-        let feeds = Self::start_without_definitions(client, options, told, stop);
+    /// Starts what is always watched: namespaces, pods, replica sets, and whether the custom resources exist. All of it ends
+    /// when this is dropped.
+    pub(crate) fn start(client: Client, options: ConversionOptions, told: mpsc::Sender<Told>) -> Self {
+        let mut feeds = Self::start_without_definitions(client, options, told);
         for (definition, feed) in DEFINED_BY {
             feeds.watch_definition(definition, feed);
         }
@@ -56,10 +53,10 @@ impl Feeds {
         client: Client,
         options: ConversionOptions,
         told: mpsc::Sender<Told>,
-        stop: CancellationToken,
     ) -> Self {
-        let custom_kinds = CustomKinds::new(client.clone(), told.clone(), stop.clone());
-        let mut feeds = Self { client, options, told, stop, running: BTreeMap::new(), runs: 0, custom_kinds };
+        let custom_kinds = CustomKinds::new(client.clone(), told.clone());
+        let (running, definitions) = (BTreeMap::new(), Vec::new());
+        let mut feeds = Self { client, options, told, running, runs: 0, custom_kinds, definitions };
         for feed in ALWAYS {
             feeds.run(feed);
         }
@@ -95,54 +92,40 @@ impl Feeds {
         is_surplus
     }
 
-    /// Begins a run of a feed, unless it runs.
-    fn begin(&mut self, feed: Feed) -> Option<(Run, CancellationToken)> {
-        if self.running.contains_key(&feed) {
-            return None;
-        }
-        let stop = self.stop.child_token();
-        self.runs += 1;
-        let run = Run { feed, number: self.runs };
-        self.running.insert(feed, (run, stop.clone()));
-        tracing::debug!(%feed, "watching");
-        Some((run, stop))
-    }
-
     fn run_custom(&mut self, kind: CustomKind, resource: Option<&ApiResource>) {
-        let Some(resource) = resource else { return };
-        let Some((run, stop)) = self.begin(Feed::Workloads(Kind::Custom(kind))) else { return };
+        let feed = Feed::Workloads(Kind::Custom(kind));
+        let Some(resource) = resource.filter(|_| !self.running.contains_key(&feed)) else { return };
         let api = Api::<SlimCustom>::all_with(self.client.clone(), resource);
         let record = move |object: SlimCustom, interner: &mut Interner| object.record(kind, interner);
-        self.spawn_at(api, run, stop, record, move |item| Delta::Workload(Kind::Custom(kind), item));
+        self.spawn_at(api, feed, record, move |item| Delta::Workload(Kind::Custom(kind), item));
     }
 
     /// Starts a feed unless it runs. Of a custom kind nobody knows the resource: see [`Self::watch_kinds`].
     pub(crate) fn run(&mut self, feed: Feed) {
-        if matches!(feed, Feed::Workloads(Kind::Custom(_))) {
+        if self.running.contains_key(&feed) {
             return;
         }
-        let Some((run, stop)) = self.begin(feed) else { return };
         match feed {
-            Feed::Namespaces => self.spawn(run, stop, SlimNamespace::record, Delta::Namespace),
-            Feed::Pods => self.spawn(run, stop, SlimPod::record, Delta::Pod),
-            Feed::ReplicaSets => self.spawn(run, stop, SlimReplicaSet::record, Delta::ReplicaSet),
+            Feed::Namespaces => self.spawn(feed, SlimNamespace::record, Delta::Namespace),
+            Feed::Pods => self.spawn(feed, SlimPod::record, Delta::Pod),
+            Feed::ReplicaSets => self.spawn(feed, SlimReplicaSet::record, Delta::ReplicaSet),
             Feed::DisruptionBudgets => {
-                self.spawn(run, stop, SlimDisruptionBudget::record, Delta::DisruptionBudget);
+                self.spawn(feed, SlimDisruptionBudget::record, Delta::DisruptionBudget);
             }
             Feed::Configs => {
                 let mut reader = ConfigReader::new(self.options.clone());
                 let record = move |config: SlimConfig, _: &mut Interner| reader.read(config);
-                self.spawn(run, stop, record, Delta::Config);
+                self.spawn(feed, record, Delta::Config);
             }
-            Feed::Workloads(Kind::Deployment) => self.spawn_workloads::<SlimDeployment>(run, stop, Kind::Deployment),
-            Feed::Workloads(Kind::StatefulSet) => self.spawn_workloads::<SlimStatefulSet>(run, stop, Kind::StatefulSet),
-            Feed::Workloads(Kind::DaemonSet) => self.spawn_workloads::<SlimDaemonSet>(run, stop, Kind::DaemonSet),
-            Feed::Workloads(Kind::ArgoRollout) => self.spawn_workloads::<SlimRollout>(run, stop, Kind::ArgoRollout),
+            Feed::Workloads(Kind::Deployment) => self.spawn_workloads::<SlimDeployment>(feed, Kind::Deployment),
+            Feed::Workloads(Kind::StatefulSet) => self.spawn_workloads::<SlimStatefulSet>(feed, Kind::StatefulSet),
+            Feed::Workloads(Kind::DaemonSet) => self.spawn_workloads::<SlimDaemonSet>(feed, Kind::DaemonSet),
+            Feed::Workloads(Kind::ArgoRollout) => self.spawn_workloads::<SlimRollout>(feed, Kind::ArgoRollout),
             Feed::Workloads(Kind::ReplicaSet) => {
-                self.spawn_workloads::<SlimOwnReplicaSet>(run, stop, Kind::ReplicaSet);
+                self.spawn_workloads::<SlimOwnReplicaSet>(feed, Kind::ReplicaSet);
             }
             Feed::Workloads(Kind::ReplicationController) => {
-                self.spawn_workloads::<SlimReplicationController>(run, stop, Kind::ReplicationController);
+                self.spawn_workloads::<SlimReplicationController>(feed, Kind::ReplicationController);
             }
             Feed::Workloads(Kind::Custom(_)) => {}
         }
@@ -165,9 +148,8 @@ impl Feeds {
 
     /// Stops a feed.
     pub(crate) fn halt(&mut self, feed: Feed) {
-        if let Some((_, stop)) = self.running.remove(&feed) {
+        if self.running.remove(&feed).is_some() {
             tracing::debug!(%feed, "no longer watching");
-            stop.cancel();
         }
     }
 
@@ -176,53 +158,56 @@ impl Feeds {
         self.running.get(&run.feed).is_some_and(|(current, _)| *current == run)
     }
 
-    fn spawn_workloads<K: SlimWorkload>(&self, run: Run, stop: CancellationToken, kind: Kind) {
-        self.spawn(run, stop, K::record, move |item| Delta::Workload(kind, item));
+    fn spawn_workloads<K: SlimWorkload>(&mut self, feed: Feed, kind: Kind) {
+        self.spawn(feed, K::record, move |item| Delta::Workload(kind, item));
     }
 
     fn spawn<K, R>(
-        &self,
-        run: Run,
-        stop: CancellationToken,
+        &mut self,
+        feed: Feed,
         record: impl FnMut(K, &mut Interner) -> R + Send + 'static,
         wrap: impl Fn(Item<R>) -> Delta + Send + 'static,
     ) where
         K: kube::Resource<DynamicType = ()> + serde::de::DeserializeOwned + Clone + std::fmt::Debug + Send + 'static,
         R: Send + 'static,
     {
-        self.spawn_at(Api::<K>::all(self.client.clone()), run, stop, record, wrap);
+        self.spawn_at(Api::<K>::all(self.client.clone()), feed, record, wrap);
     }
 
     fn spawn_at<K, R>(
-        &self,
+        &mut self,
         api: Api<K>,
-        run: Run,
-        stop: CancellationToken,
+        feed: Feed,
         mut record: impl FnMut(K, &mut Interner) -> R + Send + 'static,
         wrap: impl Fn(Item<R>) -> Delta + Send + 'static,
     ) where
         K: kube::Resource + serde::de::DeserializeOwned + Clone + std::fmt::Debug + Send + 'static,
         R: Send + 'static,
     {
+        self.runs += 1;
+        let run = Run { feed, number: self.runs };
         let mut interner = Interner::new();
         let record = move |object| record(object, &mut interner);
         let tell = move |change| {
             let delta = match change {
                 Change::Item(item) => wrap(item),
-                Change::Signal(signal) => Delta::Signal(run.feed, signal),
+                Change::Signal(signal) => Delta::Signal(feed, signal),
             };
             Told { run: Some(run), delta }
         };
-        tokio::spawn(feed::run(api, Config::default(), record, tell, self.told.clone(), stop));
+        tracing::debug!(%feed, "watching");
+        let task = tokio::spawn(feed::run(api, Config::default(), record, tell, self.told.clone()));
+        self.running.insert(feed, (run, AbortOnDropHandle::new(task)));
     }
 
     /// Follows one definition by name, so that the right to read others is not needed.
-    fn watch_definition(&self, definition: &'static str, feed: Feed) {
+    fn watch_definition(&mut self, definition: &'static str, feed: Feed) {
         let api = Api::<PartialObjectMeta<CustomResourceDefinition>>::all(self.client.clone());
         let config = Config::default().fields(&format!("metadata.name={definition}"));
         let (found_tx, found) = mpsc::channel(16);
-        tokio::spawn(feed::run(api, config, drop, |change| change, found_tx, self.stop.child_token()));
-        tokio::spawn(tell_whether_served(definition, feed, found, self.told.clone()));
+        let watching = tokio::spawn(feed::run(api, config, drop, |change| change, found_tx));
+        let telling = tokio::spawn(tell_whether_served(definition, feed, found, self.told.clone()));
+        self.definitions.extend([watching, telling].map(AbortOnDropHandle::new));
     }
 }
 

@@ -128,11 +128,8 @@ impl Operator {
                 .map_err(StartError::Certificate)?;
         }
         let (told_tx, told) = mpsc::channel(DELTAS);
-        // The feeds outlive the wish to stop: the loop ends first, and its end stops them.
-        let stop_feeds = CancellationToken::new();
-        let _feeds_end_with_us = stop_feeds.clone().drop_guard();
-        let source_feeds = SourceFeeds::new(clients.watching.clone(), told_tx.clone(), stop_feeds.child_token());
-        let feeds = Feeds::start(clients.watching.clone(), settings.conversion, told_tx, stop_feeds);
+        let source_feeds = SourceFeeds::new(clients.watching.clone(), told_tx.clone());
+        let feeds = Feeds::start(clients.watching.clone(), settings.conversion, told_tx);
         let (candidate, leadership) = match settings.election {
             Some(election) => {
                 let (candidate, leadership) = Candidate::new(clients.acting.clone(), election, clock.clone());

@@ -6,7 +6,7 @@ use flippy_core::{ConfigMapName, SourcePart};
 use kube::runtime::watcher::Config;
 use kube::{Api, Client};
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::feed::{self, Change};
 use crate::slim::{Said, SlimConfigMap};
@@ -17,7 +17,6 @@ use crate::world::{Delta, Told};
 pub(crate) struct SourceFeeds {
     client: Client,
     told: mpsc::Sender<Told>,
-    stop: CancellationToken,
     running: BTreeMap<ConfigMapName, Running>,
     runs: u64,
 }
@@ -25,7 +24,7 @@ pub(crate) struct SourceFeeds {
 struct Running {
     number: u64,
     parts: BTreeSet<SourcePart>,
-    stop: CancellationToken,
+    _task: AbortOnDropHandle<()>,
 }
 
 /// What one run of a watch tells. What is left in the channel of an earlier run is stale.
@@ -37,8 +36,8 @@ pub(crate) struct SourceTold {
 }
 
 impl SourceFeeds {
-    pub(crate) fn new(client: Client, told: mpsc::Sender<Told>, stop: CancellationToken) -> Self {
-        Self { client, told, stop, running: BTreeMap::new(), runs: 0 }
+    pub(crate) fn new(client: Client, told: mpsc::Sender<Told>) -> Self {
+        Self { client, told, running: BTreeMap::new(), runs: 0 }
     }
 
     /// Starts and stops watches so that exactly these are watched. Says whether anything has changed.
@@ -70,7 +69,7 @@ impl SourceFeeds {
     fn run(&mut self, name: ConfigMapName, parts: BTreeSet<SourcePart>) {
         tracing::debug!(source = %name, "watching");
         self.runs += 1;
-        let (run, stop) = (self.runs, self.stop.child_token());
+        let run = self.runs;
         let api = Api::<SlimConfigMap>::namespaced(self.client.clone(), &name.namespace);
         let config = Config::default().fields(&format!("metadata.name={}", name.name));
         let tell = {
@@ -79,14 +78,13 @@ impl SourceFeeds {
         };
         let asked = parts.clone();
         let record = move |found: SlimConfigMap| found.read(&asked);
-        tokio::spawn(feed::run(api, config, record, tell, self.told.clone(), stop.clone()));
-        self.running.insert(name, Running { number: run, parts, stop });
+        let task = tokio::spawn(feed::run(api, config, record, tell, self.told.clone()));
+        self.running.insert(name, Running { number: run, parts, _task: AbortOnDropHandle::new(task) });
     }
 
     fn halt(&mut self, name: &ConfigMapName) {
-        if let Some(running) = self.running.remove(name) {
+        if self.running.remove(name).is_some() {
             tracing::debug!(source = %name, "no longer watching");
-            running.stop.cancel();
         }
     }
 }
