@@ -36,8 +36,8 @@ use crate::world::{ALWAYS, Delta, Feed, Told, World};
 
 /// Deltas taken from the feeds at once, before the loop looks at anything else.
 const BATCH: usize = 4096;
-/// The loop turns at least this often, to show that it is alive.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+/// The loop turns at least this often, to show that it is alive: twice in the time after which it counts as dead.
+const HEARTBEAT: Duration = Duration::from_secs(30);
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 /// A budget allows an eviction again whenever a pod becomes ready: it is asked more often.
 const MAX_WAIT_FOR_BUDGET: Duration = Duration::from_secs(30);
@@ -82,7 +82,7 @@ pub(crate) struct Driver {
 impl Driver {
     pub(crate) async fn run(mut self, mut told: mpsc::Receiver<Told>, stop: CancellationToken) {
         let (answered_tx, mut answered) = mpsc::channel::<Answer>(BATCH);
-        let mut batch = Vec::with_capacity(BATCH);
+        let mut batch = Vec::new();
         let mut next_pass = NextPass::first();
         self.begin_term();
         loop {
