@@ -41,7 +41,7 @@ pub(crate) struct View {
 impl View {
     /// Everything, as it is, and will be as far as Prometheus is concerned.
     pub(crate) fn of(cluster: &SimCluster, mood: Mood) -> Self {
-        let list = |resource: Resource| cluster.list(resource).into_iter().map(|object| (key(&object), object));
+        let list = |resource: Resource| cluster.list(resource).into_iter().map(|object| (Key::of(&object), object));
         let view = Self::new(
             list(Resource::Namespaces).collect(),
             WORKLOADS.into_iter().flat_map(|kind| list(kind).map(move |(key, object)| ((kind, key), object))).collect(),
@@ -219,9 +219,4 @@ fn was_answered(restart: &Restart<'_>, user: &Arc<str>, at: Timestamp) -> bool {
     restart.request.user == *user
         && restart.request.outcome == Outcome::Answered(200)
         && restart.request.answered_at.is_some_and(|answered| answered <= at)
-}
-
-fn key(object: &Json) -> Key {
-    let metadata = &object["metadata"];
-    Key::new(metadata["namespace"].to_text(), metadata["name"].to_text())
 }

@@ -1,7 +1,6 @@
 //! Reads configs as a watch tells of them. Most of what it tells is a status, ours: then what is wanted is not read again.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Weak};
 
 use flippy_api::ConversionOptions;
@@ -9,7 +8,7 @@ use flippy_core::{Policy, PolicyName};
 use serde_json::value::RawValue;
 
 use crate::configs::ConfigRecord;
-use crate::slim::SlimConfig;
+use crate::slim::{Fingerprint, SlimConfig};
 
 /// Configs after which those that are gone are forgotten; more if there are more.
 const FIRST_SWEEP_AT: usize = 1024;
@@ -17,14 +16,9 @@ const FIRST_SWEEP_AT: usize = 1024;
 pub(crate) struct ConfigReader {
     options: ConversionOptions,
     /// What a policy is made of, besides its name, and the policy as long as anybody else holds it.
-    known: HashMap<PolicyName, (Written, Weak<Policy>)>,
+    known: HashMap<PolicyName, (Fingerprint, Weak<Policy>)>,
     sweep_at: usize,
 }
-
-/// A hash of the spec as it is written and of the annotations. Whoever can write two configs with the same one misleads nobody
-/// but themselves.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Written(u64);
 
 impl ConfigReader {
     pub(crate) fn new(options: ConversionOptions) -> Self {
@@ -32,7 +26,7 @@ impl ConfigReader {
     }
 
     pub(crate) fn read(&mut self, config: SlimConfig) -> ConfigRecord {
-        let (written, name) = (Written::of(&config), ConfigRecord::name_in(&config.metadata));
+        let (written, name) = (written(&config), ConfigRecord::name_in(&config.metadata));
         let known = self.known.get(&name).filter(|known| known.0 == written);
         if let Some(policy) = known.and_then(|known| known.1.upgrade()) {
             return ConfigRecord::with_policy(&config.metadata, Ok(policy), config.read_status());
@@ -44,7 +38,7 @@ impl ConfigReader {
         record
     }
 
-    fn remember(&mut self, name: PolicyName, written: Written, policy: &Arc<Policy>) {
+    fn remember(&mut self, name: PolicyName, written: Fingerprint, policy: &Arc<Policy>) {
         if self.known.len() >= self.sweep_at {
             self.known.retain(|_, known| known.1.strong_count() > 0);
             self.sweep_at = FIRST_SWEEP_AT.max(self.known.len() * 2);
@@ -53,12 +47,9 @@ impl ConfigReader {
     }
 }
 
-impl Written {
-    fn of(config: &SlimConfig) -> Self {
-        let mut hasher = DefaultHasher::new();
-        (config.spec.as_deref().map(RawValue::get), &config.metadata.annotations).hash(&mut hasher);
-        Self(hasher.finish())
-    }
+/// Of the spec as it is written, and of the annotations.
+fn written(config: &SlimConfig) -> Fingerprint {
+    Fingerprint::of((config.spec.as_deref().map(RawValue::get), &config.metadata.annotations))
 }
 
 #[cfg(test)]

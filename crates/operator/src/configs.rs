@@ -72,8 +72,6 @@ impl ConfigRecord {
         policy: Result<Arc<Policy>, NoPolicy>,
         status: Option<FlippyConfigStatus>,
     ) -> Self {
-        // What does not decode is no config of ours, and nothing that it says of itself is believed.
-        let status = status.filter(|_| !matches!(policy, Err(NoPolicy::Undecodable(_))));
         Self {
             name: Self::name_in(metadata),
             uid: metadata.uid.as_deref().unwrap_or_default().into(),

@@ -8,7 +8,7 @@ use flippy_core::{PolicyName, QueryAnswer, QueryGate, QueryGateFact, QueryHistor
 use kube::Client;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::ask::Asker;
 use crate::clock::Clock;
@@ -91,7 +91,7 @@ pub(crate) struct Gates {
 /// A task that asks a gate.
 struct Running {
     /// It ends when this is dropped.
-    _guard: DropGuard,
+    _task: AbortOnDropHandle<()>,
     /// When it has lingered for long enough; `None` while somebody waits for it.
     ends_at: Option<Instant>,
 }
@@ -147,7 +147,7 @@ impl Gates {
                 continue;
             }
             self.tasks += 1;
-            let running = Running { _guard: self.start(&key.0, gate.clone()), ends_at: None };
+            let running = Running { _task: self.start(&key.0, gate.clone()), ends_at: None };
             self.running.insert(key.clone(), running);
             answers.asked.insert(key, (gate.clone(), self.tasks));
         }
@@ -155,8 +155,7 @@ impl Gates {
         self.running.values().filter_map(|running| running.ends_at).min()
     }
 
-    fn start(&self, policy: &PolicyName, gate: QueryGate) -> DropGuard {
-        let stop = CancellationToken::new();
+    fn start(&self, policy: &PolicyName, gate: QueryGate) -> AbortOnDropHandle<()> {
         let task = Task {
             client: self.client.clone(),
             dialer: self.dialer.clone(),
@@ -165,9 +164,7 @@ impl Gates {
             number: self.tasks,
             tell: self.tell.clone(),
         };
-        let stopped = stop.clone();
-        tokio::spawn(async move { stopped.run_until_cancelled(task.run(gate)).await });
-        stop.drop_guard()
+        AbortOnDropHandle::new(tokio::spawn(task.run(gate)))
     }
 
     fn count(&mut self, decided: &[Decided]) {

@@ -81,7 +81,7 @@ impl Adopted {
         let mut deployments = HashMap::new();
         for (at, object) in objects.iter().enumerate() {
             if object["kind"] == "Deployment" {
-                deployments.insert(object::key(object), at);
+                deployments.insert(Key::of(object), at);
             }
             if let Some((_, _, uid)) = object::controller_of(object) {
                 owned.entry(uid.to_owned()).or_default().push(at);
@@ -183,7 +183,7 @@ impl Adopted {
         }
         nodes.sort_unstable();
         nodes.dedup();
-        self.nodes.push((object::key(&self.objects[at]), nodes));
+        self.nodes.push((Key::of(&self.objects[at]), nodes));
     }
 
     /// The hash that pods of the present template carry.
@@ -218,5 +218,5 @@ fn is_rolling(object: &Json) -> Option<(Controller, Key)> {
         Controller::ReplicaSet | Controller::Replication => count("replicas") != wanted(),
         Controller::Disruption => false,
     };
-    (is_rolling || is_unseen).then(|| (controller, object::key(object)))
+    (is_rolling || is_unseen).then(|| (controller, Key::of(object)))
 }

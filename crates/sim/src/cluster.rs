@@ -166,7 +166,7 @@ impl SimCluster {
                         metadata[field] = value;
                     }
                 }
-                world.store.preload(resource, &object::key(&object), object);
+                world.store.preload(resource, &Key::of(&object), object);
             }
             Ok(())
         })
@@ -356,7 +356,7 @@ impl SimCluster {
         };
         pods.iter()
             .filter(|pod| object::is_active_pod(pod))
-            .filter_map(|pod| Some((object::key(pod).to_string(), image_of(pod)?)))
+            .filter_map(|pod| Some((Key::of(pod).to_string(), image_of(pod)?)))
             .collect()
     }
 }
@@ -373,7 +373,7 @@ fn create(world: &mut World, object: Json) -> Result<(), Rejected> {
         return Err(Rejected(format!(
             "{} {}: its CustomResourceDefinition is missing",
             resource.kind(),
-            object::key(&object)
+            Key::of(&object)
         )));
     }
     let namespace = object::namespace(&object).to_owned();

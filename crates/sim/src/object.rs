@@ -22,6 +22,12 @@ impl Key {
     pub fn new(namespace: impl Into<SmolStr>, name: impl Into<SmolStr>) -> Self {
         Self { namespace: namespace.into(), name: name.into() }
     }
+
+    /// The key of an object.
+    pub fn of(object: &Json) -> Self {
+        let metadata = &object["metadata"];
+        Self::new(metadata["namespace"].to_text(), metadata["name"].to_text())
+    }
 }
 
 impl std::fmt::Display for Key {
@@ -36,11 +42,6 @@ pub(crate) fn name(object: &Json) -> &str {
 
 pub(crate) fn namespace(object: &Json) -> &str {
     object["metadata"]["namespace"].as_str().unwrap_or_default()
-}
-
-pub(crate) fn key(object: &Json) -> Key {
-    let metadata = &object["metadata"];
-    Key::new(metadata["namespace"].to_text(), metadata["name"].to_text())
 }
 
 pub(crate) fn uid(object: &Json) -> &str {

@@ -48,7 +48,8 @@ macro_rules! table {
     ($($resource:ident $group:literal $version:literal $plural:literal $kind:literal [$($flag:ident)*];)*) => {
         /// Every resource; the order is that of the enum.
         pub(crate) const TABLE: &[Traits] = &[$(Traits {
-            resource: Resource::$resource, full_version: concat!($group, "/", $version), group: $group, version: $version, plural: $plural, kind: $kind,
+            resource: Resource::$resource, full_version: concat!($group, "/", $version),
+            group: $group, version: $version, plural: $plural, kind: $kind,
             namespaced: table!(@namespaced $($flag)*), custom: table!(@custom $($flag)*),
             status: table!(@status $($flag)*), generation: table!(@generation $($flag)*),
         }),*];

@@ -57,7 +57,7 @@ pub(crate) fn serve(world: &mut World, author: &Author, request: &ApiRequest, fa
         (Verb::Create, Part::Main) if request.name.is_none() => {
             let object = body(request)?;
             let created = world.create(author, request.resource, namespace, object, request.query.dry_run)?;
-            Ok(show(world, 201, &object::key(&created), &created, form))
+            Ok(show(world, 201, &Key::of(&created), &created, form))
         }
         (Verb::Create, Part::Eviction) => {
             let eviction: Json = parse(&request.body)?;

@@ -16,14 +16,16 @@ impl<'de> Deserialize<'de> for Fingerprint {
     }
 }
 
-struct Reader;
-
-/// Whoever can write two templates with the same fingerprint misleads nobody but themselves.
-fn of(value: impl Hash) -> Fingerprint {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    Fingerprint(hasher.finish())
+impl Fingerprint {
+    /// Whoever can write two objects with the same fingerprint misleads nobody but themselves.
+    pub(crate) fn of(value: impl Hash) -> Self {
+        let mut hasher = DefaultHasher::new();
+        value.hash(&mut hasher);
+        Self(hasher.finish())
+    }
 }
+
+struct Reader;
 
 impl<'de> Visitor<'de> for Reader {
     type Value = Fingerprint;
@@ -33,27 +35,27 @@ impl<'de> Visitor<'de> for Reader {
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<Fingerprint, E> {
-        Ok(of(value))
+        Ok(Fingerprint::of(value))
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Fingerprint, E> {
-        Ok(of(i128::from(value)))
+        Ok(Fingerprint::of(i128::from(value)))
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Fingerprint, E> {
-        Ok(of(i128::from(value)))
+        Ok(Fingerprint::of(i128::from(value)))
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Fingerprint, E> {
-        Ok(of(value.to_bits()))
+        Ok(Fingerprint::of(value.to_bits()))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Fingerprint, E> {
-        Ok(of(value))
+        Ok(Fingerprint::of(value))
     }
 
     fn visit_unit<E>(self) -> Result<Fingerprint, E> {
-        Ok(of(()))
+        Ok(Fingerprint::of(()))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Fingerprint, A::Error> {
@@ -61,15 +63,15 @@ impl<'de> Visitor<'de> for Reader {
         while let Some(Fingerprint(item)) = items.next_element()? {
             item.hash(&mut hasher);
         }
-        Ok(of(("list", hasher.finish())))
+        Ok(Fingerprint::of(("list", hasher.finish())))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Fingerprint, A::Error> {
         let mut sum = 0_u64;
         while let Some((Fingerprint(key), Fingerprint(value))) = fields.next_entry()? {
-            sum = sum.wrapping_add(of((key, value)).0);
+            sum = sum.wrapping_add(Fingerprint::of((key, value)).0);
         }
-        Ok(of(("fields", sum)))
+        Ok(Fingerprint::of(("fields", sum)))
     }
 }
 

@@ -20,6 +20,7 @@ pub(crate) use config::{SlimConfig, WrittenConfig};
 pub(crate) use config_map::{Said, SlimConfigMap};
 pub(crate) use custom::SlimCustom;
 pub(crate) use disruption_budget::SlimDisruptionBudget;
+pub(crate) use fingerprint::Fingerprint;
 pub(crate) use namespace::SlimNamespace;
 pub(crate) use pod::SlimPod;
 pub(crate) use replica_set::SlimReplicaSet;

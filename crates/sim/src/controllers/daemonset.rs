@@ -32,7 +32,7 @@ pub(crate) fn reconcile(world: &mut World, key: &Key, set: &Object) -> Again {
 }
 
 fn nodes(world: &World, set: &Json, hash: &str) -> Vec<(String, OnNode)> {
-    let mut nodes: Vec<(String, OnNode)> = match world.daemon_nodes.get(&object::key(set)) {
+    let mut nodes: Vec<(String, OnNode)> = match world.daemon_nodes.get(&Key::of(set)) {
         Some(own) => own.iter().map(|name| (name.to_string(), OnNode::default())).collect(),
         None => (0..world.nodes).map(|number| (format!("node-{number}"), OnNode::default())).collect(),
     };

@@ -172,7 +172,7 @@ fn ensure_new(
         set["spec"]["minReadySeconds"] = json!(seconds);
     }
     let created = world.create(author, Resource::ReplicaSets, &key.namespace, set, false)?;
-    let set_key = object::key(&created);
+    let set_key = Key::of(&created);
     sets.new = Some((set_key.clone(), created));
     Ok(Some(News::Created(set_key)))
 }

@@ -203,5 +203,5 @@ fn create_set(
         set["spec"]["minReadySeconds"] = json!(seconds);
     }
     let created = world.create(author, Resource::ReplicaSets, &key.namespace, set, false)?;
-    Ok((object::key(&created), created))
+    Ok((Key::of(&created), created))
 }
