@@ -43,6 +43,7 @@ pub mod apply;
 pub mod assets;
 pub mod audit;
 mod backend;
+pub mod cache;
 pub mod certificates;
 pub mod chart;
 pub mod clone_sets;

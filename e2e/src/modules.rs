@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
-use sha2::{Digest, Sha256};
+use anyhow::Result;
+
+use crate::cache;
 
 /// The version that the Kubernetes binaries report. Without it they call themselves `v0.0.0-master`, which breaks
 /// clients that parse versions.
@@ -163,17 +164,10 @@ impl Module {
     /// Where the module's binaries and data are kept: outside the work tree, so that every clone shares them, under
     /// a name that changes with everything that decides what is built.
     pub fn cache_directory(&self) -> Result<PathBuf> {
-        let mut hash = Sha256::new();
-        for part in [self.go_mod, self.go_sum, &self.linker_flags()] {
-            hash.update(part);
-            hash.update([0]);
-        }
-        for (key, value) in GO_ENVIRONMENT {
-            hash.update(format!("{key}={value}\0"));
-        }
-        let digest = hash.finalize();
-        let key = digest[..6].iter().fold(0_u64, |key, byte| (key << 8) | u64::from(*byte));
-        Ok(cache_root()?.join(format!("{}-{key:012x}", self.name)))
+        let flags = self.linker_flags();
+        let environment = GO_ENVIRONMENT.map(|(key, value)| format!("{key}={value}"));
+        let parts = [self.go_mod, self.go_sum, &flags].into_iter().chain(environment.iter().map(String::as_str));
+        Ok(cache_root()?.join(format!("{}-{}", self.name, cache::key(parts))))
     }
 
     /// Binaries and data files that are not in the cache yet.
@@ -198,13 +192,5 @@ impl Module {
 
 /// `${XDG_CACHE_HOME:-~/.cache}/flippy/control-plane`.
 pub fn cache_root() -> Result<PathBuf> {
-    let cache = match std::env::var_os("XDG_CACHE_HOME").filter(|value| !value.is_empty()) {
-        Some(cache) => PathBuf::from(cache),
-        None => PathBuf::from(
-            std::env::var_os("HOME")
-                .context("neither XDG_CACHE_HOME nor HOME is set: set one to say where to cache")?,
-        )
-        .join(".cache"),
-    };
-    Ok(cache.join("flippy/control-plane"))
+    Ok(cache::root()?.join("control-plane"))
 }

@@ -139,7 +139,7 @@ fn attempt(seed: u64) -> Attempt {
         Attempt { workloads: scenario.workloads(), failure }
     });
     outcome.unwrap_or_else(|_| {
-        let failure = format!("seed {seed}: a panic\n  replay: cargo xtask simulate --seed {seed} --trace\n");
+        let failure = format!("seed {seed}: a panic\n  replay: cargo xtask simulate --quick --seed {seed} --trace\n");
         Attempt { workloads: 0, failure: Some(failure) }
     })
 }

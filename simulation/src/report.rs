@@ -32,7 +32,7 @@ pub fn report(scenario: &Scenario, run: &Run, whole: bool) -> String {
             let _ = writeln!(text, "    {line}");
         }
     }
-    let _ = writeln!(text, "  replay: cargo xtask simulate --seed {seed} --trace");
+    let _ = writeln!(text, "  replay: cargo xtask simulate --quick --seed {seed} --trace");
     text
 }
 
