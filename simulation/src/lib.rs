@@ -20,7 +20,7 @@ mod scenario;
 mod seeds;
 
 pub use checker::{Finding, Invariant};
-pub use report::{about, report};
+pub use report::{about, replay, report};
 pub use run::{Run, run};
 pub use scenario::Scenario;
 pub use seeds::{SeedRange, regressions};

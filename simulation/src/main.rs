@@ -9,7 +9,7 @@ use std::sync::mpsc;
 
 use clap::Parser;
 use cost::Cost;
-use flippy_simulation::{Scenario, SeedRange, about, regressions, report, run};
+use flippy_simulation::{Scenario, SeedRange, about, regressions, replay, report, run};
 use indicatif::{ProgressBar, ProgressStyle};
 
 mod cost;
@@ -139,7 +139,7 @@ fn attempt(seed: u64) -> Attempt {
         Attempt { workloads: scenario.workloads(), failure }
     });
     outcome.unwrap_or_else(|_| {
-        let failure = format!("seed {seed}: a panic\n  replay: cargo xtask simulate --quick --seed {seed} --trace\n");
+        let failure = format!("seed {seed}: a panic\n{}", replay(seed));
         Attempt { workloads: 0, failure: Some(failure) }
     })
 }

@@ -32,8 +32,13 @@ pub fn report(scenario: &Scenario, run: &Run, whole: bool) -> String {
             let _ = writeln!(text, "    {line}");
         }
     }
-    let _ = writeln!(text, "  replay: cargo xtask simulate --quick --seed {seed} --trace");
+    text.push_str(&replay(seed));
     text
+}
+
+/// A line that says how to see a seed again.
+pub fn replay(seed: u64) -> String {
+    format!("  replay: cargo xtask simulate --quick --seed {seed} --trace\n")
 }
 
 /// Every version of the objects with this name, or of pods whose name begins with it.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::{command, workspace};
 
@@ -43,9 +43,9 @@ impl Build {
         let mut binaries = target_directory;
         if let Some(flags) = flags {
             // With a target, so that what runs while we build, such as macros, is built without the flags.
-            let host = host().await?;
-            build.args(["--target", &host]).env("CARGO_ENCODED_RUSTFLAGS", flags);
-            binaries.push(host);
+            let host = rustc(&["--print", "host-tuple"]).await?;
+            build.args(["--target", host.trim()]).env("CARGO_ENCODED_RUSTFLAGS", flags);
+            binaries.push(host.trim());
         }
         command::run(build).await?;
         Ok(binaries.join(profile).join("simulate"))
@@ -57,16 +57,9 @@ pub(super) fn counting_directory() -> PathBuf {
     workspace::target().join("simulation-counting")
 }
 
-/// The target of this machine, such as `x86_64-unknown-linux-gnu`.
-pub(super) async fn host() -> Result<String> {
-    let version = compiler().await?;
-    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
-    Ok(host.context("rustc -vV names no host")?.to_owned())
-}
-
-/// What the compiler says about itself.
-pub(super) async fn compiler() -> Result<String> {
-    let mut version = command::program("rustc");
-    version.arg("-vV");
-    command::output(version).await
+/// What the compiler says when it is asked this.
+pub(super) async fn rustc(question: &[&str]) -> Result<String> {
+    let mut rustc = command::program("rustc");
+    rustc.args(question);
+    command::output(rustc).await
 }

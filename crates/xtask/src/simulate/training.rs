@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use flippy_e2e::cache;
 
-use super::build::{Build, compiler, counting_directory, host};
+use super::build::{Build, counting_directory, rustc};
 use crate::{command, workspace};
 
 /// Days to learn from, and with them those that ever failed. They are not those that anybody measures with.
@@ -37,7 +37,7 @@ pub(super) async fn build() -> Result<Build> {
 /// Named by what it is good for.
 async fn profile_path() -> Result<PathBuf> {
     let lock = std::fs::read_to_string(workspace::root().join("Cargo.lock")).context("cannot read Cargo.lock")?;
-    let key = cache::key([compiler().await?.as_str(), &lock]);
+    let key = cache::key([rustc(&["-vV"]).await?.as_str(), &lock]);
     Ok(cache::root()?.join(format!("simulation/{key}.profdata")))
 }
 
@@ -67,10 +67,8 @@ async fn count(profile: &Path) -> Result<()> {
 
 /// The compiler's own tool for profiles, which is installed if it is missing.
 async fn llvm_profdata() -> Result<PathBuf> {
-    let mut sysroot = command::program("rustc");
-    sysroot.args(["--print", "sysroot"]);
-    let sysroot = PathBuf::from(command::output(sysroot).await?.trim());
-    let tool = sysroot.join("lib/rustlib").join(host().await?).join("bin/llvm-profdata");
+    let libraries = rustc(&["--print", "target-libdir"]).await?;
+    let tool = Path::new(libraries.trim()).with_file_name("bin").join("llvm-profdata");
     if !tool.is_file() {
         let mut add = command::program("rustup");
         add.args(["component", "add", "llvm-tools"]);
