@@ -64,17 +64,30 @@ pub struct QueryGateFact {
 
 impl QueryHistory {
     /// Takes an answer. A gap between answers, an error or a shut gate begin the count of `open_for` anew. Says whether the gate
-    /// stands otherwise than before: one that is answered the same time and again is no reason to decide everything anew. When
-    /// time alone changes that is left out: it only comes later, and whoever looks too early learns that.
-    pub fn learn(&mut self, gate: &QueryGate, answer: QueryAnswer, now: Timestamp) -> bool {
-        let before = gate.fact(Some(self), now);
+    /// stands otherwise than was `said` of it last, so that everything is to be decided anew: one that is answered the same time
+    /// and again is no reason for that, nor one that nobody waits for, or of which nothing was said. When time alone changes that is left out: it only comes
+    /// later, and whoever looks too early learns that.
+    ///
+    /// It must not be compared with where the gate stood a moment ago, judged by the clock of now: a clock that was ahead may
+    /// have made an answer look too old, and once it is set back both look open, and what was said would never be taken back.
+    pub fn learn(
+        &mut self,
+        gate: &QueryGate,
+        answer: QueryAnswer,
+        said: Option<&QueryGateFact>,
+        now: Timestamp,
+    ) -> bool {
         let is_open = gate.judge(&answer.reading).is_ok();
         let is_unbroken = self.last.as_ref().is_some_and(|last| answer.asked_at <= gate.counts_until(last));
-        let since = self.open_since.filter(|_| is_unbroken).unwrap_or(answer.asked_at);
+        // An answer from the time to come is of a clock that was set back since: it would keep the gate waiting until then.
+        let counts = |since: &Timestamp| is_unbroken && *since <= answer.asked_at;
+        let since = self.open_since.filter(counts).unwrap_or(answer.asked_at);
         self.open_since = is_open.then_some(since);
         self.last = Some(answer);
-        let after = gate.fact(Some(self), now);
-        (before.state, before.message) != (after.state, after.message)
+        let stands = gate.fact(Some(self), now);
+        said.is_some_and(|said| {
+            said.state != QueryState::NotAsked && (said.state, &said.message) != (stands.state, &stands.message)
+        })
     }
 }
 

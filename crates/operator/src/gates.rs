@@ -37,8 +37,16 @@ pub(crate) struct Answered {
 pub(crate) struct Histories {
     by_config: BTreeMap<PolicyName, BTreeMap<Arc<str>, QueryHistory>>,
     none: BTreeMap<Arc<str>, QueryHistory>,
-    /// The gates as they are asked, and by which task.
-    asked: BTreeMap<(PolicyName, Arc<str>), (QueryGate, u64)>,
+    asked: BTreeMap<(PolicyName, Arc<str>), Asked>,
+}
+
+/// A gate as it is asked.
+struct Asked {
+    gate: QueryGate,
+    /// By which task.
+    task: u64,
+    /// What the last pass said of it, if it said anything.
+    said: Option<QueryGateFact>,
 }
 
 impl Histories {
@@ -46,20 +54,37 @@ impl Histories {
         self.by_config.get(policy).unwrap_or(&self.none)
     }
 
-    /// Notes an answer, unless its gate has changed since it was asked. Says whether that gate stands otherwise now.
+    /// Notes an answer, unless its gate has changed since it was asked. Says whether that gate stands otherwise now
+    /// than the last pass said.
     pub(crate) fn note(&mut self, answered: Answered, now: Timestamp) -> bool {
         let key = (answered.policy, answered.gate);
-        let Some((gate, _)) = self.asked.get(&key).filter(|(_, task)| *task == answered.task) else { return false };
+        let Some(asked) = self.asked.get(&key).filter(|asked| asked.task == answered.task) else { return false };
         let (policy, name) = key;
-        self.by_config.entry(policy).or_default().entry(name).or_default().learn(gate, answered.answer, now)
+        let history = self.by_config.entry(policy).or_default().entry(name).or_default();
+        history.learn(&asked.gate, answered.answer, asked.said.as_ref(), now)
+    }
+
+    /// Remembers what a pass says of the gates: an answer is news when it says otherwise.
+    fn note_said(&mut self, decided: &[Decided]) {
+        for asked in self.asked.values_mut() {
+            asked.said = None;
+        }
+        for one in decided {
+            let Findings::Facts(facts) = &one.findings else { continue };
+            for fact in &facts.gates {
+                if let Some(asked) = self.asked.get_mut(&(one.name.clone(), fact.name.clone())) {
+                    asked.said = Some(fact.clone());
+                }
+            }
+        }
     }
 
     /// Forgets gates that do not exist any more, or ask something else now. To be called before anything is decided, or a gate
     /// that was edited would be judged by what was answered to another question.
     pub(crate) fn forget_edited(&mut self, configs: &Configs) {
         let by_config = &mut self.by_config;
-        self.asked.retain(|(policy, name), (gate, _)| {
-            let keep = gates_of(configs, policy).contains(gate);
+        self.asked.retain(|(policy, name), asked| {
+            let keep = gates_of(configs, policy).contains(&asked.gate);
             if !keep && let Some(histories) = by_config.get_mut(policy) {
                 histories.remove(name);
             }
@@ -134,7 +159,7 @@ impl Gates {
         let now = Instant::now();
         let is_judged = |policy: &PolicyName| decided.iter().any(|one| one.name == *policy);
         self.running.retain(|key, running| {
-            let Some((gate, _)) = answers.asked.get(key) else { return false };
+            let Some(Asked { gate, .. }) = answers.asked.get(key) else { return false };
             running.ends_at = match running.ends_at {
                 _ if wanted.contains_key(key) => None,
                 None => Some(now + Duration::try_from(gate.open_for).unwrap_or_default().min(MAX_LINGER)),
@@ -149,8 +174,9 @@ impl Gates {
             self.tasks += 1;
             let running = Running { _task: self.start(&key.0, gate.clone()), ends_at: None };
             self.running.insert(key.clone(), running);
-            answers.asked.insert(key, (gate.clone(), self.tasks));
+            answers.asked.insert(key, Asked { gate: gate.clone(), task: self.tasks, said: None });
         }
+        answers.note_said(decided);
         self.count(decided);
         self.running.values().filter_map(|running| running.ends_at).min()
     }

@@ -63,7 +63,7 @@ fn find(policy: &Policy, snapshot: &Snapshot, answers: &[(&str, Answers)], secon
         let gate = policy.gates.iter().find(|gate| *gate.name == **name).expect("the policy has that gate");
         let history = histories.entry(gate.name.clone()).or_default();
         for (second, reading) in answers {
-            history.learn(gate, QueryAnswer { asked_at: at(*second), reading: reading.clone() }, at(*second));
+            history.learn(gate, QueryAnswer { asked_at: at(*second), reading: reading.clone() }, None, at(*second));
         }
     }
     let now = at(seconds);
@@ -133,14 +133,50 @@ fn not_a_number_never_compares_true() {
     }
 }
 
-#[test]
-fn only_an_answer_after_which_it_stands_otherwise_is_news() {
-    let gate = QueryGate { open_for: SignedDuration::from_secs(60), ..with_threshold(Comparison::Less, 1.0) };
-    let mut history = QueryHistory::default();
-    let mut is_news = |second, reading| {
+/// One gate over time: what it answers, and what the passes say of it.
+struct Watched {
+    policy: Policy,
+    snapshot: Snapshot,
+    histories: BTreeMap<Arc<str>, QueryHistory>,
+    said: Option<QueryGateFact>,
+}
+
+impl Watched {
+    fn new(gate: QueryGate) -> Self {
+        let policy = Policy { gates: vec![gate], ..policy() };
+        let mut watched = Self { policy, snapshot: stale_cluster(), histories: BTreeMap::new(), said: None };
+        watched.pass(0);
+        watched
+    }
+
+    fn pass(&mut self, second: i64) {
+        let pods = self.snapshot.pods_by_workload();
+        let claims = Claims::new(&[&self.policy], &self.snapshot);
+        let plan = plan(&self.policy, &claims, &self.snapshot, &pods, at(second));
+        self.said = query_gates(&self.policy, &plan, &self.histories, at(second)).pop();
+    }
+
+    /// Takes an answer. A pass is made whenever time alone changes what was said, and after news.
+    fn is_news(&mut self, second: i64, reading: Result<Reading, String>) -> bool {
+        if self.said.as_ref().and_then(|said| said.recheck_at).is_some_and(|recheck_at| recheck_at <= at(second)) {
+            self.pass(second);
+        }
+        let gate = &self.policy.gates[0];
+        let history = self.histories.entry(gate.name.clone()).or_default();
         let answer = QueryAnswer { asked_at: at(second), reading };
-        history.learn(&gate, answer, at(second))
-    };
+        let is_news = history.learn(gate, answer, self.said.as_ref(), at(second));
+        if is_news {
+            self.pass(second);
+        }
+        is_news
+    }
+}
+
+#[test]
+fn only_an_answer_after_which_it_stands_otherwise_than_was_said_is_news() {
+    let gate = QueryGate { open_for: SignedDuration::from_secs(60), ..with_threshold(Comparison::Less, 1.0) };
+    let mut watched = Watched::new(gate);
+    let mut is_news = |second, reading| watched.is_news(second, reading);
     assert!(is_news(0, series(&[0.0])), "it counts down to being open");
     assert!(!is_news(30, series(&[0.5])), "it counts down still, and when it opens was known");
     assert!(!is_news(60, series(&[0.0])), "that it is open now is due to time alone");
@@ -151,6 +187,32 @@ fn only_an_answer_after_which_it_stands_otherwise_is_news() {
     assert!(is_news(210, Err("connection refused".to_owned())));
     assert!(is_news(240, series(&[0.0])));
     assert!(is_news(240 + 4 * INTERVAL_SECONDS, series(&[0.0])), "nobody answered for too long in between");
+}
+
+#[test]
+fn an_answer_is_news_when_a_clock_that_was_ahead_made_the_last_one_look_too_old() {
+    let mut watched = Watched::new(gate("alerts"));
+    assert!(watched.is_news(0, no_series()));
+    watched.pass(4 * INTERVAL_SECONDS);
+    assert_eq!(watched.said.as_ref().map(|said| said.state), Some(QueryState::Shut));
+    assert!(watched.is_news(INTERVAL_SECONDS, no_series()), "the clock was set back, and it is open");
+    assert_eq!(watched.said.as_ref().map(|said| said.state), Some(QueryState::Open));
+}
+
+#[test]
+fn a_clock_that_was_ahead_does_not_keep_a_gate_waiting_until_then() {
+    let gate = QueryGate { open_for: SignedDuration::from_secs(60), ..gate("alerts") };
+    let fact = state(gate, vec![(86_400, no_series()), (0, no_series()), (60, no_series())], 60);
+    assert_eq!((fact.state, &*fact.message), (QueryState::Open, ""));
+}
+
+#[test]
+fn no_answer_is_news_while_nobody_waits_for_it() {
+    let mut watched = Watched::new(gate("alerts"));
+    watched.policy.suspended = true;
+    watched.pass(0);
+    assert!(!watched.is_news(0, no_series()));
+    assert!(!watched.is_news(INTERVAL_SECONDS, Err("connection refused".to_owned())));
 }
 
 #[test]

@@ -64,6 +64,27 @@ fn decided(policy: &Policy, asks_gates: bool) -> [Decided; 1] {
     [Decided { revoked: false, asks_gates, ..nothing }]
 }
 
+/// The same, where a pass says this of the gate.
+fn saying(mut decided: [Decided; 1], state: QueryState) -> [Decided; 1] {
+    let fact = QueryGateFact { name: "alerts".into(), state, message: String::new(), recheck_at: None };
+    decided[0].findings = Findings::Facts(Box::new(flippy_core::StatusFacts {
+        campaign: None,
+        waves: Vec::new(),
+        estimate: flippy_core::Estimate::default(),
+        conditions: Vec::new(),
+        counters: flippy_core::Counters::default(),
+        started_at: None,
+        in_flight: Vec::new(),
+        left_alone: Vec::new(),
+        left_alone_pods: 0,
+        blocked: Vec::new(),
+        failed: Vec::new(),
+        preconditions: Vec::new(),
+        gates: vec![fact],
+    }));
+    decided
+}
+
 /// How many tasks there are that could ask.
 fn tasks(gates: &Gates) -> usize {
     gates.tell.strong_count() - 1
@@ -142,7 +163,7 @@ async fn a_gate_that_asks_something_else_begins_anew() {
     let (mut gates, mut world) = (gates(), World::default());
     let (before, after) = (policy(&url, "up == 0"), policy(&url, "up == 1"));
     install(&mut world, before.clone());
-    gates.follow(&mut world, &decided(&before, true));
+    gates.follow(&mut world, &saying(decided(&before, true), QueryState::Shut));
     let stale = gates.answered().await;
     let known = gates.answered().await;
     assert!(world.answers.note(known, Timestamp::UNIX_EPOCH));
@@ -152,6 +173,19 @@ async fn a_gate_that_asks_something_else_begins_anew() {
     gates.follow(&mut world, &decided(&after, true));
     assert!(!world.answers.note(stale, Timestamp::UNIX_EPOCH));
     assert!(world.answers.of(&after.name).is_empty(), "nor does one that comes late");
+}
+
+#[tokio::test]
+async fn an_answer_is_news_when_it_says_otherwise_than_the_last_pass() {
+    let (url, _) = prometheus().await;
+    let (mut gates, mut world, policy) = (gates(), World::default(), policy(&url, "up == 0"));
+    install(&mut world, policy.clone());
+    for (said, is_news) in [(QueryState::Open, false), (QueryState::Shut, true), (QueryState::Open, false)] {
+        gates.follow(&mut world, &saying(decided(&policy, true), said));
+        let mut answered = gates.answered().await;
+        answered.answer.asked_at = Timestamp::UNIX_EPOCH;
+        assert_eq!(world.answers.note(answered, Timestamp::UNIX_EPOCH), is_news, "a pass said {said:?}");
+    }
 }
 
 #[tokio::test]
@@ -174,24 +208,8 @@ async fn the_metric_shows_gates_while_they_are_asked_and_no_longer() {
     let (url, _) = prometheus().await;
     let (mut gates, mut world, policy) = (gates(), World::default(), policy(&url, "up == 0"));
     install(&mut world, policy.clone());
-    let fact = |state| QueryGateFact { name: "alerts".into(), state, message: String::new(), recheck_at: None };
     let mut shown = |state| {
-        let mut one = decided(&policy, false);
-        one[0].findings = Findings::Facts(Box::new(flippy_core::StatusFacts {
-            campaign: None,
-            waves: Vec::new(),
-            estimate: flippy_core::Estimate::default(),
-            conditions: Vec::new(),
-            counters: flippy_core::Counters::default(),
-            started_at: None,
-            in_flight: Vec::new(),
-            left_alone: Vec::new(),
-            left_alone_pods: 0,
-            blocked: Vec::new(),
-            failed: Vec::new(),
-            preconditions: Vec::new(),
-            gates: vec![fact(state)],
-        }));
+        let one = saying(decided(&policy, false), state);
         gates.follow(&mut world, &one);
         let text = gates.metrics.render();
         text.lines().find(|line| line.starts_with("flippy_gate_open{")).map(ToOwned::to_owned)
