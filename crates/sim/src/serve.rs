@@ -106,7 +106,7 @@ fn patch(world: &mut World, author: &Author, request: &ApiRequest, key: &Key, fo
     let updated = world.update(author, resource, key, request.part, query.dry_run, |old| {
         let mut shown = if request.new_events { present::to_new_event(old) } else { Json::Null };
         let old = if request.new_events { &shown } else { old };
-        let patched = match kind {
+        let mut patched = match kind {
             PatchKind::Json => patch::json(old, &request.body)?,
             PatchKind::Merge => {
                 let mut patched = old.clone();
@@ -119,6 +119,7 @@ fn patch(world: &mut World, author: &Author, request: &ApiRequest, key: &Key, fo
                 patched
             }
         };
+        overlook_uid(request, old, &mut patched);
         shown = patched;
         Ok(if request.new_events { present::from_new_event(&shown) } else { shown })
     })?;
@@ -152,8 +153,20 @@ fn apply(world: &mut World, author: &Author, request: &ApiRequest, key: &Key, fo
         let created = world.create(author, resource, &key.namespace, apply.to(&Json::Null)?, query.dry_run)?;
         return Ok(show(world, 201, key, &created, form));
     }
-    let updated = world.update(author, resource, key, request.part, query.dry_run, |old| apply.to(old))?;
+    let updated = world.update(author, resource, key, request.part, query.dry_run, |old| {
+        let mut applied = apply.to(old)?;
+        overlook_uid(request, old, &mut applied);
+        Ok(applied)
+    })?;
     Ok(show(world, 200, key, &updated, form))
+}
+
+/// A patch of the status of a custom resource may name another uid: the real API server takes the metadata from the object
+/// that it has before anything compares them.
+fn overlook_uid(request: &ApiRequest, old: &Json, patched: &mut Json) {
+    if request.part == Part::Status && request.resource.traits().custom {
+        patched["metadata"]["uid"] = old["metadata"]["uid"].clone();
+    }
 }
 
 fn body(request: &ApiRequest) -> Result<Json, ApiError> {

@@ -229,6 +229,8 @@ fn a_surging_daemon_set_never_lacks_a_pod() {
         web["spec"]["updateStrategy"] =
             json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}});
         let cluster = cluster(web);
+        // Whichever of two pods is older speaks for their node, and their age is told in seconds.
+        tokio::time::sleep(Duration::from_secs(1)).await;
         restart(&cluster, Resource::DaemonSets);
         let done = |cluster: &SimCluster| {
             status(cluster, Resource::DaemonSets)["numberAvailable"] == 3 && all_run(cluster, NEW, 3)

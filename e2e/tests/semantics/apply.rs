@@ -14,6 +14,7 @@ flippy_e2e::scenarios! {
         what_is_no_longer_applied_goes_and_what_others_applied_stays,
         conditions_are_merged_by_their_type,
         a_status_cannot_be_applied_to_what_does_not_exist,
+        the_uid_beside_a_status_is_not_looked_at,
         an_apply_needs_a_manager_and_the_kind_of_its_object,
     ]
 }
@@ -101,6 +102,23 @@ async fn a_status_cannot_be_applied_to_what_does_not_exist(s: &Scenario) -> Resu
     s.install().await?;
     let refused = refusal(apply_status(s, &PatchParams::apply("flippy").force(), json!({})).await)?;
     assert_eq!(refused.kind(), (404, "NotFound"));
+    Ok(())
+}
+
+async fn the_uid_beside_a_status_is_not_looked_at(s: &Scenario) -> Result<()> {
+    let before = config(s).await?;
+    let configs = s.configs(s.system());
+    let status = json!({"observedGeneration": 1});
+    let applied = json!({
+        "apiVersion": "keikoproj.io/v1", "kind": "FlippyConfig",
+        "metadata": {"name": NAME, "namespace": s.system(), "uid": "another"}, "status": status,
+    });
+    let after = configs.patch_status(NAME, &PatchParams::apply("flippy").force(), &Patch::Apply(applied)).await?;
+    assert_eq!((&after.data["status"], &after.metadata.uid), (&status, &before.metadata.uid));
+    let status = json!({"observedGeneration": 2});
+    let merged = json!({"metadata": {"uid": "another"}, "status": status});
+    let after = configs.patch_status(NAME, &PatchParams::default(), &Patch::Merge(merged)).await?;
+    assert_eq!((&after.data["status"], &after.metadata.uid), (&status, &before.metadata.uid));
     Ok(())
 }
 

@@ -4,13 +4,16 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use flippy_e2e::nodes::NODES;
 use flippy_e2e::observe;
 use flippy_e2e::scenario::{NEW_IMAGE, Scenario};
 use flippy_e2e::wait;
 use flippy_e2e::workloads::{Kind, Workload, WorkloadRef};
 use futures::{StreamExt, TryStreamExt};
-use kube::ResourceExt;
+use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DynamicObject, WatchEvent, WatchParams};
+use kube::runtime::watcher;
+use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 flippy_e2e::scenarios! {
@@ -20,6 +23,7 @@ flippy_e2e::scenarios! {
         a_paused_deployment_observes_a_restart_and_does_nothing,
         a_deployment_that_cannot_progress_says_so,
         a_stateful_set_on_delete_does_nothing_by_itself,
+        a_daemon_set_that_surges_counts_a_node_by_its_old_pod_until_that_is_gone,
     ]
 }
 
@@ -226,17 +230,47 @@ async fn a_deployment_that_cannot_progress_says_so(s: &Scenario) -> Result<()> {
     Ok(())
 }
 
+/// The workload once its controller has seen it as it is.
+async fn observed(s: &Scenario, workload: &WorkloadRef) -> Result<DynamicObject> {
+    let api = observe::api(&s.client(), workload);
+    wait::until(api, &workload.name, "it to be observed", LIMIT, |object| {
+        let object = object.ok_or("it does not exist")?;
+        let observed = object.data["status"]["observedGeneration"].as_i64();
+        if observed == object.metadata.generation { Ok(object.clone()) } else { Err("it is not".to_owned()) }
+    })
+    .await
+}
+
+async fn a_daemon_set_that_surges_counts_a_node_by_its_old_pod_until_that_is_gone(s: &Scenario) -> Result<()> {
+    let shop = s.namespace("shop").await?;
+    let strategy = json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}});
+    // The age of pods is told in seconds: when new ones are made, these are older.
+    let agent = Workload::daemon_set("agent").ready_delay(Duration::from_secs(2)).spec("updateStrategy", strategy);
+    let agent = s.create_all(&shop, [agent]).await?.remove(0);
+    let annotations = json!({"sim.test/behavior": "never-ready"});
+    s.edit(&agent, json!({"spec": {"template": {"metadata": {"annotations": annotations}}}})).await?;
+    let is_new = |pod: &&Pod| pod.annotations().contains_key("sim.test/behavior");
+    let pods = Api::<Pod>::namespaced(s.client(), &shop);
+    wait::until_all(pods, watcher::Config::default(), "a new pod", LIMIT, |pods| {
+        if pods.iter().any(is_new) { Ok(()) } else { Err("all of them are old".to_owned()) }
+    })
+    .await?;
+    // What the controller says after another change is said with the new pod in view.
+    s.edit(&agent, json!({"spec": {"minReadySeconds": 1}})).await?;
+    let object = observed(s, &agent).await?;
+    let status = &object.data["status"];
+    let counts = ["desiredNumberScheduled", "currentNumberScheduled", "numberReady", "updatedNumberScheduled"];
+    let nodes = i64::try_from(NODES)?;
+    assert_eq!(counts.map(|field| status[field].as_i64().unwrap_or(0)), [nodes, nodes, nodes, 0], "{status}");
+    Ok(())
+}
+
 async fn a_stateful_set_on_delete_does_nothing_by_itself(s: &Scenario) -> Result<()> {
     let shop = s.namespace("shop").await?;
     let set = Workload::stateful_set("db").replicas(2).spec("updateStrategy", json!({"type": "OnDelete"}));
     let set = s.create_all(&shop, [set]).await?.remove(0);
     restart(s, &set).await?;
-    let object = wait::until(observe::api(&s.client(), &set), "db", "it to be observed", LIMIT, |set| {
-        let set = set.ok_or("it does not exist")?;
-        let observed = set.data["status"]["observedGeneration"].as_i64();
-        if observed == set.metadata.generation { Ok(set.clone()) } else { Err("it is not".to_owned()) }
-    })
-    .await?;
+    let object = observed(s, &set).await?;
     let status = &object.data["status"];
     assert_ne!(status["currentRevision"], status["updateRevision"]);
     assert_eq!(status["updatedReplicas"].as_i64().unwrap_or(0), 0, "{status}");

@@ -17,8 +17,17 @@ const HASH_LABEL: &str = "controller-revision-hash";
 struct OnNode {
     old: Option<(Key, Object)>,
     new: Option<(Key, Object)>,
-    /// Something is on its way out.
-    leaving: bool,
+    /// On its way out.
+    leaving: Option<(Key, Object)>,
+}
+
+impl OnNode {
+    /// The pod that speaks for the node in the status: the oldest, ready or not. With a surge, a node counts as updated only
+    /// once the old pod is gone (`updateDaemonSetStatus` of the real controller).
+    fn speaker(&self) -> Option<&Object> {
+        let pods = [&self.leaving, &self.old, &self.new].into_iter().flatten().map(|(_, pod)| pod);
+        pods.min_by_key(|pod| (pod["metadata"]["creationTimestamp"].as_str(), object::name(pod)))
+    }
 }
 
 pub(crate) fn reconcile(world: &mut World, key: &Key, set: &Object) -> Again {
@@ -39,7 +48,7 @@ fn nodes(world: &World, set: &Json, hash: &str) -> Vec<(String, OnNode)> {
     for (key, pod) in world.store.owned(object::uid(set), Resource::Pods) {
         let Some((_, node)) = nodes.iter_mut().find(|(name, _)| pod["spec"]["nodeName"] == **name) else { continue };
         if object::is_terminating(&pod) {
-            node.leaving = true;
+            node.leaving = Some((key, pod));
         } else if object::label(&pod, HASH_LABEL) == Some(hash) {
             node.new = Some((key, pod));
         } else {
@@ -71,7 +80,7 @@ fn act(world: &mut World, author: &Author, key: &Key, set: &Object, hash: &str) 
             .unwrap_or(i64::MAX);
     for (name, node) in &nodes {
         match (&node.old, &node.new) {
-            (None, None) if !node.leaving => create(world, author, key, set, hash, name)?,
+            (None, None) if node.leaving.is_none() => create(world, author, key, set, hash, name)?,
             (Some((old, pod)), None) if updates && surge == 0 => {
                 let was_available = is_available(world, set, pod);
                 if !was_available || budget > 0 {
@@ -79,7 +88,7 @@ fn act(world: &mut World, author: &Author, key: &Key, set: &Object, hash: &str) 
                     world.delete(author, Resource::Pods, old, &Deletion::default())?;
                 }
             }
-            (Some(_), None) if updates && surging > 0 && !node.leaving => {
+            (Some(_), None) if updates && surging > 0 && node.leaving.is_none() => {
                 surging -= 1;
                 create(world, author, key, set, hash, name)?;
             }
@@ -105,11 +114,9 @@ fn update_status(world: &mut World, author: &Author, key: &Key, set: &Object, ha
     let total = nodes.len();
     let (mut scheduled, mut ready, mut available, mut updated, mut again) = (0, 0, 0, 0, None);
     for (_, node) in &nodes {
-        // With a surge, the newest pod speaks for its node only once it is ready.
-        let ready_new = node.new.as_ref().filter(|(_, pod)| object::is_ready_pod(pod));
-        let Some((_, pod)) = ready_new.or(node.old.as_ref()).or(node.new.as_ref()) else { continue };
+        let Some(pod) = node.speaker() else { continue };
         scheduled += 1;
-        updated += i64::from(node.new.is_some());
+        updated += i64::from(object::label(pod, HASH_LABEL) == Some(hash));
         ready += i64::from(object::is_ready_pod(pod));
         if is_available(world, set, pod) {
             available += 1;
