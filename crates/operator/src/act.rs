@@ -201,17 +201,15 @@ fn patch(start: &Start, workload: &Workload) -> Value {
     if let Some(until) = start.evicts_until {
         annotate(annotation::EVICTS_UNTIL, until.to_string());
     }
-    let mut outdated: &[&str] = match start.method {
-        Method::Evict if !start.unhealthy_before => &[annotation::UNHEALTHY_BEFORE],
-        // A mark on the object would be taken for the later one.
-        Method::Patch => &MARK,
-        Method::Evict | Method::RestartAt => &[],
-    };
-    if start.method == Method::Patch && !workload.annotations.contains_key(annotation::EVICTS_UNTIL) {
-        outdated = &[];
+    if !start.unhealthy_before && present.contains_key(annotation::UNHEALTHY_BEFORE) {
+        // Who goes back to earlier images restarts with the same token again: it would be believed.
+        patch.push(json!({"op": "remove", "path": pointer(parent, annotation::UNHEALTHY_BEFORE)}));
     }
-    for key in outdated.iter().filter(|key| workload.annotations.contains_key(**key)) {
-        patch.push(json!({"op": "remove", "path": pointer(OWN_ANNOTATIONS, key)}));
+    if start.method == Method::Patch && workload.annotations.contains_key(annotation::EVICTS_UNTIL) {
+        // A mark on the object would be taken for the later one.
+        for key in MARK.into_iter().filter(|key| workload.annotations.contains_key(*key)) {
+            patch.push(json!({"op": "remove", "path": pointer(OWN_ANNOTATIONS, key)}));
+        }
     }
     if start.method == Method::RestartAt {
         patch.push(json!({"op": "add", "path": "/spec/restartAt", "value": start.at.to_string()}));

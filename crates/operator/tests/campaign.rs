@@ -204,3 +204,28 @@ fn what_the_status_of_a_given_config_remembers_counts() {
         second.stop().await;
     });
 }
+
+/// Whoever goes back to images that were wanted before restarts with the same token again.
+#[test]
+fn what_an_earlier_restart_said_of_the_health_of_a_workload_is_not_said_of_the_next() {
+    const UNHEALTHY_BEFORE: &str = "flippy.keikoproj.io/unhealthy-before";
+    const TOKEN: &str = "8e0bbde7d261-1";
+    flippy_sim::run(async {
+        let cluster = SimCluster::new(7, Faults::none());
+        cluster.serve_kind("Rollout").expect("it is known");
+        cluster.flip_sidecar(OLD);
+        let mut deployment = fixtures::deployment("shop", "cart", 1);
+        fixtures::annotate_template(&mut deployment, UNHEALTHY_BEFORE, TOKEN);
+        let mut rollout = fixtures::rollout("shop", "search", 1, &json!([]));
+        rollout["metadata"]["annotations"] = json!({UNHEALTHY_BEFORE: TOKEN});
+        cluster.create_settled([fixtures::namespace("shop", true), deployment, rollout]).expect("they are valid");
+        cluster.flip_sidecar(NEW);
+        Heard::start(&cluster, config(&json!({}))).until(is_all_fresh).await;
+        let cart = cluster.get(Resource::Deployments, "shop", "cart").expect("it is there");
+        let search = cluster.get(Resource::Rollouts, "shop", "search").expect("it is there");
+        for annotations in [&cart["spec"]["template"]["metadata"]["annotations"], &search["metadata"]["annotations"]] {
+            assert_eq!(annotations["flippy.keikoproj.io/restarted-for"], TOKEN);
+            assert!(annotations[UNHEALTHY_BEFORE].is_null(), "{annotations}");
+        }
+    });
+}
