@@ -35,6 +35,9 @@ pub struct WaveStatus {
     /// When it was complete for the first time. What comes to it later is restarted, but does not soak again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<String>,
+    /// Whether nothing of it was fresh or had failed then. Once something is, it is complete anew, and soaks.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub left_all_behind: bool,
     /// Until when the next wave waits, while it soaks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub soaks_until: Option<String>,
@@ -56,6 +59,7 @@ pub(crate) fn wave(fact: &WaveFact) -> WaveStatus {
         left_behind: count(fact.left_behind),
         started_at: fact.started_at.map(whole_second),
         completed_at: fact.completed_at.map(whole_second),
+        left_all_behind: fact.left_all_behind,
         soaks_until: fact.soaks_until.filter(|_| fact.state == WaveState::Soaking).map(whole_second),
         approved_by: fact.approved.as_ref().and_then(|approved| approved.by.clone()),
         approved_at: fact.approved.as_ref().map(|approved| whole_second(approved.at)),
@@ -69,6 +73,7 @@ pub fn wave_memory(status: &FlippyConfigStatus) -> WaveMemory {
         name: wave.name.as_str().into(),
         started_at: time(&wave.started_at),
         completed_at: time(&wave.completed_at),
+        left_all_behind: wave.left_all_behind,
         approved: time(&wave.approved_at)
             .map(|at| Approved { at, by: wave.approved_by.as_ref().map(|by| one_line(by, MAX_NAME_LENGTH)) }),
     };
@@ -95,7 +100,9 @@ pub fn wave_turns(prior: Option<&FlippyConfigStatus>, next: &FlippyConfigStatus)
         }
         // One in which there was nothing to do is no news.
         let is_complete = wave.started_at.is_some() && wave.completed_at.is_some();
-        if is_complete && before.is_none_or(|before| before.completed_at.is_none()) {
+        let was_complete =
+            |before: &&WaveStatus| before.completed_at.is_some() && before.left_all_behind == wave.left_all_behind;
+        if is_complete && !before.is_some_and(was_complete) {
             let soaks = wave.soaks_until.as_ref().map_or_else(String::new, |until| format!("; it soaks until {until}"));
             let message =
                 format!("wave {} is complete: {} of {} workloads are fresh{soaks}", wave.name, wave.fresh, wave.total);

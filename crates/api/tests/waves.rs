@@ -194,6 +194,7 @@ fn fact(name: &str, state: WaveState) -> WaveFact {
         left_behind: 2,
         started_at: None,
         completed_at: None,
+        left_all_behind: false,
         soaks_until: None,
         approved: None,
     }
@@ -300,6 +301,14 @@ fn a_wave_that_starts_or_is_complete_is_worth_an_event_once() {
     assert_eq!(told(Some(&running), &complete), [message]);
     assert_eq!(told(Some(&complete), &complete), [""; 0]);
     assert_eq!(told(None, &complete).len(), 2);
+}
+
+#[test]
+fn a_wave_that_was_complete_with_all_of_it_left_behind_is_worth_another_event_when_it_is_complete_anew() {
+    let left = status(vec![WaveFact { completed_at: Some(at("09:10:00")), left_all_behind: true, ..soaking() }]);
+    assert!(wave_memory(&left).waves[0].left_all_behind, "it is remembered");
+    assert_eq!(told(Some(&left), &left), [""; 0]);
+    assert_eq!(told(Some(&left), &status(vec![soaking()])).len(), 1);
 }
 
 #[test]

@@ -110,6 +110,8 @@ pub struct RememberedWave {
     pub started_at: Option<Timestamp>,
     /// When it was complete for the first time.
     pub completed_at: Option<Timestamp>,
+    /// Whether nothing in it was fresh or had failed then.
+    pub left_all_behind: bool,
     /// Who said that it may start.
     pub approved: Option<Approved>,
 }

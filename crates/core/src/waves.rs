@@ -43,8 +43,12 @@ pub struct WaveFact {
     pub left_behind: usize,
     /// When its first restart was made.
     pub started_at: Option<Timestamp>,
-    /// When it was complete for the first time, if anything runs in it. What comes to it later is restarted, but does not soak again.
+    /// When it was complete for the first time, if anything was ever seen in it. What comes to it later is restarted, but does
+    /// not soak again.
     pub completed_at: Option<Timestamp>,
+    /// Whether nothing in it was fresh or had failed then. Such a soak shows nothing: once something in it is, it is complete
+    /// for the first time once more.
+    pub left_all_behind: bool,
     /// Until when it soaks, once it is complete.
     pub soaks_until: Option<Timestamp>,
     /// Who said that it may start.
@@ -220,6 +224,7 @@ impl Waves {
             name: fact.name.clone(),
             started_at: fact.started_at,
             completed_at: fact.completed_at,
+            left_all_behind: fact.left_all_behind,
             approved: fact.approved.clone(),
         };
         WaveMemory { campaign: self.campaign.clone(), waves: self.facts.iter().map(remembered).collect() }
@@ -261,19 +266,25 @@ impl Judge<'_> {
         let remembered = remembered.iter().find(|wave| wave.name == name);
         let is_settled = self.is_settled();
         let count = |wanted: fn(&Verdict) -> bool| self.entries().filter(|entry| wanted(&entry.verdict)).count();
-        let countable = count(|verdict| *verdict != Verdict::Idle);
         let marks = self.entries().filter_map(|entry| entry.mark.as_ref()).map(|mark| mark.at);
+        let started_at = remembered.and_then(|wave| wave.started_at).filter(|at| self.is_believable(*at));
+        let started_at = started_at.or(marks.min());
         let approved =
             remembered.and_then(|wave| wave.approved.clone()).filter(|approved| self.is_believable(approved.at));
         let approved = approved.or_else(|| self.claimed());
-        // Of what nothing is seen nothing is remembered: the first look of a life, at an old list, may show nothing at all.
         let is_complete = is_reached && is_settled;
-        let completed_at = remembered.and_then(|wave| wave.completed_at).filter(|at| self.is_believable(*at));
-        let completed_at = completed_at.or_else(|| (is_complete && countable > 0).then(|| next_second(self.now)));
+        let shows = self.entries().any(|entry| matches!(entry.verdict, Verdict::Fresh | Verdict::Failed(_)));
+        let left_all_behind = remembered.is_some_and(|wave| wave.left_all_behind);
+        let completed_before = remembered.and_then(|wave| wave.completed_at).filter(|at| self.is_believable(*at));
+        let completed_before = completed_before.filter(|_| !(left_all_behind && is_complete && shows));
+        // Of what nothing was ever seen nothing is remembered: the first look of a life, at an old list, may show nothing at
+        // all. But once restarts were made it soaks: whoever deletes or stops a bad canary must not thereby let all others go.
+        let was_ever_seen = count(|verdict| *verdict != Verdict::Idle) > 0 || started_at.is_some();
+        let completed_at = completed_before.or_else(|| (is_complete && was_ever_seen).then(|| next_second(self.now)));
+        let left_all_behind =
+            if completed_before.is_some() { left_all_behind } else { completed_at.is_some() && !shows };
         let soak = self.policy.waves.get(self.position).map(|wave| wave.soak);
-        // Once begun it lasts to its end, also where nothing runs any more: whoever deletes a bad canary must not thereby let
-        // all others go. (It does not begin where nothing is left before the wave was complete: the first look of a life, at
-        // an old list, may show the same.)
+        // Once begun it lasts to its end, also where nothing runs any more.
         let soak = soak.filter(SignedDuration::is_positive);
         let soaks_until = completed_at.and_then(|at| Some(at.saturating_add(soak?).unwrap_or(Timestamp::MAX)));
         let state = if halted == Some(self.position) {
@@ -291,7 +302,6 @@ impl Judge<'_> {
         } else {
             WaveState::Pending
         };
-        let started_at = remembered.and_then(|wave| wave.started_at).filter(|at| self.is_believable(*at));
         WaveFact {
             name,
             state,
@@ -300,8 +310,9 @@ impl Judge<'_> {
             left_behind: count(|verdict| {
                 matches!(verdict, Verdict::Blocked(_) | Verdict::Futile(_) | Verdict::Failed(_))
             }),
-            started_at: started_at.or(marks.min()),
+            started_at,
             completed_at,
+            left_all_behind,
             soaks_until,
             approved,
         }

@@ -170,8 +170,13 @@ fn in_waves() -> Policy {
 
 fn canary_completed(policy: &Policy, seconds: i64) -> WaveMemory {
     let campaign = flippy_core::Campaign { hash: policy.images.hash().into(), number: 1 };
-    let canary =
-        RememberedWave { name: "canary".into(), started_at: None, completed_at: Some(at(seconds)), approved: None };
+    let canary = RememberedWave {
+        name: "canary".into(),
+        started_at: None,
+        completed_at: Some(at(seconds)),
+        left_all_behind: false,
+        approved: None,
+    };
     WaveMemory { campaign: Some(campaign), waves: vec![canary] }
 }
 

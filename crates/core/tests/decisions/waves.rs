@@ -99,6 +99,7 @@ fn remembering(waves: &[(&str, Option<i64>)]) -> WaveMemory {
         name: (*name).into(),
         started_at: None,
         completed_at: completed_seconds.map(at),
+        left_all_behind: false,
         approved: None,
     };
     WaveMemory { campaign: Some(campaign(1)), waves: waves.iter().map(remembered).collect() }
@@ -272,6 +273,27 @@ fn a_soak_is_not_cut_short_by_whoever_deletes_or_stops_what_was_restarted() {
 }
 
 #[test]
+fn whoever_deletes_or_stops_a_canary_before_its_wave_is_complete_does_not_let_all_others_go() {
+    let memory = pass(&in_waves(), &cluster([under_way("canary/a", -20), stale("early/a")])).waves.memory();
+    for left in [cluster([stale("early/a")]), cluster([in_stage(deployment("canary/a")), stale("early/a")])] {
+        let soaking = pass_remembering(&memory, &in_waves(), &left, 10);
+        assert_eq!(soaking.starts(), [""; 0]);
+        assert_eq!(states(&soaking), ["Soaking", "Pending", "Pending"]);
+        let memory = soaking.waves.memory();
+        assert_eq!(pass_remembering(&memory, &in_waves(), &left, SOAK_SECONDS + 9).starts(), [""; 0]);
+        assert_eq!(pass_remembering(&memory, &in_waves(), &left, SOAK_SECONDS + 10).starts(), ["early/a"]);
+    }
+}
+
+#[test]
+fn what_was_restarted_soaks_though_its_new_pods_are_not_seen_yet() {
+    let landed = in_stage(deployment("canary/a").restarted(&policy(), 1, -20));
+    let soaking = pass(&in_waves(), &cluster([landed, stale("early/a")]));
+    assert_eq!(states(&soaking), ["Soaking", "Pending", "Pending"]);
+    assert_eq!(soaking.starts(), [""; 0]);
+}
+
+#[test]
 fn a_wave_of_which_nothing_was_seen_is_not_complete_once_and_for_all() {
     let nothing = pass(&in_waves(), &cluster([stale("early/a")]));
     assert_eq!(nothing.waves.facts[0].state, WaveState::Done);
@@ -289,6 +311,58 @@ fn a_workload_born_late_starts_at_once_holds_up_later_waves_and_soaks_no_more() 
     assert_eq!(pass.starts(), ["canary/late"]);
     let after = cluster([done("canary/a", -20), done("canary/late", 0), stale("early/a")]);
     assert_eq!(pass_remembering(&pass.waves.memory(), &in_waves(), &after, 10).starts(), ["early/a"]);
+}
+
+#[test]
+fn a_wave_that_was_complete_because_nothing_could_be_restarted_soaks_after_its_first_restart() {
+    let paused = crate::common::facts!(stale("canary/a"), Deployment, |facts| facts.paused = true);
+    let left_behind = pass(&in_waves(), &cluster([paused, stale("early/a")])).waves.memory();
+    let mended = cluster([stale("canary/a"), stale("early/a")]);
+    let mended = pass_remembering(&left_behind, &in_waves(), &mended, SOAK_SECONDS);
+    assert_eq!(mended.starts(), ["canary/a"]);
+    // Whether or not somebody looked while it was under way.
+    let restarted = cluster([under_way("canary/a", SOAK_SECONDS), stale("early/a")]);
+    let restarted = pass_remembering(&left_behind, &in_waves(), &restarted, SOAK_SECONDS + 5);
+    for memory in [left_behind, restarted.waves.memory()] {
+        let after = cluster([done("canary/a", SOAK_SECONDS), stale("early/a")]);
+        let soaking = pass_remembering(&memory, &in_waves(), &after, SOAK_SECONDS + 10);
+        assert_eq!((states(&soaking)[0], soaking.starts()), ("Soaking", Vec::<String>::new()));
+        let memory = soaking.waves.memory();
+        assert_eq!(pass_remembering(&memory, &in_waves(), &after, 2 * SOAK_SECONDS + 9).starts(), [""; 0]);
+        assert_eq!(pass_remembering(&memory, &in_waves(), &after, 2 * SOAK_SECONDS + 10).starts(), ["early/a"]);
+    }
+}
+
+#[test]
+fn a_wave_in_which_something_was_fresh_by_itself_does_not_soak_again_for_its_first_restart() {
+    let memory = pass(&in_waves(), &cluster([fresh("canary/a"), stale("early/a")])).waves.memory();
+    let late = done("canary/late", SOAK_SECONDS);
+    for canaries in [vec![fresh("canary/a"), late.clone()], vec![late], vec![done("canary/a", SOAK_SECONDS)]] {
+        let after = cluster(canaries.into_iter().chain([stale("early/a")]));
+        assert_eq!(pass_remembering(&memory, &in_waves(), &after, SOAK_SECONDS + 10).starts(), ["early/a"]);
+    }
+}
+
+#[test]
+fn a_wave_that_was_restarted_in_vain_soaks_once_it_is_fresh() {
+    let again = |attempt, seconds, image: &str| {
+        let made = pod(image).created(seconds + 5).made_by_restart(&policy(), attempt);
+        in_stage(deployment("canary/a").restarted(&policy(), attempt, seconds).pod(made))
+    };
+    let in_vain = pass(&in_waves(), &cluster([again(1, -60, OLD), stale("early/a")]));
+    assert_eq!(in_vain.waves.facts[0].left_behind, 1);
+    let later = cluster([again(2, SOAK_SECONDS, NEW), stale("early/a")]);
+    let soaking = pass_remembering(&in_vain.waves.memory(), &in_waves(), &later, SOAK_SECONDS + 10);
+    assert_eq!((states(&soaking)[0], soaking.starts()), ("Soaking", Vec::<String>::new()));
+}
+
+#[test]
+fn a_wave_of_which_nothing_was_there_for_a_moment_soaks_once_it_is_fresh() {
+    let under_way = pass(&in_waves(), &cluster([under_way("canary/a", -20), stale("early/a")])).waves.memory();
+    let gone = pass_remembering(&under_way, &in_waves(), &cluster([stale("early/a")]), 0).waves.memory();
+    let back = cluster([done("canary/a", -20), stale("early/a")]);
+    let soaking = pass_remembering(&gone, &in_waves(), &back, 2 * SOAK_SECONDS);
+    assert_eq!((states(&soaking)[0], soaking.starts()), ("Soaking", Vec::<String>::new()));
 }
 
 #[test]
@@ -374,6 +448,7 @@ fn times_from_far_ahead_are_not_believed() {
         name: "early".into(),
         started_at: Some(at(next_year)),
         completed_at: None,
+        left_all_behind: false,
         approved: Some(Approved { at: at(next_year), by: None }),
     };
     let waiting = pass_remembering(&memory, &manual(), &cluster([stale("early/a")]), 0);
@@ -545,7 +620,7 @@ proptest! {
             name: name.into(),
             started_at: None,
             completed_at: completed.map(at),
-            approved: approved.then(|| Approved { at: at(0), by: None }),
+            left_all_behind: false,            approved: approved.then(|| Approved { at: at(0), by: None }),
         });
         let hash = if is_current { campaign(1).hash } else { "another".into() };
         let memory = WaveMemory { campaign: Some(Campaign { hash, number: 1 }), waves: remembered.collect() };
