@@ -28,7 +28,7 @@ pub(super) async fn build() -> Result<Build> {
     match count(&profile).await {
         Ok(()) => Ok(Build::Trained(profile)),
         Err(error) => {
-            eprintln!("NOT TRAINED: each seed takes about a seventh longer than it could: {error:#}");
+            eprintln!("NOT TRAINED: each seed takes about a fifth longer than it could: {error:#}");
             Ok(Build::Untrained)
         }
     }
