@@ -100,12 +100,15 @@ impl View {
             }
         }
         let config_maps = owned(Resource::ConfigMaps).collect();
+        // Of what is between a pod and its Deployment the other of the two watches tells.
+        let mut others = of(Resource::ReplicaSets).filter(|delivery| Some(delivery.request) != sets_by);
+        let links = others.next_back().map_or(0, |delivery| delivery.revision);
         let view = Self::new(
             owned(Resource::Namespaces).collect(),
             workloads,
             owned(Resource::FlippyConfigs).collect(),
             owned(Resource::PodDisruptionBudgets).collect(),
-            owned(Resource::ReplicaSets).map(|(_, object)| object),
+            record.all(Resource::ReplicaSets, links).map(|(_, object)| object.clone()),
             owned(Resource::Pods).map(|(_, object)| object),
         );
         Self { config_maps, ..view }

@@ -99,8 +99,9 @@ async fn one_life(operator: Operator, wire: &SimClient, how: Option<How>, calm_a
                     () = wire.cut() => return,
                     () = tokio::time::sleep_until(calm_at) => {}
                 }
-                // From now on nobody dies any more.
+                // From now on nobody dies any more, but of a request that is on its way still.
                 wire.cut_after(u64::MAX, flippy_sim::CutPoint::BeforeEffect);
+                return wire.cut().await;
             }
             Some(How::Kill { after_milliseconds }) => {
                 return tokio::time::sleep(Duration::from_millis(after_milliseconds)).await;

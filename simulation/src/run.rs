@@ -18,6 +18,8 @@ use crate::scenario::{Deed, Mood, OLD, Scenario};
 const PATIENCE: Duration = Duration::from_hours(8);
 /// How long after the last trouble what was refused must have been tried again: the longest wait is five minutes.
 const TRIED_AGAIN: Duration = Duration::from_mins(10);
+/// How long after that something may still be said to wait for a window or a soak: no window is open for longer.
+const WAITS_END: Duration = Duration::from_hours(24);
 /// How often that is looked at.
 const LOOK_EVERY: Duration = Duration::from_mins(1);
 /// How long it must stay so to count as quiet.
@@ -141,6 +143,10 @@ async fn quiet(
                 let patience = SignedDuration::try_from((calm_at + PATIENCE).saturating_duration_since(now));
                 let until = clock + patience.unwrap_or_default();
                 match checker::next_turn(&view, clock, until) {
+                    // Without an end, an operator that says so for ever would make an endless day.
+                    Some(_) if now >= calm_at + PATIENCE + WAITS_END => {
+                        return Err(vec![checker::waits_on(cluster.now())]);
+                    }
                     Some(turn) => turn_at = turn,
                     None => return Ok(()),
                 }

@@ -203,10 +203,12 @@ fn was_just_sent(case: &Case<'_>, resource: Resource, key: &Key, workload: &Json
     })
 }
 
-/// Kinds that no config names are not watched.
+/// Kinds that no config names are not watched, but for Deployments where one names Rollouts, which may keep their template
+/// there.
 fn is_watched(case: &Case<'_>, resource: Resource) -> bool {
+    let is_it = |kind: Resource| kind == resource || (kind == Resource::Rollouts && resource == Resource::Deployments);
     case.wishes.iter().any(|wish| {
-        wish.kinds.iter().any(|(kind, _)| *kind == resource)
-            || wish.preconditions.iter().chain(&wish.first).any(|(kind, ..)| *kind == resource)
+        wish.kinds.iter().any(|(kind, _)| is_it(*kind))
+            || wish.preconditions.iter().chain(&wish.first).any(|(kind, ..)| is_it(*kind))
     })
 }

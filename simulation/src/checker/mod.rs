@@ -163,6 +163,12 @@ pub(crate) fn died(at: Timestamp) -> Finding {
     Finding { at, invariant: Invariant::Alive, message, subject: String::new() }
 }
 
+/// The finding that something is said to wait for a window or a soak for longer than any lasts.
+pub(crate) fn waits_on(at: Timestamp) -> Finding {
+    let message = "a status says day after day that a window or a soak is waited for, though one is open".to_owned();
+    Finding { at, invariant: Invariant::Liveness, message, subject: String::new() }
+}
+
 fn objections_to(case: &Case<'_>) -> Vec<Objection> {
     let at_most_one = [
         scope::objection,

@@ -94,9 +94,12 @@ fn not_approved(case: &Case<'_>, position: usize) -> Option<String> {
         let (hash, _) = mark.parts()?;
         campaigns.retain(|campaign| campaign.split('.').next() == Some(hash));
     }
-    // Said once is said for that campaign, whatever is written in its place later.
+    // Said once is said for that campaign, whatever is written in its place later, and whatever a stale list shows.
+    let told = case.record.told_before(case.restart).iter();
+    let told = told.filter(|delivery| delivery.resource == Resource::FlippyConfigs).map(|delivery| delivery.revision);
+    let newest = told.max().unwrap_or_default().max(revision(config));
     let before = case.record.versions(Resource::FlippyConfigs, &case.wish.key);
-    let before = before.take_while(|version| revision(version) <= revision(config));
+    let before = before.take_while(|version| revision(version) <= newest);
     let is_right =
         before.into_iter().any(|version| approval(version, wave).is_some_and(|said| campaigns.contains(&said)));
     let others = approval(config, wave);
