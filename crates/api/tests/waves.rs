@@ -7,7 +7,7 @@ use flippy_api::{
     turn_of, wave_memory, wave_turns,
 };
 use flippy_core::{
-    Approval, Approved, Campaign, ClaimedApproval, Condition, ConditionStatus, Counters, Estimate, Limit, Policy, Rate,
+    Approval, Approved, Campaign, ClaimedApproval, Condition, ConditionStatus, Estimate, Limit, Policy, Rate,
     Requirement, Selector, SignedDuration, StatusFacts, Timestamp, WaveFact, WaveMemory, WaveState,
 };
 use serde_json::{Value, json};
@@ -201,21 +201,7 @@ fn fact(name: &str, state: WaveState) -> WaveFact {
 }
 
 fn facts(waves: Vec<WaveFact>) -> StatusFacts {
-    StatusFacts {
-        gates: Vec::new(),
-        conditions: Vec::new(),
-        counters: Counters::default(),
-        started_at: None,
-        in_flight: Vec::new(),
-        left_alone: Vec::new(),
-        left_alone_pods: 0,
-        blocked: Vec::new(),
-        failed: Vec::new(),
-        preconditions: Vec::new(),
-        campaign: Campaign::parse(TWO),
-        waves,
-        estimate: Estimate::default(),
-    }
+    StatusFacts { campaign: Campaign::parse(TWO), waves, ..StatusFacts::default() }
 }
 
 fn status(waves: Vec<WaveFact>) -> FlippyConfigStatus {

@@ -65,8 +65,8 @@ pub struct QueryGateFact {
 impl QueryHistory {
     /// Takes an answer. A gap between answers, an error or a shut gate begin the count of `open_for` anew. Says whether the gate
     /// stands otherwise than was `said` of it last, so that everything is to be decided anew: one that is answered the same time
-    /// and again is no reason for that, nor one that nobody waits for, or of which nothing was said. When time alone changes that is left out: it only comes
-    /// later, and whoever looks too early learns that.
+    /// and again is no reason for that, nor one that nobody waits for, or of which nothing was said. When time alone changes that
+    /// is left out: it only comes later, and whoever looks too early learns that.
     ///
     /// It must not be compared with where the gate stood a moment ago, judged by the clock of now: a clock that was ahead may
     /// have made an answer look too old, and once it is set back both look open, and what was said would never be taken back.

@@ -279,7 +279,7 @@ impl Judge<'_> {
         let completed_before = completed_before.filter(|_| !(left_all_behind && is_complete && shows));
         // Of what nothing was ever seen nothing is remembered: the first look of a life, at an old list, may show nothing at
         // all. But once restarts were made it soaks: whoever deletes or stops a bad canary must not thereby let all others go.
-        let was_ever_seen = count(|verdict| *verdict != Verdict::Idle) > 0 || started_at.is_some();
+        let was_ever_seen = started_at.is_some() || self.entries().any(|entry| entry.verdict != Verdict::Idle);
         let completed_at = completed_before.or_else(|| (is_complete && was_ever_seen).then(|| next_second(self.now)));
         let left_all_behind =
             if completed_before.is_some() { left_all_behind } else { completed_at.is_some() && !shows };

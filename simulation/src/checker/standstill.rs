@@ -4,7 +4,7 @@ use flippy_sim::{Json, Key, Resource};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Case;
-use crate::record::{generation, uid};
+use crate::record::{generation, uid, version};
 
 const DEADLINE: SignedDuration = SignedDuration::from_mins(10);
 
@@ -22,13 +22,13 @@ pub(super) fn stands_still(case: &Case<'_>, resource: Resource, key: &Key, workl
     };
     let mut best = (-1, -1);
     let mut last_progress: Option<Timestamp> = None;
-    let of_this = case.record.timed_versions(resource, key).filter(|(_, version)| {
-        uid(version) == uid(workload)
-            && generation(version) == generation(workload)
-            && revision(version) <= revision(workload)
+    let of_this = case.record.timed_versions(resource, key).filter(|(_, earlier)| {
+        uid(earlier) == uid(workload)
+            && generation(earlier) == generation(workload)
+            && version(earlier) <= version(workload)
     });
-    for (at, version) in of_this {
-        let (updated, ready) = done(version);
+    for (at, earlier) in of_this {
+        let (updated, ready) = done(earlier);
         if updated > best.0 || ready > best.1 {
             last_progress = Some(at);
         }
@@ -38,8 +38,4 @@ pub(super) fn stands_still(case: &Case<'_>, resource: Resource, key: &Key, workl
         let passed = case.now.duration_since(case.record.shown(case.restart.request, at));
         passed + case.record.clocks.spread() >= DEADLINE
     })
-}
-
-fn revision(object: &Json) -> u64 {
-    object["metadata"]["resourceVersion"].as_str().and_then(|revision| revision.parse().ok()).unwrap_or_default()
 }

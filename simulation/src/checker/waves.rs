@@ -15,7 +15,7 @@ use super::under_way::under_way;
 use super::wish::{Standing, Wish};
 use super::{Case, Invariant, Objection};
 use crate::knowledge::View;
-use crate::record::{Record, Restart, generation, mark};
+use crate::record::{Record, Restart, generation, mark, version};
 
 const APPROVE: &str = "flippy.keikoproj.io/approve-";
 
@@ -97,17 +97,13 @@ fn not_approved(case: &Case<'_>, position: usize) -> Option<String> {
     // Said once is said for that campaign, whatever is written in its place later, and whatever a stale list shows.
     let told = case.record.told_before(case.restart).iter();
     let told = told.filter(|delivery| delivery.resource == Resource::FlippyConfigs).map(|delivery| delivery.revision);
-    let newest = told.max().unwrap_or_default().max(revision(config));
+    let newest = told.max().unwrap_or_default().max(version(config));
     let before = case.record.versions(Resource::FlippyConfigs, &case.wish.key);
-    let before = before.take_while(|version| revision(version) <= newest);
+    let before = before.take_while(|one| version(one) <= newest);
     let is_right =
         before.into_iter().any(|version| approval(version, wave).is_some_and(|said| campaigns.contains(&said)));
     let others = approval(config, wave);
     (!is_right).then(|| format!("nobody has approved it for {:?}, but for {others:?}", campaigns.first()))
-}
-
-fn revision(object: &Json) -> u64 {
-    object["metadata"]["resourceVersion"].as_str().and_then(|revision| revision.parse().ok()).unwrap_or_default()
 }
 
 fn approval<'a>(config: &'a Json, wave: &Wave) -> Option<&'a str> {

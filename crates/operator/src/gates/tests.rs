@@ -67,21 +67,8 @@ fn decided(policy: &Policy, asks_gates: bool) -> [Decided; 1] {
 /// The same, where a pass says this of the gate.
 fn saying(mut decided: [Decided; 1], state: QueryState) -> [Decided; 1] {
     let fact = QueryGateFact { name: "alerts".into(), state, message: String::new(), recheck_at: None };
-    decided[0].findings = Findings::Facts(Box::new(flippy_core::StatusFacts {
-        campaign: None,
-        waves: Vec::new(),
-        estimate: flippy_core::Estimate::default(),
-        conditions: Vec::new(),
-        counters: flippy_core::Counters::default(),
-        started_at: None,
-        in_flight: Vec::new(),
-        left_alone: Vec::new(),
-        left_alone_pods: 0,
-        blocked: Vec::new(),
-        failed: Vec::new(),
-        preconditions: Vec::new(),
-        gates: vec![fact],
-    }));
+    let facts = flippy_core::StatusFacts { gates: vec![fact], ..flippy_core::StatusFacts::default() };
+    decided[0].findings = Findings::Facts(Box::new(facts));
     decided
 }
 
